@@ -1,0 +1,27 @@
+// Package scheduler holds what is due when: a timer wheel over any comparable key, and a ticker that keeps to wall time.
+//
+// The two are independent of each other and of everything else in this module; any program can use them:
+//
+//	wheel := scheduler.New[string]()
+//	wheel.Add("tea", time.Now().Add(4*time.Minute))
+//	ticker := scheduler.NewTicker()
+//	defer ticker.Stop()
+//	for now := range ticker.C() {
+//		wheel.Expire(now, func(key string, due time.Time) { fmt.Println(key) })
+//		if next, ok := wheel.Next(); ok {
+//			ticker.WakeAt(next)
+//		}
+//	}
+//
+// [Wheel] is plain data: it takes the time as an argument, holds no lock and starts no goroutine. [Ticker] is the only
+// part that reads a clock.
+//
+// # How the wheel is built
+//
+// Time is cut into seconds. The current second has a list for each of its milliseconds; the 4096 seconds of the current
+// block (68 minutes) have a list each; the 4096 blocks around it (194 days) a list each; and the 4096 super-blocks around
+// those (2177 years) a list each. An entry lies in the finest list that the present allows and moves inward as the present
+// approaches, at most three times in its life. A bit for each list says whether it holds anything, so that an hour without
+// entries costs a few instructions. Entries live in a dense array of fixed chunks, linked by index; nothing is allocated for
+// an entry but its place there and in the map from key to place, and growing copies no entries.
+package scheduler

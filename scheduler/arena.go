@@ -13,28 +13,30 @@ const (
 	beyond = levelLists + levels*fan // what is further ahead than all levels reach
 	late   = beyond + 1              // what was due before the current second when it was added
 	firing = late + 1                // what Expire is about to hand out
-	heads  = (firing/chunk + 1) * chunk
+	heads  = firing + 1
 
-	chunk     = 4096
-	chunkBits = 12
-	none      = ^uint32(0)
+	chunk = 4096
+	none  = ^uint32(0)
 )
 
 type node struct{ next, prev uint32 }
 
 type entry[K comparable] struct {
-	key K
+	node
+
 	due int64 // milliseconds since 1970
+	key K
 }
 
-// arena keeps entries in fixed chunks and chains them into circular lists by index. Entries and links are apart, so that
-// following a list touches eight bytes for each entry.
+// arena keeps entries in fixed chunks and chains them into circular lists by place. The first places are the heads of the
+// lists, which hold nothing.
 type arena[K comparable] struct {
-	links   []*[chunk]node
-	entries []*[chunk]entry[K]
-	filled  [(heads + 63) / 64]uint64 // one bit for each list: it holds something
-	used    uint32                    // places handed out so far, heads included
-	vacant  uint32                    // head of the chain of freed places; 0 = none
+	chunks []*[chunk]entry[K]
+	heads  [heads]node
+	filled [(heads + 63) / 64]uint64 // one bit for each list: it holds something
+	used   int                       // places taken so far from the chunks
+	live   int                       // of these, places that hold an entry
+	vacant uint32                    // head of the chain of freed places; 0 = none
 
 	// The earliest instant of one list, where it is known: see earliest.
 	seenList uint32
@@ -42,45 +44,45 @@ type arena[K comparable] struct {
 }
 
 func (a *arena[K]) init() {
-	for len(a.links)*chunk < heads {
-		a.links = append(a.links, new([chunk]node))
+	for l := range a.heads {
+		a.heads[l] = node{next: uint32(l), prev: uint32(l)} //nolint:gosec // below heads
 	}
-	for l := range uint32(heads) {
-		*a.node(l) = node{next: l, prev: l}
-	}
-	a.used = heads
 	a.seenList = none
 }
 
 func (a *arena[K]) node(place uint32) *node {
-	return &a.links[place>>chunkBits][place%chunk]
+	if place < heads {
+		return &a.heads[place]
+	}
+	return &a.entry(place).node
 }
 
 func (a *arena[K]) entry(place uint32) *entry[K] {
 	place -= heads
-	return &a.entries[place>>chunkBits][place%chunk]
+	return &a.chunks[place/chunk][place%chunk]
 }
 
 func (a *arena[K]) alloc(key K, due int64) uint32 {
+	a.live++
 	place := a.vacant
 	if place != 0 {
-		a.vacant = a.node(place).next
+		a.vacant = a.entry(place).next
 	} else {
-		if int(a.used>>chunkBits) == len(a.links) {
-			a.links = append(a.links, new([chunk]node))
-			a.entries = append(a.entries, new([chunk]entry[K]))
+		if a.used == len(a.chunks)*chunk {
+			a.chunks = append(a.chunks, new([chunk]entry[K]))
 		}
-		place = a.used
+		place = heads + uint32(a.used) //nolint:gosec // four thousand million entries do not fit into memory
 		a.used++
 	}
-	*a.entry(place) = entry[K]{key: key, due: due}
+	e := a.entry(place)
+	e.key, e.due = key, due
 	return place
 }
 
 func (a *arena[K]) free(place uint32) {
-	*a.entry(place) = entry[K]{} // lets go of what the key refers to
-	a.node(place).next = a.vacant
+	*a.entry(place) = entry[K]{node: node{next: a.vacant}} // lets go of what the key refers to
 	a.vacant = place
+	a.live--
 }
 
 // link appends a place to a list.

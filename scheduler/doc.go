@@ -22,6 +22,6 @@
 // block (68 minutes) have a list each; the 4096 blocks around it (194 days) a list each; and the 4096 super-blocks around
 // those (2177 years) a list each. An entry lies in the finest list that the present allows and moves inward as the present
 // approaches, at most three times in its life. A bit for each list says whether it holds anything, so that an hour without
-// entries costs a few instructions. Entries live in a dense array of fixed chunks, linked by index; nothing is allocated for
-// an entry but its place there and in the map from key to place, and growing copies no entries.
+// entries costs a few instructions. Entries live in a dense array of fixed chunks, linked by index, and a hash table of eight-byte
+// slots leads from a key to its place: nothing else is allocated for an entry, and growing copies no entries.
 package scheduler

@@ -78,25 +78,33 @@ func (t *Ticker) run() {
 	defer close(t.ended)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	aligned := t.clock().Truncate(time.Second).Add(time.Second)
-	for {
-		now := t.clock()
-		timer.Reset(t.aim(now, aligned).Sub(now))
+	now := t.clock()
+	for aligned := next(now); ; {
+		target := t.aim(now, aligned)
+		timer.Reset(target.Sub(now))
+		rang := false
 		select {
 		case <-t.quit:
 			return
 		case <-t.poke:
 		case <-timer.C:
+			rang = true
 		}
 		before := now
 		now = t.clock()
-		if !t.arrived(before, now) {
-			continue
+		setBack := now.Before(before) || rang && target.Sub(now) > slower
+		if wished := t.grant(now); wished || setBack || !now.Before(target) {
+			aligned = next(now)
+			t.tick(now)
 		}
-		aligned = now.Truncate(time.Second).Add(time.Second)
-		t.tick(now)
 	}
 }
+
+// slower is how much a wall clock may lag behind the timer over a second before it counts as set back. A clock that is
+// slewed lags by half a millisecond; what is missing is then slept out.
+const slower = 5 * time.Millisecond
+
+func next(now time.Time) time.Time { return now.Truncate(time.Second).Add(time.Second) }
 
 // aim chooses what to sleep for: the next second, or what the owner wants if that is earlier.
 func (t *Ticker) aim(now, aligned time.Time) time.Time {
@@ -112,16 +120,15 @@ func (t *Ticker) aim(now, aligned time.Time) time.Time {
 	return t.target
 }
 
-// arrived says whether it is time for a tick, and takes back the owner's wish where it has come true. A clock that went
-// back is told at once; one that is merely a little slower than the timer is slept out.
-func (t *Ticker) arrived(before, now time.Time) bool {
+// grant says whether the instant that the owner wants has come, and if so takes the wish as fulfilled.
+func (t *Ticker) grant(now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.wanted.IsZero() && !t.wanted.After(now) {
-		t.wanted = time.Time{}
-		return true
+	if t.wanted.IsZero() || t.wanted.After(now) {
+		return false
 	}
-	return !now.Before(t.target) || now.Before(before)
+	t.wanted = time.Time{}
+	return true
 }
 
 // tick puts the newest time into the channel in place of one that nobody took.

@@ -124,7 +124,7 @@ func TestWheelAgainstReference(t *testing.T) {
 			},
 			"": func(t *rapid.T) { agree(t, wheel, ref) },
 		})
-		now = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+		now = time.Date(10100, 12, 31, 23, 59, 59, 0, time.UTC)
 		expire(t, wheel, ref, now)
 		if wheel.Len() != 0 {
 			t.Fatalf("%d left at the end of time", wheel.Len())
@@ -224,7 +224,6 @@ func TestExpireGoesOnAfterPanic(t *testing.T) {
 }
 
 func TestPlacesAreUsedAgain(t *testing.T) {
-	t.Parallel()
 	wheel := scheduler.New[int]()
 	fill := func() {
 		for key := range 4096 {

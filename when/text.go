@@ -1,0 +1,63 @@
+package when
+
+import (
+	"strconv"
+	"strings"
+)
+
+// kind is the JSON type of a raw value, told from its first byte.
+type kind int
+
+const (
+	kindNothing kind = iota // no bytes, or null
+	kindString
+	kindNumber
+	kindObject
+	kindOther
+)
+
+func kindOf(raw []byte) kind {
+	if len(raw) == 0 || string(raw) == "null" {
+		return kindNothing
+	}
+	switch c := raw[0]; {
+	case c == '"':
+		return kindString
+	case c == '{':
+		return kindObject
+	case c == '-' || c >= '0' && c <= '9':
+		return kindNumber
+	}
+	return kindOther
+}
+
+func isDigits(text string) bool {
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return false
+		}
+	}
+	return text != ""
+}
+
+// atoi reads a few digits that isDigits has seen.
+func atoi(digits string) int {
+	n := 0
+	for i := range len(digits) {
+		n = n*10 + int(digits[i]-'0')
+	}
+	return n
+}
+
+// quote shows text in an error, cut where somebody put a book in.
+func quote(text string) string {
+	return strconv.Quote(shorten(text))
+}
+
+func shorten(text string) string {
+	const most = 80
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
+}

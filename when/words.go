@@ -1,0 +1,512 @@
+package when
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tj/go-naturaldate"
+)
+
+const dateHint = `write a date like "2026-12-01 09:00", or words like "in 5 minutes", "tomorrow at 9:30" or "next friday at 9am"`
+
+// phrase is a cursor over the words of a date or duration.
+type phrase struct {
+	words []string // as written, without commas
+	at    int      // the word to read next
+	far   int      // the furthest word that anything could not make sense of
+	why   error    // why not, where there is more to say than that
+}
+
+// split cuts text into words at spaces and commas.
+func split(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '\t' || r == ',' || r == '\n' || r == '\r' })
+}
+
+func (p *phrase) done() bool { return p.at == len(p.words) }
+
+// peek gives the next word in lower case, "" at the end.
+func (p *phrase) peek() string { return p.ahead(0) }
+
+func (p *phrase) ahead(n int) string {
+	if p.at+n >= len(p.words) {
+		return ""
+	}
+	return strings.ToLower(p.words[p.at+n])
+}
+
+// take steps over the next words where they are these.
+func (p *phrase) take(words ...string) bool {
+	for i, word := range words {
+		if p.ahead(i) != word {
+			return false
+		}
+	}
+	p.at += len(words)
+	return true
+}
+
+// fail remembers that nothing could be made of the next word, and why if err says more.
+func (p *phrase) fail(err error) {
+	if p.at > p.far || (p.at == p.far && p.why == nil) {
+		p.far, p.why = p.at, err
+	}
+}
+
+// lost is the error that shows where the phrase stopped making sense.
+func (p *phrase) lost(hint string) error {
+	far := max(p.at, p.far)
+	read := strings.Join(p.words[:far], " ")
+	switch {
+	case p.why != nil && far == p.far:
+		return p.why
+	case far == len(p.words):
+		return fmt.Errorf("it ends too early, after %s; %s", quote(read), hint)
+	case far == 0:
+		return fmt.Errorf("%s is not understood; %s", quote(p.words[0]), hint)
+	}
+	return fmt.Errorf("%s is not understood after %s; %s", quote(p.words[far]), quote(read), hint)
+}
+
+// parseWords reads the phrases of the package comment.
+func parseWords(text string, now time.Time, loc *time.Location) (time.Time, error) {
+	now = cut(now)
+	words := split(text)
+	if len(words) == 0 {
+		return time.Time{}, errors.New("there are no words in it")
+	}
+	furthest := phrase{words: words, far: -1}
+	for _, read := range [...]func(*phrase, time.Time, *time.Location) (time.Time, bool){
+		readNow, readRelative, readFromNow, readDayFirst, readTimeFirst,
+	} {
+		p := phrase{words: words}
+		t, ok := read(&p, now, loc)
+		if ok && p.done() {
+			return t, nil
+		}
+		p.far = max(p.far, p.at)
+		if p.far > furthest.far || (p.far == furthest.far && furthest.why == nil) {
+			furthest = p
+		}
+	}
+	furthest.at = 0
+	return time.Time{}, furthest.lost(dateHint)
+}
+
+func readNow(p *phrase, now time.Time, _ *time.Location) (time.Time, bool) {
+	return now, p.take("now")
+}
+
+// readRelative reads "in 5 minutes" and "in 3 days at 9am".
+func readRelative(p *phrase, now time.Time, loc *time.Location) (time.Time, bool) {
+	if !p.take("in") {
+		return time.Time{}, false
+	}
+	v, ok := p.amounts()
+	if !ok {
+		return time.Time{}, false
+	}
+	t, ok := v.after(now, 1, loc)
+	if !ok {
+		p.at--
+		p.fail(errors.New("that is beyond the year 9999"))
+		return time.Time{}, false
+	}
+	if p.done() || v.ms != 0 {
+		return t, true
+	}
+	c, ok := p.atClock()
+	if !ok {
+		return time.Time{}, false
+	}
+	return c.on(wallOf(t, loc)).instant(loc), true
+}
+
+// readFromNow reads "5 minutes from now".
+func readFromNow(p *phrase, now time.Time, loc *time.Location) (time.Time, bool) {
+	v, ok := p.amounts()
+	if !ok || !p.take("from", "now") {
+		return time.Time{}, false
+	}
+	t, ok := v.after(now, 1, loc)
+	return t, ok
+}
+
+// readDayFirst reads "tomorrow", "friday at 9am", "31 december 2026 21:00".
+func readDayFirst(p *phrase, now time.Time, loc *time.Location) (time.Time, bool) {
+	d, ok := p.day()
+	if !ok {
+		return time.Time{}, false
+	}
+	c, timed := clock{}, false
+	if !p.done() {
+		if c, timed = p.atClock(); !timed {
+			return time.Time{}, false
+		}
+	}
+	return p.resolve(d, c, timed, now, loc)
+}
+
+// readTimeFirst reads "at 18:00", "noon tomorrow", "9am on friday".
+func readTimeFirst(p *phrase, now time.Time, loc *time.Location) (time.Time, bool) {
+	c, ok := p.atClock()
+	if !ok {
+		return time.Time{}, false
+	}
+	if p.done() {
+		today := c.on(wallOf(now, loc))
+		if t := today.instant(loc); t.After(now) {
+			return t, true
+		}
+		return wall{today.AddDate(0, 0, 1)}.instant(loc), true
+	}
+	d, ok := p.day()
+	if !ok {
+		return time.Time{}, false
+	}
+	return p.resolve(d, c, true, now, loc)
+}
+
+// on gives the reading of the clock c on the day of w.
+func (c clock) on(w wall) wall {
+	return wallDate(w.Year(), w.Month(), w.Day(), c.hour, c.minute, c.second, c.ms)
+}
+
+// amounts reads one or more numbers with units: "5 minutes", "90s", "1h30m", "2 weeks and 3 days", "half an hour".
+func (p *phrase) amounts() (interval, bool) {
+	sum, ok := p.amount()
+	for ok && !p.done() {
+		before := p.at
+		p.take("and")
+		more, another := p.amount()
+		if !another {
+			p.at = before
+			break
+		}
+		if sum, ok = sum.plus(more); !ok {
+			p.fail(errTooLong)
+		}
+	}
+	return sum, ok
+}
+
+func (p *phrase) amount() (interval, bool) {
+	if p.peek() == "half" && (p.ahead(1) == "an" || p.ahead(1) == "a") {
+		if u, ok := wordUnit(p.ahead(2)); ok && u.ms > second {
+			p.at += 3
+			return interval{ms: u.ms / 2}, true
+		}
+	}
+	if p.done() {
+		p.fail(nil)
+		return interval{}, false
+	}
+	word := p.words[p.at]
+	number := word
+	if n := numberOf(strings.ToLower(word)); n > 0 {
+		number = strconv.Itoa(n)
+	} else if !isDigits(word[:1]) {
+		p.fail(nil)
+		return interval{}, false
+	} else if strings.IndexFunc(word, isUnitLetter) > 0 {
+		return p.compact(word)
+	}
+	p.at++
+	if p.done() {
+		p.fail(fmt.Errorf("%s of what?", quote(word)))
+		return interval{}, false
+	}
+	return p.counted(number, p.words[p.at])
+}
+
+// counted steps over the word that holds number of unit.
+func (p *phrase) counted(number, name string) (interval, bool) {
+	u, ok := wordUnit(name)
+	if !ok {
+		var err error
+		if name == "M" {
+			err = errors.New(`"M" could be minutes or months; write "minutes" or "months"`)
+		}
+		p.fail(err)
+		return interval{}, false
+	}
+	v, err := quantity(number, u)
+	if err != nil {
+		p.fail(fmt.Errorf("%s %s: %w", shorten(number), name, err))
+		return interval{}, false
+	}
+	p.at++
+	return v, true
+}
+
+// compact reads a word like "90s" or "1h30m".
+func (p *phrase) compact(word string) (interval, bool) {
+	var sum interval
+	start := p.at
+	for word != "" {
+		end := strings.IndexFunc(word, isUnitLetter)
+		if end <= 0 {
+			p.at = start
+			p.fail(nil)
+			return interval{}, false
+		}
+		number := word[:end]
+		stop := strings.IndexFunc(word[end:], func(r rune) bool { return !isUnitLetter(r) })
+		name, rest := word[end:], ""
+		if stop > 0 {
+			name, rest = word[end:end+stop], word[end+stop:]
+		}
+		p.at = start
+		v, ok := p.counted(number, name)
+		if !ok {
+			return interval{}, false
+		}
+		if sum, ok = sum.plus(v); !ok {
+			p.at = start
+			p.fail(errTooLong)
+			return interval{}, false
+		}
+		word = rest
+	}
+	p.at = start + 1
+	return sum, true
+}
+
+func isUnitLetter(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }
+
+func numberOf(word string) int {
+	if word == "a" || word == "an" {
+		return 1
+	}
+	names := [...]string{"one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"}
+	return slices.Index(names[:], word) + 1
+}
+
+// atClock reads a time of day with or without "at" before it.
+func (p *phrase) atClock() (clock, bool) {
+	p.take("at")
+	if p.take("noon") {
+		return clock{hour: 12}, true
+	}
+	if p.take("midnight") {
+		return clock{}, true
+	}
+	word := strings.ReplaceAll(p.peek(), ".m.", "m")
+	if word == "" || !isDigits(word[:1]) {
+		p.fail(nil)
+		return clock{}, false
+	}
+	half, words := halfOfDay(word), 1
+	if half != "" {
+		word = strings.TrimSuffix(word, half)
+	} else if next := strings.ReplaceAll(p.ahead(1), ".m.", "m"); next == "am" || next == "pm" {
+		half, words = next, 2
+	}
+	c, err := readClock(word, half)
+	if err != nil {
+		p.fail(err)
+		return clock{}, false
+	}
+	p.at += words
+	return c, true
+}
+
+func halfOfDay(word string) string {
+	for _, half := range [...]string{"am", "pm"} {
+		if strings.HasSuffix(word, half) {
+			return half
+		}
+	}
+	return ""
+}
+
+// readClock reads "9", "9:30", "17:00:30" with half being "am", "pm" or "".
+func readClock(word, half string) (clock, error) {
+	c, rest := clock{}, ""
+	switch {
+	case isDigits(word) && len(word) <= 2:
+		if half == "" {
+			return clock{}, fmt.Errorf("%s could be morning or evening; write it like \"9am\" or \"09:00\"", quote(word))
+		}
+		c.hour = atoi(word)
+	default:
+		if strings.IndexByte(word, ':') == 1 {
+			word = "0" + word
+		}
+		var ok bool
+		if c, rest, ok = isoClock(word); !ok || rest != "" {
+			return clock{}, fmt.Errorf("%s is no time of day", quote(word))
+		}
+	}
+	if half != "" {
+		if c.hour < 1 || c.hour > 12 {
+			return clock{}, fmt.Errorf("there is no %s %s", word, half)
+		}
+		c.hour %= 12
+		if half == "pm" {
+			c.hour += 12
+		}
+	}
+	return c, c.check()
+}
+
+// someDay is a day as it was said.
+type someDay struct {
+	phrase  string // what the library of date words is asked: "today", "tomorrow", "next friday"
+	plus    int    // days to add
+	weekday bool   // said without "next": may be today where a time is said that is still ahead
+	year    int    // 0: the next that is not past
+	month   time.Month
+	day     int
+}
+
+// day reads a day: "tomorrow", "next friday", "2026-12-24", "december 31", "31st of december 2026".
+func (p *phrase) day() (someDay, bool) {
+	p.take("on")
+	switch {
+	case p.take("today"):
+		return someDay{phrase: "today"}, true
+	case p.take("tomorrow"):
+		return someDay{phrase: "tomorrow"}, true
+	case p.take("the", "day", "after", "tomorrow"), p.take("day", "after", "tomorrow"):
+		return someDay{phrase: "tomorrow", plus: 1}, true
+	}
+	if year, month, day, ok := isoDay(p.peek()); ok && len(p.peek()) == 10 {
+		if err := checkDay(year, month, day); err != nil {
+			p.fail(err)
+			return someDay{}, false
+		}
+		p.at++
+		return someDay{year: year, month: month, day: day}, true
+	}
+	next := p.take("next")
+	if !next {
+		p.take("this")
+	}
+	if name := weekdayOf(p.peek()); name != "" {
+		p.at++
+		return someDay{phrase: "next " + name, weekday: !next}, true
+	}
+	if next {
+		p.fail(nil)
+		return someDay{}, false
+	}
+	return p.calendarDay()
+}
+
+// calendarDay reads "december 31", "31st of december", each with or without a year.
+func (p *phrase) calendarDay() (someDay, bool) {
+	var d someDay
+	p.take("the")
+	if d.month = monthOf(p.peek()); d.month != 0 {
+		p.at++
+		p.take("the")
+		if d.day = dayOfMonth(p.peek()); d.day == 0 {
+			p.fail(nil)
+			return someDay{}, false
+		}
+		p.at++
+	} else if d.day = dayOfMonth(p.peek()); d.day != 0 {
+		p.at++
+		p.take("of")
+		if d.month = monthOf(p.peek()); d.month == 0 {
+			p.fail(nil)
+			return someDay{}, false
+		}
+		p.at++
+	} else {
+		p.fail(nil)
+		return someDay{}, false
+	}
+	if year := p.peek(); len(year) == 4 && isDigits(year) {
+		d.year = atoi(year)
+		p.at++
+	}
+	checked := d.year
+	if checked == 0 {
+		checked = 2000 // a leap year: the 29th of February is some day
+	}
+	if err := checkDay(checked, d.month, d.day); err != nil {
+		p.at--
+		if d.year == 0 {
+			err = fmt.Errorf("there is no %d %s", d.day, d.month)
+		}
+		p.fail(err)
+		return someDay{}, false
+	}
+	return d, true
+}
+
+func weekdayOf(word string) string {
+	for d := time.Sunday; d <= time.Saturday; d++ {
+		name := strings.ToLower(d.String())
+		if word == name || word == name[:3] ||
+			(d == time.Tuesday && word == "tues") || (d == time.Thursday && (word == "thur" || word == "thurs")) {
+			return name
+		}
+	}
+	return ""
+}
+
+func monthOf(word string) time.Month {
+	for m := time.January; m <= time.December; m++ {
+		name := strings.ToLower(m.String())
+		if word == name || word == name[:3] || (m == time.September && word == "sept") {
+			return m
+		}
+	}
+	return 0
+}
+
+// dayOfMonth reads "31", "31st" and the like; 0 is no day.
+func dayOfMonth(word string) int {
+	digits := word
+	for _, ending := range [...]string{"st", "nd", "rd", "th"} {
+		digits = strings.TrimSuffix(digits, ending)
+	}
+	if !isDigits(digits) || len(digits) > 2 {
+		return 0
+	}
+	return atoi(digits)
+}
+
+// resolve gives the instant of the time c (the start of the day where none was said) on d.
+func (p *phrase) resolve(d someDay, c clock, timed bool, now time.Time, loc *time.Location) (time.Time, bool) {
+	today := wallOf(now, loc)
+	if d.month != 0 {
+		return p.resolveCalendar(d, c, now, loc)
+	}
+	if d.weekday && timed && d.phrase == "next "+strings.ToLower(today.Weekday().String()) {
+		if t := c.on(today).instant(loc); t.After(now) {
+			return t, true
+		}
+	}
+	// The library counts in hours of one zone, so it is given wall time without a zone, where each day has 24.
+	noon := clock{hour: 12}.on(today)
+	found, err := naturaldate.Parse(d.phrase, noon.Time, naturaldate.WithDirection(naturaldate.Future))
+	if err != nil {
+		p.fail(err)
+		return time.Time{}, false
+	}
+	return c.on(wall{found.AddDate(0, 0, d.plus)}).instant(loc), true
+}
+
+func (p *phrase) resolveCalendar(d someDay, c clock, now time.Time, loc *time.Location) (time.Time, bool) {
+	if d.year != 0 {
+		return wallDate(d.year, d.month, d.day, c.hour, c.minute, c.second, c.ms).instant(loc), true
+	}
+	year := wallOf(now, loc).Year()
+	for ; year <= 9999; year++ { // at most eight rounds: the 29th of February over a century without one
+		if d.day > daysIn(year, d.month) {
+			continue
+		}
+		if t := wallDate(year, d.month, d.day, c.hour, c.minute, c.second, c.ms).instant(loc); !t.Before(now) {
+			return t, true
+		}
+	}
+	p.fail(errors.New("that is beyond the year 9999"))
+	return time.Time{}, false
+}

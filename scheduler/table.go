@@ -46,6 +46,23 @@ func (t *table[K]) find(s *shard, mark uint32, key K) (slot int, place uint32) {
 	}
 }
 
+// of gives the slot that leads to a place. It is -1 where none is found: a key that is not equal to itself, as a float may
+// be, has another hash each time.
+func (s *shard) of(mark, place uint32) int {
+	if s.count == 0 {
+		return -1
+	}
+	slots := len(s.slots) - 1
+	i := s.home(mark)
+	for s.slots[i] != uint64(mark)<<32|uint64(place) {
+		if s.slots[i] == 0 {
+			return -1
+		}
+		i = (i + 1) & slots
+	}
+	return i
+}
+
 // home is where a key would lie if it were alone. It goes by the upper bits, so that growing moves slots in their order.
 func (s *shard) home(mark uint32) int {
 	return int(uint64(mark) * uint64(len(s.slots)) >> 32) //nolint:gosec // below len

@@ -1,0 +1,84 @@
+# What there is to make:
+#   make            build bin/after
+#   make install    build and install it with its manual (./install.sh --help)
+#   make test       every test with the race detector, then each fuzz test for 20 seconds
+#   make lint       the linters, and that go.mod and the generated documents are current
+#   make bench      the figures, as a table and JSON (bench/)
+#   make torture    the fault and property tests again, for a long time
+#   make tools      what the above need beyond Go: golangci-lint, and the npm packages of the test servers
+#   make docs       write docs/config.md and docs/cli.md anew
+#   make clean      remove what was built
+
+GO           ?= go
+PREFIX       ?=
+GOLANGCI     := v2.15.0
+VERSION      := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS      := -X github.com/adlayer/after/cli.version=$(VERSION)
+FUZZTIME     ?= 20s
+TORTURE      ?= 100
+NPM_SUITES   := $(patsubst %/package.json,%,$(wildcard test/*/package.json))
+NPM_STAMPS   := $(addsuffix /node_modules/.package-lock.json,$(NPM_SUITES))
+LINTER       := .bin/golangci-lint-$(GOLANGCI)
+
+.PHONY: build install uninstall test unit fuzz lint bench torture tools npm docs clean
+
+build:
+	$(GO) build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o bin/after ./cmd/after
+
+install:
+	./install.sh $(if $(PREFIX),--prefix '$(PREFIX)')
+
+uninstall:
+	./install.sh --uninstall $(if $(PREFIX),--prefix '$(PREFIX)')
+
+test: unit fuzz
+
+unit: npm
+	$(GO) test -race -timeout 20m ./...
+
+fuzz:
+	GO='$(GO)' ./.ci/fuzz $(FUZZTIME)
+
+lint: $(LINTER)
+	$(LINTER) run ./...
+	$(LINTER) fmt --diff ./...
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+
+bench:
+	$(GO) run ./bench
+
+# The budget of every test that takes one, $(TORTURE) times as long.
+torture: npm
+	AFTER_TORTURE=$(TORTURE) $(GO) test -race -timeout 12h -count 1 ./...
+	GO='$(GO)' ./.ci/fuzz 10m
+
+tools: $(LINTER) npm
+
+$(LINTER):
+	GOBIN='$(CURDIR)/.bin' $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
+	mv .bin/golangci-lint $@
+
+# Without npm its suites do not run and say so; with AFTER_REQUIRE_NPM=1, as in .ci/run, that is a failure.
+npm:
+	@if command -v npm >/dev/null 2>&1; then \
+		$(MAKE) --no-print-directory $(NPM_STAMPS); \
+	elif [ -n "$$AFTER_REQUIRE_NPM" ]; then \
+		echo 'npm is not installed, and AFTER_REQUIRE_NPM asks for the suites that need it.' >&2; exit 1; \
+	else \
+		echo '==================================================================' >&2; \
+		echo ' npm is not installed: the suites against other servers WILL NOT RUN:' >&2; \
+		echo ' $(NPM_SUITES)' >&2; \
+		echo '==================================================================' >&2; \
+	fi
+
+test/%/node_modules/.package-lock.json: test/%/package.json test/%/package-lock.json
+	cd test/$* && npm ci --no-audit --no-fund
+	@touch $@
+
+docs:
+	$(GO) test ./config -run '^TestDocumentation$$' -count 1 -args -update
+	$(GO) test ./cli -run '^TestDocumentation$$' -count 1 -args -update
+
+clean:
+	rm -rf bin dist

@@ -35,7 +35,7 @@ func (f *follower) attempt(outer context.Context) error {
 	f.connected()
 	c := connection{follower: f, body: body, watchdog: watchdog, advanced: time.Now()}
 	err = c.read(outer) // the receiver's context is not the connection's: its silence is none of the receiver's business
-	_ = body.Close() //nolint:errcheck // a feed that was given up has nothing more to say
+	_ = body.Close()    //nolint:errcheck // a feed that was given up has nothing more to say
 	if errors.Is(err, errCheckpoint) {
 		watchdog.Reset(f.o.silence())
 		err = f.checkpoint(ctx, outer, watchdog)

@@ -1,0 +1,226 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// How writes flow: callers queue requests; the committer decides them one after the other into the batch of a group, while the syncer writes
+// and syncs the group before. A group is handed over when the syncer is free, so under load groups grow by themselves and one sync serves
+// all. The committer sees its own undecided past through Database.decided and behind.
+
+// request is one caller's part of a group.
+type request struct {
+	db      *Database
+	docs    []Doc
+	results []Result
+	opts    WriteOptions
+	op      func(b *pebble.Batch) error // instead of docs
+	synced  func()                      // runs when the group is on disk, before anybody is answered
+	done    chan error
+	err     error
+}
+
+// group is what one batch writes.
+type group struct {
+	batch    *pebble.Batch
+	requests []*request
+	touched  map[*Database]uint64 // its sequence after the group
+}
+
+// maxGroup bounds a group's batch in bytes: more would only make all wait.
+const maxGroup = 8 << 20
+
+// submit queues r and waits for the answer. It does not end before the answer is there, since the committer holds r's memory until then.
+func (s *Store) submit(r *request) error {
+	s.mu.RLock()
+	if s.closed {
+		s.mu.RUnlock()
+		return ErrClosed
+	}
+	s.writers.Add(1)
+	s.mu.RUnlock()
+	defer s.writers.Done()
+	if err := s.Failed(); err != nil {
+		return err
+	}
+	s.queue <- r
+	return <-r.done
+}
+
+// do runs op in the committer, in order with all writes, and returns when its batch is on disk.
+func (s *Store) do(ctx context.Context, op func(b *pebble.Batch) error, synced func()) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.submit(&request{op: op, synced: synced, done: make(chan error, 1)})
+}
+
+func (s *Store) newGroup() *group {
+	return &group{batch: s.db.NewBatch(), touched: map[*Database]uint64{}}
+}
+
+// commitLoop is the committer.
+func (s *Store) commitLoop() {
+	defer s.committing.Done()
+	defer close(s.ready)
+	for r := range s.queue {
+		g := &group{batch: s.db.NewBatch(), touched: map[*Database]uint64{}}
+		s.decide(g, r)
+		s.gather(g)
+	}
+}
+
+// gather takes requests into g until the syncer takes g.
+func (s *Store) gather(g *group) {
+	for {
+		open := s.drain(g)
+		s.finish(g)
+		if !open || g.batch.Len() >= maxGroup {
+			s.ready <- g
+			s.rotate(g)
+			return
+		}
+		select {
+		case s.ready <- g:
+			s.rotate(g)
+			return
+		case r, open := <-s.queue:
+			if open {
+				s.decide(g, r)
+			}
+		}
+	}
+}
+
+// drain takes what is queued. It tells whether the queue is still open.
+func (s *Store) drain(g *group) bool {
+	for g.batch.Len() < maxGroup {
+		select {
+		case r, open := <-s.queue:
+			if !open {
+				return false
+			}
+			s.decide(g, r)
+		default:
+			return true
+		}
+	}
+	return true
+}
+
+// rotate makes what g decided the past that is being synced; the group before it is in the engine by now.
+func (s *Store) rotate(g *group) {
+	for _, d := range s.unsynced {
+		clear(d.behind)
+	}
+	s.unsynced = s.unsynced[:0]
+	for d := range g.touched {
+		d.behind, d.decided = d.decided, d.behind
+		s.unsynced = append(s.unsynced, d)
+	}
+}
+
+// finish writes the counters of the databases that g touched.
+func (s *Store) finish(g *group) {
+	for d := range g.touched {
+		if g.touched[d] == d.stats.Seq && !d.uncounted {
+			continue
+		}
+		g.touched[d] = d.stats.Seq
+		d.uncounted = false
+		if err := g.batch.Set(propKey(d.number, countersName), d.stats.append(nil), nil); err != nil {
+			s.fail(err)
+		}
+	}
+}
+
+// decide puts one request into g.
+func (s *Store) decide(g *group, r *request) {
+	g.requests = append(g.requests, r)
+	if r.op != nil {
+		r.err = r.op(g.batch)
+		return
+	}
+	d := r.db
+	if d.dropped.Load() {
+		r.err = NoDatabase()
+		return
+	}
+	if _, ok := g.touched[d]; !ok {
+		g.touched[d] = 0
+	}
+	d.uncounted = true
+	w := writer{batch: g.batch, db: d, limit: d.RevsLimit(), scratch: s.scratch}
+	for i := range r.docs {
+		if r.results[i].Err != nil {
+			continue
+		}
+		if err := w.write(&r.docs[i], &r.results[i], r.opts); err != nil {
+			s.fail(fmt.Errorf("writing document %q of %s: %w", r.docs[i].ID, d.name, err))
+			r.err = s.Failed()
+			break
+		}
+	}
+	s.scratch = w.scratch
+}
+
+// syncLoop is the syncer.
+func (s *Store) syncLoop() {
+	defer s.committing.Done()
+	for g := range s.ready {
+		err := s.sync(g)
+		if err == nil {
+			s.publish(g)
+		}
+		for _, r := range g.requests {
+			if r.err == nil {
+				r.err = err
+			}
+			r.done <- r.err
+		}
+		if err == nil {
+			_ = g.batch.Close() // has nothing left to fail
+		}
+	}
+}
+
+// sync writes g's batch and waits until it is on disk.
+func (s *Store) sync(g *group) (err error) {
+	if err := s.Failed(); err != nil {
+		return err
+	}
+	if g.batch.Empty() {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			s.fail(fmt.Errorf("the engine panicked: %v", p)) //nolint:err113 // the engine's own words
+		}
+		if failed := s.Failed(); failed != nil {
+			err = failed
+		}
+	}()
+	if err := g.batch.Commit(pebble.Sync); err != nil {
+		s.fail(err)
+	}
+	return nil
+}
+
+// publish shows g to readers and wakes them.
+func (s *Store) publish(g *group) {
+	s.views.set(s.db.NewSnapshot())
+	for _, r := range g.requests {
+		if r.synced != nil && r.err == nil {
+			r.synced()
+		}
+	}
+	for d, seq := range g.touched {
+		if seq > d.seq.Load() {
+			d.seq.Store(seq)
+			d.wake.signal()
+		}
+	}
+}

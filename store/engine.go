@@ -1,0 +1,53 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+)
+
+func engineOptions(s *Store, cache *pebble.Cache) *pebble.Options {
+	o := &pebble.Options{
+		FS:                          s.opts.FS,
+		Lock:                        s.lock.lock,
+		Cache:                       cache,
+		Logger:                      engineLog{s},
+		FormatMajorVersion:          pebble.FormatNewest,
+		MemTableSize:                s.opts.MemTableSize,
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       40,
+		LBaseMaxBytes:               128 << 20,
+		BytesPerSync:                1 << 20,
+		CompactionConcurrencyRange:  func() (lower, upper int) { return 1, 2 },
+	}
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].BlockSize = 16 << 10
+	}
+	o.EventListener = &pebble.EventListener{
+		BackgroundError: func(err error) { s.log.WithError(err).Error("store: background work failed and is tried again") },
+		DiskSlow:        func(i pebble.DiskSlowInfo) { s.log.WithField("disk", i.String()).Warn("store: the disk is slow") },
+	}
+	return o
+}
+
+// engineLog takes the engine's messages. Those that would end the process end the store instead: its calls then fail with the reason.
+type engineLog struct{ s *Store }
+
+func (l engineLog) Infof(string, ...any) {} // its housekeeping is of no interest
+
+func (l engineLog) Errorf(format string, args ...any) { l.s.log.Errorf(format, args...) }
+
+func (l engineLog) Fatalf(format string, args ...any) {
+	err := fmt.Errorf(format, args...) //nolint:err113 // the engine's own words
+	l.s.fail(err)
+	// After a failed write or a failed manifest the engine returns an error to its caller; anything else is a broken invariant, after which
+	// its state must not be used further.
+	if strings.Contains(format, "fatal commit error") || strings.HasPrefix(format, "MANIFEST") {
+		return
+	}
+	panic(err)
+}

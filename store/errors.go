@@ -1,0 +1,80 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// Error is a refusal in CouchDB's terms: an HTTP status, a short name and a reason for people. On the wire it is
+// {"error": Name, "reason": Reason}.
+type Error struct {
+	Status int
+	Name   string
+	Reason string
+}
+
+func (e *Error) Error() string { return e.Name + ": " + e.Reason }
+
+// Is makes errors.Is compare by status and name, whatever the reason says.
+func (e *Error) Is(target error) bool {
+	var t *Error
+	return errors.As(target, &t) && t.Status == e.Status && t.Name == e.Name
+}
+
+// ErrStop ends a visit early without being an error of it.
+var ErrStop = errors.New("stop")
+
+// ErrClosed is what every call gets after Close.
+var ErrClosed = errors.New("the store is closed")
+
+// NotFound is the 404 of a document; reason is "missing" or "deleted".
+func NotFound(reason string) *Error {
+	return &Error{Status: http.StatusNotFound, Name: "not_found", Reason: reason}
+}
+
+// NoDatabase is the 404 of a database.
+func NoDatabase() *Error { return NotFound("Database does not exist.") }
+
+// BadRequest is a 400 with the given reason.
+func BadRequest(format string, args ...any) *Error {
+	return &Error{Status: http.StatusBadRequest, Name: "bad_request", Reason: fmt.Sprintf(format, args...)}
+}
+
+// Conflict is the 409 of a write whose revision is not a current one.
+func Conflict() *Error {
+	return &Error{Status: http.StatusConflict, Name: "conflict", Reason: "Document update conflict."}
+}
+
+// NotImplemented is the 501 for the parts of CouchDB's API that are not there; what names them.
+func NotImplemented(what string) *Error {
+	return &Error{Status: http.StatusNotImplemented, Name: "not_implemented", Reason: what + " is not implemented by this server."}
+}
+
+func badJSON() *Error { return BadRequest("invalid UTF-8 JSON") }
+
+func badMember(name string) *Error {
+	return &Error{Status: http.StatusBadRequest, Name: "doc_validation", Reason: "Bad special document member: " + name}
+}
+
+func illegalID(reason string) *Error {
+	return &Error{Status: http.StatusBadRequest, Name: "illegal_docid", Reason: reason}
+}
+
+func tooLarge(id string) *Error {
+	return &Error{Status: http.StatusRequestEntityTooLarge, Name: "document_too_large", Reason: id}
+}
+
+// IsNotFound tells whether err is a 404.
+func IsNotFound(err error) bool { return statusOf(err) == http.StatusNotFound }
+
+// IsConflict tells whether err is a 409.
+func IsConflict(err error) bool { return statusOf(err) == http.StatusConflict }
+
+func statusOf(err error) int {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Status
+	}
+	return 0
+}

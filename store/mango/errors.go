@@ -1,0 +1,39 @@
+package mango
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/adlayer/after/store"
+)
+
+// The errors here carry CouchDB's names and reasons, since clients tell them apart by these. All are *store.Error.
+
+func refuse(name, format string, args ...any) error {
+	return &store.Error{Status: http.StatusBadRequest, Name: name, Reason: fmt.Sprintf(format, args...)}
+}
+
+func badArgument(operator string, arg *value) error {
+	return refuse("bad_arg", "Bad argument for operator %s: %s", operator, erlang(arg))
+}
+
+func badOperator(operator string) error {
+	return refuse("invalid_operator", "Invalid operator: %s", operator)
+}
+
+func badKey(name string) error {
+	return refuse("invalid_key", "Invalid key %s for this request.", name)
+}
+
+func missingKey(name string) error {
+	return refuse("missing_required_key", "Missing required key: %s", name)
+}
+
+func notFound(reason string) error {
+	return &store.Error{Status: http.StatusNotFound, Name: "not_found", Reason: reason}
+}
+
+// unavailable refuses text indexes, in the words of a CouchDB that runs without their service.
+func unavailable() error {
+	return &store.Error{Status: http.StatusServiceUnavailable, Name: "required index service unavailable", Reason: "text"}
+}

@@ -1,0 +1,260 @@
+package mango
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/adlayer/after/store"
+)
+
+// scanRatio is how many documents a query may look at for each result before its answer warns.
+const scanRatio = 10
+
+const (
+	warnNoIndex = "No matching index found, create an index to optimize query time."
+	warnScan    = "The number of documents examined is high in proportion to the number of results returned. " +
+		"Consider adding a more specific index to improve this."
+)
+
+// finding is the course of one query: what it looked at, and the answer as far as it goes.
+type finding struct {
+	q    *query
+	plan *plan
+	snap *store.Snapshot
+	skip int64
+	left int64 // results still wanted
+
+	keys, docs, results int64
+	last                string // bookmark of the last match, "" before the first
+
+	out []byte
+	doc []byte
+}
+
+// find answers a query.
+func find(ctx context.Context, db *store.Database, q *query) ([]byte, error) {
+	begin := time.Now()
+	p, err := planFor(db, q)
+	if err != nil {
+		return nil, err
+	}
+	if p.index == nil {
+		return nil, refuse("no_usable_index", "No index exists for this sort, try indexing by the sort fields.")
+	}
+	if p.none {
+		return []byte(`{"docs":[]}`), nil
+	}
+	f := &finding{q: q, plan: p, skip: q.skip, left: q.limit, out: []byte(`{"docs":[`)}
+	from, err := readBookmark(q.bookmark, p.index)
+	if err != nil {
+		return nil, err
+	}
+	if q.limit > 0 {
+		if p.index.special() {
+			err = f.scanDocuments(ctx, db, from)
+		} else {
+			err = f.scanIndex(ctx, db, from)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f.finish(time.Since(begin)), nil
+}
+
+// planFor plans a query with the indexes that the database has now.
+func planFor(db *store.Database, q *query) (*plan, error) {
+	snap, err := db.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	indexes, err := upkeepOf(db).ddocs.indexes(snap)
+	if err = errors.Join(err, snap.Close()); err != nil {
+		return nil, err
+	}
+	return makePlan(indexes, q)
+}
+
+// scanDocuments goes through the documents by id.
+func (f *finding) scanDocuments(ctx context.Context, db *store.Database, from []byte) (err error) {
+	if f.snap, err = db.Snapshot(); err != nil {
+		return err
+	}
+	r, any := f.plan.documentRange(f.q.desc, from)
+	if any {
+		err = f.snap.AllDocs(r, func(row *store.Row) error {
+			if err := f.canceled(ctx); err != nil {
+				return err
+			}
+			f.keys++
+			return f.consider(row, !strings.HasPrefix(row.ID, "_design/"), func() []byte { return []byte(row.ID) })
+		})
+	}
+	return errors.Join(err, f.snap.Close())
+}
+
+// documentRange gives the ids that the plan leaves; any is false if there are none.
+func (p *plan) documentRange(desc bool, from []byte) (r store.Range, any bool) {
+	low, high, hasHigh := "", "", false
+	if len(p.spans) > 0 {
+		s := p.spans[0]
+		if s.low != nil && s.low.kind == kindString {
+			low = s.low.text
+		}
+		if s.high != nil {
+			if s.high.kind != kindString {
+				return r, false // no id comes before what is no string
+			}
+			high, hasHigh = s.high.text, true
+		}
+	}
+	r = store.Range{Start: low, End: high, HasEnd: hasHigh, Descending: desc, Bodies: true}
+	if desc {
+		r.Start, r.End, r.HasEnd = high, low, low != ""
+	}
+	switch {
+	case from == nil:
+	case !desc && string(from) >= low:
+		r.Start = string(from) + "\x00"
+	case desc && (!hasHigh || string(from) <= high):
+		r.Start = string(from)
+	}
+	return r, !hasHigh || low <= high
+}
+
+// scanIndex goes through the rows of the plan's index.
+func (f *finding) scanIndex(ctx context.Context, db *store.Database, from []byte) error {
+	r, err := f.plan.index.read(ctx, db)
+	if err != nil {
+		return err
+	}
+	f.snap = r.snap
+	lower, upper := f.plan.index.bounds(f.plan.spans)
+	switch {
+	case from == nil:
+	case f.q.desc && bytes.Compare(from, upper) < 0:
+		upper = from
+	case !f.q.desc && bytes.Compare(from, lower) >= 0:
+		lower = append(bytes.Clone(from), 0)
+	}
+	if bytes.Compare(lower, upper) < 0 {
+		err = r.visit(lower, upper, f.q.desc, func(e entry) error {
+			if err := f.canceled(ctx); err != nil {
+				return err
+			}
+			f.keys++
+			row, err := f.snap.Get(e.id())
+			if err != nil {
+				return err
+			}
+			return f.consider(row, true, func() []byte { return e.row })
+		})
+	}
+	return errors.Join(err, r.close())
+}
+
+// canceled looks at the context now and then.
+func (f *finding) canceled(ctx context.Context) error {
+	if f.keys%256 == 0 && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// consider looks at one document. Design documents are looked at, and counted, but never results. place is where the document stands in the index.
+func (f *finding) consider(row *store.Row, eligible bool, place func() []byte) error {
+	f.docs++
+	if !eligible || row.Deleted || !f.q.selector.matchRow(row) {
+		return nil
+	}
+	f.last = f.plan.index.bookmark(place())
+	if f.skip > 0 {
+		f.skip--
+		return nil
+	}
+	if err := f.write(row); err != nil {
+		return err
+	}
+	if f.left--; f.left == 0 {
+		return store.ErrStop
+	}
+	return nil
+}
+
+// finish ends the answer.
+func (f *finding) finish(took time.Duration) []byte {
+	bookmark := f.last
+	if bookmark == "" {
+		bookmark = f.q.bookmark
+	}
+	if bookmark == "" {
+		bookmark = "nil"
+	}
+	out := append(f.out, `],"bookmark":`...)
+	out = appendString(out, bookmark)
+	if f.q.stats {
+		out = append(out, `,"execution_stats":`...)
+		out = f.stats(took).appendJSON(out)
+	}
+	if warning := f.warnings(); warning != "" {
+		out = append(out, `,"warning":"`...)
+		out = append(out, warning...)
+		out = append(out, '"')
+	}
+	return append(out, '}')
+}
+
+func (f *finding) stats(took time.Duration) *value {
+	stats := &value{kind: kindObject}
+	stats.set("total_keys_examined", integerValue(f.keys))
+	stats.set("total_docs_examined", integerValue(f.docs))
+	stats.set("total_quorum_docs_examined", integerValue(0))
+	stats.set("results_returned", integerValue(f.results))
+	milliseconds := math.Round(float64(took)/float64(time.Microsecond)) / 1000
+	stats.set("execution_time_ms", floatValue(milliseconds))
+	return stats
+}
+
+// warnings gives what the asker should know, as the inside of a JSON string.
+func (f *finding) warnings() string {
+	var lines []string
+	q, x := f.q, f.plan.index
+	if len(q.useIndex) > 0 && !q.names(x) {
+		reason := " was not used because it does not contain a valid index for this query."
+		if len(q.useIndex) > 1 {
+			reason = " was not used because it is not a valid index for this query."
+		}
+		name := appendString(nil, q.indexName())
+		lines = append(lines, string(name[1:len(name)-1])+reason)
+	}
+	if x.special() && q.limit > 0 {
+		lines = append(lines, warnNoIndex)
+	}
+	if f.docs > scanRatio*max(f.results, 1) {
+		lines = append(lines, warnScan)
+	}
+	return strings.Join(lines, `\n`)
+}
+
+// bookmark names a place in the index, for the next page to begin behind it.
+func (x *index) bookmark(place []byte) string {
+	raw := append([]byte{}, x.id[:]...)
+	return base64.RawURLEncoding.EncodeToString(append(raw, place...))
+}
+
+// readBookmark gives the place that a bookmark names; nil for none. One of another index is refused, since it would name some other place here.
+func readBookmark(text string, x *index) ([]byte, error) {
+	if text == "" {
+		return nil, nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(raw) < len(x.id) || !bytes.Equal(raw[:len(x.id)], x.id[:]) {
+		return nil, badBookmark(stringValue(text))
+	}
+	return raw[len(x.id):], nil
+}

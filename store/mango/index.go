@@ -1,0 +1,204 @@
+package mango
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"slices"
+	"strings"
+
+	"github.com/adlayer/after/store"
+)
+
+// index is one index: a view of a design document in the language "query", or, with no design document, the primary one over _id.
+type index struct {
+	ddoc   string // "_design/..."; "" for the primary index
+	name   string
+	fields []string
+	paths  [][]string // of the fields; a nil path is one that no document has
+	desc   bool
+	filter Selector
+	id     [8]byte // names the rows; the same definition has the same rows, whatever design document holds it
+}
+
+// layout is part of every index id. It changes with the encoding of keys, so that rows of an older encoding are never read.
+const layout = "1"
+
+// primary is the index over all documents by id.
+func primary() *index { return &index{name: "_all_docs", fields: []string{"_id"}} }
+
+// newIndex makes an index of a view's definition, {"fields": {"a": "asc", ...}, "partial_filter_selector": {...}}; nil if it is none.
+func newIndex(ddoc, name string, definition *value) *index {
+	fields := definition.get("fields")
+	if fields == nil || fields.kind != kindObject {
+		return nil
+	}
+	x := &index{ddoc: ddoc, name: name}
+	for _, m := range fields.members {
+		x.fields = append(x.fields, m.name)
+		x.paths = append(x.paths, splitField(m.name))
+		x.desc = m.value.text == "desc"
+	}
+	if filter := definition.get("partial_filter_selector"); filter != nil {
+		selector, err := compile(filter)
+		if err != nil {
+			return nil
+		}
+		x.filter = selector
+	}
+	hash := sha256.New()
+	hash.Write([]byte(layout))
+	for _, field := range x.fields {
+		hash.Write(appendString(nil, field))
+	}
+	hash.Write(x.filter.value().appendJSON(nil))
+	copy(x.id[:], hash.Sum(nil))
+	return x
+}
+
+// indexesOf reads the indexes of a design document's body; none if it is of another language. What is no index in it is passed over.
+func indexesOf(ddoc string, body []byte) []*index {
+	raw, ok := lookup(body, "language")
+	if !ok || string(raw) != `"query"` {
+		return nil
+	}
+	doc, err := parse(body)
+	if err != nil {
+		return nil
+	}
+	var indexes []*index
+	if views := doc.get("views"); views != nil {
+		for _, view := range views.members {
+			if x := newIndex(ddoc, view.name, view.value.get("map")); x != nil {
+				indexes = append(indexes, x)
+			}
+		}
+	}
+	return indexes
+}
+
+func (x *index) special() bool { return x.ddoc == "" }
+
+func (x *index) partial() bool { return x.filter.root != nil }
+
+func (x *index) compare(y *index) int {
+	return cmp.Or(cmp.Compare(x.ddoc, y.ddoc), cmp.Compare(x.name, y.name))
+}
+
+// covers tells whether the index alone knows all these fields. nil fields are all of them.
+func (x *index) covers(fields []string) bool {
+	return len(fields) > 0 && !slices.ContainsFunc(fields, func(field string) bool {
+		return field != "_id" && !slices.Contains(x.fields, field)
+	})
+}
+
+// value is the index as _index and _explain show it.
+func (x *index) value() *value {
+	fields := &value{kind: kindArray}
+	direction := "asc"
+	if x.desc {
+		direction = "desc"
+	}
+	for _, field := range x.fields {
+		fields.items = append(fields.items, objectValue(field, stringValue(direction)))
+	}
+	v := &value{kind: kindObject}
+	if x.special() {
+		v.set("ddoc", &value{kind: kindNull})
+		v.set("name", stringValue(x.name))
+		v.set("type", stringValue("special"))
+		v.set("def", objectValue("fields", fields))
+		return v
+	}
+	v.set("ddoc", stringValue(x.ddoc))
+	v.set("name", stringValue(x.name))
+	v.set("type", stringValue("json"))
+	v.set("partitioned", boolValue(false))
+	definition := objectValue("fields", fields)
+	if x.partial() {
+		definition.set("partial_filter_selector", x.filter.value())
+	}
+	v.set("def", definition)
+	return v
+}
+
+// maxKey bounds the stored key of a document. Keys beyond it are cut: they still sort among the others, and what a query finds by one is looked at.
+const maxKey = 16 << 10
+
+// appendRow appends the key under which the index lists a document; ok is false if it does not.
+func (x *index) appendRow(dst []byte, row *store.Row) (key []byte, ok bool) {
+	if row.Deleted || strings.HasPrefix(row.ID, "_design/") {
+		return dst, false
+	}
+	f := frame{body: row.Body, row: row}
+	if x.partial() {
+		if !x.filter.match(&f) {
+			return dst, false
+		}
+	}
+	start := len(dst)
+	for i, path := range x.paths {
+		if x.fields[i] == "_id" {
+			dst = appendBytes(dst, row.ID)
+			continue
+		}
+		v, ok := f.at(path)
+		if !ok {
+			return dst[:start], false
+		}
+		dst = AppendKey(dst, v)
+	}
+	if len(dst)-start > maxKey {
+		dst = dst[:start+maxKey]
+	}
+	return dst, true
+}
+
+// at finds a value by its path in the document.
+func (f *frame) at(path []string) ([]byte, bool) {
+	if path == nil {
+		return nil, false
+	}
+	if v, ok := f.special(path[0]); ok {
+		v, result := follow(v, path[1:])
+		return v, result == found
+	}
+	v, result := follow(f.body, path)
+	return v, result == found
+}
+
+// bounds gives the part of the index's keys that the spans leave: [lower, upper).
+func (x *index) bounds(spans []span) (lower, upper []byte) {
+	lower, upper = []byte{}, []byte{}
+	for i, s := range spans {
+		open := s.low == nil
+		if !open {
+			lower = x.appendBound(lower, i, s.low)
+			open = s.lowOp == opGt
+		}
+		if open {
+			if s.low != nil && len(lower) < maxKey {
+				lower = append(lower, keyMax) // past all that equals it
+			}
+			break
+		}
+	}
+	closed := false
+	for i, s := range spans {
+		if s.high == nil {
+			break
+		}
+		upper = x.appendBound(upper, i, s.high)
+		if closed = s.highOp == opLt && len(upper) < maxKey; closed {
+			break // before all that equals it
+		}
+	}
+	if !closed {
+		upper = append(upper[:min(len(upper), maxKey)], keyMax)
+	}
+	return lower[:min(len(lower), maxKey)], upper
+}
+
+func (x *index) appendBound(dst []byte, column int, v *value) []byte {
+	n := node{byID: x.fields[column] == "_id"}
+	return append(dst, n.keyOf(v)...)
+}

@@ -1,0 +1,450 @@
+package mango
+
+import (
+	"bytes"
+	"math/big"
+	"strconv"
+
+	"github.com/adlayer/after/store"
+)
+
+// maxSlots is how many top-level members one pass over a document collects.
+const maxSlots = 8
+
+// frame is one document during a match: its bytes, and the members that the selector names.
+type frame struct {
+	body  []byte
+	row   *store.Row // has _id and _rev where the body lacks them; else nil
+	spans [maxSlots][]byte
+}
+
+// prepare makes a normalized node ready to match. root: it is matched against a whole document, not against an element of it.
+func (s *Selector) prepare(n *node, root bool) error {
+	switch n.op {
+	case opField:
+		if n.field != "" && n.field != "$default" {
+			n.path = splitField(n.field)
+		}
+		n.slot, n.root = -1, root
+		if root && len(n.path) > 0 {
+			n.slot = s.slotOf(n.path[0])
+		}
+		n.subs[0].prepareCondition(n.field == "_id")
+		return s.prepareInner(n.subs[0])
+	default:
+		for _, sub := range n.subs {
+			if err := s.prepare(sub, root); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Selector) prepareInner(condition *node) error {
+	if condition.op == opNot {
+		return s.prepareInner(condition.subs[0])
+	}
+	for _, sub := range condition.subs {
+		if err := s.prepare(sub, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Selector) slotOf(name string) int {
+	for i, have := range s.slots {
+		if have == name {
+			return i
+		}
+	}
+	if len(s.slots) == maxSlots {
+		return -1
+	}
+	s.slots = append(s.slots, name)
+	return len(s.slots) - 1
+}
+
+func (n *node) prepareCondition(byID bool) {
+	n.byID = byID
+	switch n.op {
+	case opNot:
+		n.subs[0].prepareCondition(byID)
+	case opEq, opNe, opLt, opLte, opGt, opGte:
+		n.key = n.keyOf(n.arg)
+		n.plain = plainString(n.arg)
+	case opIn, opNin, opAll:
+		n.set = make(map[string]struct{}, len(n.arg.items))
+		for _, item := range n.arg.items {
+			n.set[string(n.keyOf(item))] = struct{}{}
+		}
+	case opMod:
+		for i, item := range n.arg.items {
+			n.modulus[i], _ = strconv.ParseInt(item.text, 10, 64)
+		}
+	}
+}
+
+// keyOf is the key of an argument as the condition compares it.
+func (n *node) keyOf(v *value) []byte {
+	if n.byID && v.kind == kindString {
+		return appendBytes(nil, v.text)
+	}
+	if n.byID {
+		// To Erlang, which compares ids, every string comes after all that is no string.
+		return []byte{keyNull}
+	}
+	return AppendKey(nil, v.appendJSON(nil))
+}
+
+// plainString gives the quoted form of a string of printable ASCII without escapes; another such string is equal only if it is the same.
+func plainString(v *value) []byte {
+	if v.kind != kindString || !isPlain([]byte(v.text)) {
+		return nil
+	}
+	return appendString(nil, v.text)
+}
+
+func isPlain(text []byte) bool {
+	for _, c := range text {
+		if c < ' ' || c >= 0x7f || c == '\\' || c == '"' {
+			return false
+		}
+	}
+	return true
+}
+
+// Match tells whether a document fits the selector. doc is the whole document as JSON, with _id and _rev, and must be valid.
+func (s Selector) Match(doc []byte) bool {
+	f := frame{body: doc}
+	return s.match(&f)
+}
+
+// matchRow is Match for a document whose body lacks _id and _rev, as the store keeps it.
+func (s Selector) matchRow(row *store.Row) bool {
+	f := frame{body: row.Body, row: row}
+	return s.match(&f)
+}
+
+func (s Selector) match(f *frame) bool {
+	if s.root == nil {
+		return true
+	}
+	f.collect(s.slots)
+	return s.root.match(f, f.body)
+}
+
+// collect finds all named members in one pass and stops once it has them.
+func (f *frame) collect(names []string) {
+	missing := len(names)
+	if f.row != nil {
+		for i, name := range names {
+			if v, ok := f.special(name); ok {
+				f.spans[i] = v
+				missing--
+			}
+		}
+	}
+	w, ok := walk(f.body, '{')
+	for ok && missing > 0 {
+		var quoted, v []byte
+		if quoted, v, ok = w.member(); !ok {
+			return
+		}
+		for i, name := range names {
+			if f.spans[i] == nil && nameIs(quoted, name) {
+				f.spans[i] = v
+				missing--
+				break
+			}
+		}
+	}
+}
+
+// special gives _id and _rev of a body that lacks them.
+func (f *frame) special(name string) ([]byte, bool) {
+	switch {
+	case f.row == nil:
+		return nil, false
+	case name == "_id":
+		return appendString(nil, f.row.ID), true
+	case name == "_rev":
+		return appendString(nil, f.row.Rev.String()), true
+	}
+	return nil, false
+}
+
+// outcome is what following a path into a document gives.
+type outcome uint8
+
+const (
+	found   outcome = iota
+	missing         // an object lacks the next step
+	astray          // the next step leads into a value that has none
+)
+
+// follow goes from v along path.
+func follow(v []byte, path []string) ([]byte, outcome) {
+	for _, step := range path {
+		switch kindOf(v) {
+		case kindObject:
+			next, ok := lookup(v, step)
+			if !ok {
+				return nil, missing
+			}
+			v = next
+		case kindArray:
+			at, ok := position(step)
+			if !ok {
+				return nil, astray
+			}
+			if v, ok = elementAt(v, at); !ok {
+				return nil, astray
+			}
+		default:
+			return nil, astray
+		}
+	}
+	return v, found
+}
+
+// resolve finds the value of a field node.
+func (n *node) resolve(f *frame, v []byte) ([]byte, outcome) {
+	if n.path == nil {
+		return nil, astray
+	}
+	if n.slot >= 0 {
+		if f.spans[n.slot] == nil {
+			return nil, missing
+		}
+		return follow(f.spans[n.slot], n.path[1:])
+	}
+	if n.root {
+		if special, ok := f.special(n.path[0]); ok {
+			return follow(special, n.path[1:])
+		}
+	}
+	return follow(v, n.path)
+}
+
+// match matches a selector against a value: the document, or an element of it.
+func (n *node) match(f *frame, v []byte) bool {
+	switch n.op {
+	case opAnd:
+		for _, sub := range n.subs {
+			if !sub.match(f, v) {
+				return false
+			}
+		}
+		return true
+	case opOr:
+		for _, sub := range n.subs {
+			if sub.match(f, v) {
+				return true
+			}
+		}
+		return len(n.subs) == 0 // as in CouchDB, no alternatives at all exclude nothing
+	case opNot:
+		return !n.subs[0].match(f, v)
+	case opField:
+		return n.matchField(f, v)
+	}
+	return n.holds(f, v)
+}
+
+func (n *node) matchField(f *frame, v []byte) bool {
+	if n.field == "" {
+		return n.subs[0].match(f, v)
+	}
+	if n.field == "$default" {
+		return true // as in CouchDB without a text index
+	}
+	at, result := n.resolve(f, v)
+	switch result {
+	case missing:
+		return n.subs[0].op == opExists && n.subs[0].arg.kind == kindFalse
+	case astray:
+		return false
+	}
+	return n.subs[0].match(f, at)
+}
+
+// holds tells whether a condition holds for a value that is there.
+func (n *node) holds(f *frame, v []byte) bool {
+	switch n.op {
+	case opEq, opNe:
+		return n.equals(v) == (n.op == opEq)
+	case opLt, opLte, opGt, opGte:
+		return n.ordered(v)
+	case opIn:
+		return n.contains(v)
+	case opNin:
+		return !n.contains(v)
+	case opAll:
+		return n.hasAll(v)
+	case opExists:
+		return n.arg.kind == kindTrue
+	case opType:
+		return typeName(kindOf(v)) == n.arg.text
+	case opSize:
+		return kindOf(v) == kindArray && strconv.Itoa(count(v)) == n.arg.text
+	case opMod:
+		return n.divides(v)
+	case opRegex:
+		return kindOf(v) == kindString && n.regex.Match(latin1(unquote(nil, v)))
+	case opBeginsWith:
+		return kindOf(v) == kindString && bytes.HasPrefix(unquote(nil, v), []byte(n.arg.text))
+	case opElemMatch, opAllMatch:
+		return n.elements(f, v)
+	case opKeyMapMatch:
+		return n.names(f, v)
+	}
+	return true
+}
+
+// appendKey is the key of a document's value as the condition compares it.
+func (n *node) appendKey(dst, v []byte) []byte {
+	if n.byID && kindOf(v) == kindString {
+		return appendBytes(dst, string(unquote(nil, v)))
+	}
+	return AppendKey(dst, v)
+}
+
+func (n *node) equals(v []byte) bool {
+	if n.plain != nil {
+		if bytes.Equal(v, n.plain) {
+			return true
+		}
+		if kindOf(v) != kindString || isPlain(v[1:len(v)-1]) {
+			return false
+		}
+	}
+	var scratch [128]byte
+	return bytes.Equal(n.appendKey(scratch[:0], v), n.key)
+}
+
+func (n *node) ordered(v []byte) bool {
+	var scratch [128]byte
+	c := bytes.Compare(n.appendKey(scratch[:0], v), n.key)
+	switch n.op {
+	case opLt:
+		return c < 0
+	case opLte:
+		return c <= 0
+	case opGt:
+		return c > 0
+	}
+	return c >= 0
+}
+
+func (n *node) has(v []byte) bool {
+	var scratch [128]byte
+	_, ok := n.set[string(n.appendKey(scratch[:0], v))]
+	return ok
+}
+
+// contains is $in: of an array, any element.
+func (n *node) contains(v []byte) bool {
+	w, ok := walk(v, '[')
+	if !ok {
+		return n.has(v)
+	}
+	for {
+		element, ok := w.element()
+		if !ok {
+			return false
+		}
+		if n.has(element) {
+			return true
+		}
+	}
+}
+
+// hasAll is $all: each argument is an element, or the single argument is the array itself.
+func (n *node) hasAll(v []byte) bool {
+	w, ok := walk(v, '[')
+	if !ok || len(n.set) == 0 {
+		return false
+	}
+	seen := make(map[string]struct{}, len(n.set))
+	for {
+		element, ok := w.element()
+		if !ok {
+			break
+		}
+		if key := string(AppendKey(nil, element)); n.has(element) {
+			seen[key] = struct{}{}
+		}
+	}
+	if len(seen) == len(n.set) {
+		return true
+	}
+	return len(n.arg.items) == 1 && n.arg.items[0].kind == kindArray && n.has(v)
+}
+
+func (n *node) divides(v []byte) bool {
+	if kindOf(v) != kindNumber || !isInteger(v) || n.modulus[0] == 0 {
+		return false
+	}
+	if i, err := strconv.ParseInt(string(v), 10, 64); err == nil {
+		return i%n.modulus[0] == n.modulus[1]
+	}
+	large, ok := new(big.Int).SetString(string(v), 10)
+	return ok && new(big.Int).Rem(large, big.NewInt(n.modulus[0])).Int64() == n.modulus[1]
+}
+
+// elements is $elemMatch and $allMatch; an empty array fits neither.
+func (n *node) elements(f *frame, v []byte) bool {
+	w, ok := walk(v, '[')
+	some := false
+	for ok {
+		var element []byte
+		if element, ok = w.element(); !ok {
+			break
+		}
+		if some = n.subs[0].match(f, element); some != (n.op == opAllMatch) {
+			return some
+		}
+	}
+	return some
+}
+
+// names is $keyMapMatch: the name of any member fits.
+func (n *node) names(f *frame, v []byte) bool {
+	w, ok := walk(v, '{')
+	for ok {
+		var quoted []byte
+		if quoted, _, ok = w.member(); ok && n.subs[0].match(f, quoted) {
+			return true
+		}
+	}
+	return false
+}
+
+func count(array []byte) int {
+	w, ok := walk(array, '[')
+	total := 0
+	for ok {
+		if _, ok = w.element(); ok {
+			total++
+		}
+	}
+	return total
+}
+
+func typeName(k kind) string {
+	switch k {
+	case kindNull:
+		return "null"
+	case kindFalse, kindTrue:
+		return "boolean"
+	case kindNumber:
+		return "number"
+	case kindString:
+		return "string"
+	case kindArray:
+		return "array"
+	}
+	return "object"
+}

@@ -1,0 +1,321 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/sirupsen/logrus"
+)
+
+// Options configure a Store. The zero value works.
+type Options struct {
+	// FS is the file system; nil means the operating system's.
+	FS vfs.FS
+	// Log hears about trouble; nil means nobody does.
+	Log logrus.FieldLogger
+	// CacheSize is the memory for blocks read from disk, in bytes; 0 means 64 MiB.
+	CacheSize int64
+	// MemTableSize is the memory in which writes gather before they are sorted to disk, in bytes; 0 means 32 MiB.
+	MemTableSize uint64
+	// MaxDocument is the largest document, in bytes; 0 means 8,000,000, as in CouchDB.
+	MaxDocument int
+	// CompactAfter is the number of superseded revisions of a database after which their bodies are removed by themselves, provided that
+	// they also outnumber the documents; 0 means 100,000; negative means never.
+	CompactAfter int64
+}
+
+const defaultMaxDocument = 8_000_000
+
+func (o Options) withDefaults() Options {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Log == nil {
+		quiet := logrus.New()
+		quiet.SetOutput(io.Discard)
+		o.Log = quiet
+	}
+	if o.CacheSize == 0 {
+		o.CacheSize = 64 << 20
+	}
+	if o.MemTableSize == 0 {
+		o.MemTableSize = 32 << 20
+	}
+	if o.MaxDocument == 0 {
+		o.MaxDocument = defaultMaxDocument
+	}
+	if o.CompactAfter == 0 {
+		o.CompactAfter = 100_000
+	}
+	return o
+}
+
+// Store is an open folder of databases. Its methods may be called from any goroutine.
+type Store struct {
+	dir   string
+	opts  Options
+	log   logrus.FieldLogger
+	db    *pebble.DB
+	lock  *folderLock
+	uuid  string
+	queue chan *request // to the committer
+	ready chan *group   // from the committer to the syncer
+
+	failure atomic.Pointer[error] // the first error after which nothing can be trusted
+
+	mu        sync.RWMutex
+	databases map[string]*Database
+	closed    bool
+	writers   sync.WaitGroup // requests between check and answer
+	views     viewHolder
+
+	// These belong to the committer.
+	lastNumber uint32
+	unsynced   []*Database // whose behind is not empty
+	scratch    []byte
+
+	committing sync.WaitGroup
+	background sync.WaitGroup // compactions of databases
+	stop       context.CancelFunc
+	ctx        context.Context //nolint:containedctx // it ends the store's own background work
+}
+
+// catalogEntry is what the catalog keeps of a database.
+type catalogEntry struct {
+	Number   uint32          `json:"number"`
+	UUID     string          `json:"uuid"`
+	Created  int64           `json:"created"` // Unix seconds
+	Security json.RawMessage `json:"security,omitempty"`
+	Limit    uint64          `json:"revs_limit,omitempty"`
+}
+
+// Open opens the folder dir, making it where it is not there. A folder that another process holds, or that a newer version wrote, is refused
+// with an error that says so.
+func Open(dir string, o Options) (*Store, error) {
+	o = o.withDefaults()
+	lock, err := lockFolder(o.FS, dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		dir: dir, opts: o, log: o.Log, lock: lock,
+		queue: make(chan *request, 256), ready: make(chan *group),
+		databases: map[string]*Database{},
+	}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	if s.uuid, err = checkFormat(o.FS, dir); err == nil {
+		err = s.openEngine()
+	}
+	if err != nil {
+		s.stop()
+		return nil, errors.Join(err, lock.release())
+	}
+	s.views.set(s.db.NewSnapshot())
+	s.committing.Add(2)
+	go s.commitLoop()
+	go s.syncLoop()
+	return s, nil
+}
+
+func (s *Store) openEngine() error {
+	cache := pebble.NewCache(s.opts.CacheSize)
+	defer cache.Unref()
+	db, err := pebble.Open(s.dir, engineOptions(s, cache))
+	if err != nil {
+		return fmt.Errorf("opening the store in %s: %w", s.dir, err)
+	}
+	s.db = db
+	if err := s.loadCatalog(); err != nil {
+		return errors.Join(err, db.Close())
+	}
+	return nil
+}
+
+func (s *Store) loadCatalog() error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{spaceCatalog}, UpperBound: []byte{spaceCatalog + 1}})
+	if err != nil {
+		return fmt.Errorf("reading the list of databases in %s: %w", s.dir, err)
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		name := string(it.Key()[1:])
+		var e catalogEntry
+		if err := json.Unmarshal(it.Value(), &e); err != nil {
+			return errors.Join(fmt.Errorf("reading the record of database %s in %s: %w", name, s.dir, err), it.Close())
+		}
+		d, err := s.loadDatabase(name, e)
+		if err != nil {
+			return errors.Join(err, it.Close())
+		}
+		s.databases[name] = d
+	}
+	return it.Close()
+}
+
+// UUID names the store: 32 hexadecimal digits, the same for ever.
+func (s *Store) UUID() string { return s.uuid }
+
+// Close ends feeds and writers and closes the folder. Calls after it get ErrClosed.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	s.closed = true
+	for _, d := range s.databases {
+		d.wake.close()
+	}
+	s.mu.Unlock()
+	s.stop()
+	s.background.Wait()
+	s.writers.Wait()
+	close(s.queue)
+	s.committing.Wait()
+	s.views.close()
+	err := s.closeEngine()
+	return errors.Join(err, s.lock.release())
+}
+
+func (s *Store) closeEngine() error {
+	if err := s.Failed(); err != nil {
+		// A failed engine may wait for ever for what can no longer be written. Its files are complete up to the last sync.
+		done := make(chan error, 1)
+		go func() { done <- s.db.Close() }()
+		timer := time.NewTimer(10 * time.Second)
+		defer timer.Stop()
+		select {
+		case <-done:
+		case <-timer.C:
+		}
+		return err
+	}
+	return s.db.Close()
+}
+
+// Failed gives the error after which the store refuses everything, nil while it is sound.
+func (s *Store) Failed() error {
+	if p := s.failure.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// fail remembers the first fatal error.
+func (s *Store) fail(err error) {
+	err = fmt.Errorf("the store in %s cannot write any more and must be opened again: %w", s.dir, err)
+	if s.failure.CompareAndSwap(nil, &err) {
+		s.log.WithError(err).Error("store failed")
+	}
+}
+
+// Databases lists the names of all databases, sorted.
+func (s *Store) Databases() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	names := make([]string, 0, len(s.databases))
+	for name := range s.databases {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Database finds a database; a 404 if it is not there.
+func (s *Store) Database(name string) (*Database, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	if d := s.databases[name]; d != nil {
+		return d, nil
+	}
+	return nil, NoDatabase()
+}
+
+// CreateDatabase makes an empty database and returns when it is on disk. A 412 if it is there already, a 400 for a bad name.
+func (s *Store) CreateDatabase(ctx context.Context, name string) (*Database, error) {
+	if err := CheckDatabaseName(name); err != nil {
+		return nil, err
+	}
+	var made *Database
+	err := s.do(ctx, func(b *pebble.Batch) error {
+		s.mu.RLock()
+		_, there := s.databases[name]
+		s.mu.RUnlock()
+		if there {
+			return &Error{412, "file_exists", "The database could not be created, the file already exists."}
+		}
+		d, err := s.addDatabase(b, name)
+		made = d
+		return err
+	}, func() {
+		s.mu.Lock()
+		if !s.closed {
+			s.databases[name] = made
+		}
+		s.mu.Unlock()
+	})
+	return made, err
+}
+
+// DropDatabase removes a database and all that is in it.
+func (s *Store) DropDatabase(ctx context.Context, name string) error {
+	return s.do(ctx, func(b *pebble.Batch) error {
+		s.mu.Lock()
+		d := s.databases[name]
+		delete(s.databases, name)
+		s.mu.Unlock()
+		if d == nil {
+			return NoDatabase()
+		}
+		d.dropped.Store(true)
+		d.wake.close()
+		if err := b.Delete(catalogKey(name), nil); err != nil {
+			return err
+		}
+		lower, upper := contentRange(d.number)
+		return b.DeleteRange(lower, upper, nil)
+	}, nil)
+}
+
+// CheckDatabaseName tells what is wrong with a database's name, as a 400.
+func CheckDatabaseName(name string) error {
+	switch name {
+	case "_users", "_replicator", "_global_changes":
+		return nil
+	}
+	good := name != "" && len(name) <= 238 && name[0] >= 'a' && name[0] <= 'z'
+	for i := 0; good && i < len(name); i++ {
+		c := name[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+		case c == '_', c == '$', c == '(', c == ')', c == '+', c == '-', c == '/':
+		default:
+			good = false
+		}
+	}
+	if good {
+		return nil
+	}
+	return &Error{400, "illegal_database_name", "Name: '" + name + "'. Only lowercase characters (a-z), digits (0-9), and any of " +
+		"the characters _, $, (, ), +, -, and / are allowed. Must begin with a letter."}
+}
+
+// NewUUID gives 32 random hexadecimal digits.
+func NewUUID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}

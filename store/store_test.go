@@ -1,0 +1,111 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/adlayer/after/store"
+)
+
+func open(t *testing.T, o store.Options) *store.Store {
+	t.Helper()
+	if o.FS == nil {
+		o.FS = vfs.NewMem()
+	}
+	st, err := store.Open("data", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil && err != store.ErrClosed { //nolint:errorlint // exactly it
+			t.Error(err)
+		}
+	})
+	return st
+}
+
+func create(t *testing.T, st *store.Store, name string) *store.Database {
+	t.Helper()
+	db, err := st.CreateDatabase(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func put(t *testing.T, db *store.Database, format string, args ...any) string {
+	t.Helper()
+	rev, err := db.Put(t.Context(), fmt.Appendf(nil, format, args...))
+	if err != nil {
+		t.Fatalf("%s: %v", fmt.Sprintf(format, args...), err)
+	}
+	return rev
+}
+
+// view runs read on a snapshot.
+func view(t *testing.T, db *store.Database, read func(*store.Snapshot) error) {
+	t.Helper()
+	snap, err := db.Snapshot()
+	if err == nil {
+		err = errors.Join(read(snap), snap.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func feed(t *testing.T, db *store.Database, since uint64) []string {
+	t.Helper()
+	var out []string
+	view(t, db, func(v *store.Snapshot) error {
+		return v.Changes(since, func(r *store.Row) error {
+			out = append(out, fmt.Sprintf("%d %s %d %v %s", r.Seq, r.ID, r.Rev.Pos, r.Deleted, r.Body))
+			return nil
+		})
+	})
+	return out
+}
+
+func TestWriteReadReopen(t *testing.T) {
+	t.Parallel()
+	fs := vfs.NewMem()
+	st := open(t, store.Options{FS: fs})
+	db := create(t, st, "tasks")
+	rev1 := put(t, db, `{"_id":"a", "x": 1}`)
+	put(t, db, `{"_id":"b","y":[1, 2]}`)
+	put(t, db, `{"_id":"a","_rev":%q,"x":2}`, rev1)
+	if _, err := db.Put(t.Context(), []byte(`{"_id":"a","_rev":"`+rev1+`"}`)); !store.IsConflict(err) {
+		t.Fatalf("a stale revision was not a conflict: %v", err)
+	}
+	want := fmt.Sprint([]string{`2 b 1 false {"y":[1,2]}`, `3 a 2 false {"x":2}`})
+	if got := fmt.Sprint(feed(t, db, 0)); got != want {
+		t.Fatalf("changes\n got %s\nwant %s", got, want)
+	}
+	var row *store.Row
+	view(t, db, func(v *store.Snapshot) (err error) {
+		row, err = v.Get("a")
+		return err
+	})
+	doc := string(row.AppendJSON(nil))
+	if doc != `{"_id":"a","_rev":"`+row.Rev.String()+`","x":2}` {
+		t.Fatal(doc)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	st = open(t, store.Options{FS: fs})
+	db, err := st.Database("tasks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(feed(t, db, 0)); got != want {
+		t.Fatalf("changes after opening again\n got %s\nwant %s", got, want)
+	}
+	put(t, db, `{"_id":"c"}`)
+	if got := feed(t, db, 3); len(got) != 1 || got[0] != "4 c 1 false {}" {
+		t.Fatal(got)
+	}
+}

@@ -1,0 +1,290 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// WriteOptions say how documents are written.
+type WriteOptions struct {
+	// Replicated stores the revisions as they are given (`new_edits=false`), whatever the current one is.
+	Replicated bool
+}
+
+// Result is what became of one document.
+type Result struct {
+	ID  string
+	Rev Rev
+	Err *Error // why it was not written; nil if it was
+}
+
+// Write writes documents, each on its own: one that is refused has its Err, and the others are written all the same. The results are in the
+// order of docs. It returns when everything is on disk; an error means that the outcome of all is unknown, or that none was written
+// (ErrClosed, a dropped database). Documents without an id get one. The memory of docs belongs to the caller again when it returns.
+func (d *Database) Write(ctx context.Context, docs []Doc, o WriteOptions) ([]Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	results := make([]Result, len(docs))
+	for i := range docs {
+		doc := &docs[i]
+		if doc.ID == "" {
+			doc.ID = newID()
+		}
+		results[i].ID = doc.ID
+		results[i].Err = d.check(doc, o)
+		if results[i].Err == nil && !o.Replicated {
+			doc.Prepare()
+		}
+	}
+	if len(docs) == 0 {
+		return results, nil
+	}
+	r := &request{db: d, docs: docs, results: results, opts: o, done: make(chan error, 1)}
+	if err := d.store.submit(r); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// check refuses what no state of the database could take.
+func (d *Database) check(doc *Doc, o WriteOptions) *Error {
+	if len(doc.Body) > d.store.opts.MaxDocument {
+		return tooLarge(doc.ID)
+	}
+	if o.Replicated && doc.Rev.IsZero() && !IsLocal(doc.ID) {
+		return BadRequest("When `new_edits: false`, the document needs `_rev` or `_revisions` specified")
+	}
+	if strings.HasPrefix(doc.ID, designPrefix) && bytes.Contains(doc.Body, []byte(`"validate_doc_update"`)) {
+		return NotImplemented("A validation function (validate_doc_update)")
+	}
+	return nil
+}
+
+// Put writes one document given as JSON with its _id, and _rev where it replaces another. It returns the new revision.
+func (d *Database) Put(ctx context.Context, raw []byte) (string, error) {
+	p := Parser{MaxDocument: d.store.opts.MaxDocument}
+	docs := make([]Doc, 1)
+	if err := p.Document(raw, &docs[0]); err != nil {
+		return "", err
+	}
+	results, err := d.Write(ctx, docs, WriteOptions{})
+	if err != nil {
+		return "", err
+	}
+	if results[0].Err != nil {
+		return "", results[0].Err
+	}
+	return results[0].Rev.String(), nil
+}
+
+// newID makes a document id of 32 hexadecimal digits that sorts by the time it was made.
+func newID() string {
+	at := strconv.FormatInt(time.Now().UnixMicro(), 16)
+	return "0" + at + NewUUID()[1+len(at):]
+}
+
+// writer decides documents of one database, in the committer.
+type writer struct {
+	batch   *pebble.Batch
+	db      *Database
+	limit   uint64
+	scratch []byte
+	arena   []byte // meta records live on in the overlay
+}
+
+func (w *writer) write(doc *Doc, res *Result, o WriteOptions) error {
+	switch {
+	case IsLocal(doc.ID):
+		return w.writeLocal(doc, res)
+	case o.Replicated:
+		return w.replicate(doc, res)
+	}
+	m, err := w.lookup(doc.ID)
+	if err != nil {
+		return err
+	}
+	if m == nil {
+		return w.grow(doc, res, nil, &head{})
+	}
+	h, err := m.head()
+	switch {
+	case err != nil:
+		return err
+	case h.branches:
+		return w.editBranched(doc, res, m)
+	case h.deleted && (!doc.Rev.IsZero() || doc.Deleted), !h.deleted && doc.Rev != h.rev:
+		res.Err = Conflict()
+		return nil
+	}
+	return w.grow(doc, res, m, &h)
+}
+
+// lookup finds the newest record of a document, decided or stored; nil if there is none. It stays valid.
+func (w *writer) lookup(id string) (meta, error) {
+	if m, ok := w.db.decided[id]; ok {
+		return m, nil
+	}
+	if m, ok := w.db.behind[id]; ok {
+		return m, nil
+	}
+	w.scratch = appendDocKey(w.scratch[:0], w.db.number, id)
+	return w.get(w.scratch)
+}
+
+func (w *writer) get(key []byte) (meta, error) {
+	value, closer, err := w.db.store.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	m := w.keep(value)
+	return m, closer.Close()
+}
+
+// keep copies b to where it stays.
+func (w *writer) keep(b []byte) []byte {
+	if cap(w.arena)-len(w.arena) < len(b) {
+		w.arena = make([]byte, 0, max(16<<10, 2*len(b)))
+	}
+	at := len(w.arena)
+	w.arena = append(w.arena, b...)
+	return w.arena[at:len(w.arena):len(w.arena)]
+}
+
+// grow writes a new revision over the only leaf of m, or a new document.
+func (w *writer) grow(doc *Doc, res *Result, m meta, h *head) error {
+	d := w.db
+	parent := h.rev
+	var parents []Rev
+	if m == nil && !doc.Rev.IsZero() {
+		parent = doc.Rev
+		parents = append([]Rev{doc.Rev}, doc.Ancestors...)
+	}
+	rev := doc.hash(parent)
+	d.stats.Seq++
+	seq := d.stats.Seq
+	w.scratch = appendGrown(w.scratch[:0], m, h, parents, &rev, doc.Deleted, seq, w.limit)
+	if err := w.store(doc, &rev, false, w.keep(w.scratch), h.seq, 1); err != nil {
+		return err
+	}
+	w.count(m != nil, h.deleted, doc.Deleted)
+	res.Rev = rev
+	return nil
+}
+
+// count follows what a document was and has become.
+func (w *writer) count(was, wasDeleted, deleted bool) {
+	c := &w.db.stats
+	if was {
+		if wasDeleted {
+			c.Deleted--
+		} else {
+			c.Docs--
+		}
+	}
+	if deleted {
+		c.Deleted++
+	} else {
+		c.Docs++
+	}
+}
+
+// editBranched writes over one leaf of several: the one that is named, if it is live; without a name, a deleted document is made anew.
+func (w *writer) editBranched(doc *Doc, res *Result, m meta) error {
+	t, err := m.decode()
+	if err != nil {
+		return err
+	}
+	leaves := t.leaves()
+	var parent *node
+	switch {
+	case !doc.Rev.IsZero():
+		if n := t.nodes[doc.Rev]; n != nil && n.children == 0 && !n.deleted {
+			parent = n
+		}
+	case leaves[0].deleted && !doc.Deleted:
+		parent = leaves[0]
+	}
+	if parent == nil {
+		res.Err = Conflict()
+		return nil
+	}
+	rev := doc.hash(parent.rev)
+	return w.insert(doc, res, t, rev, []Rev{parent.rev}, true)
+}
+
+// replicate stores a revision as it is given.
+func (w *writer) replicate(doc *Doc, res *Result) error {
+	m, err := w.lookup(doc.ID)
+	if err != nil {
+		return err
+	}
+	t := newTree()
+	if m != nil {
+		if t, err = m.decode(); err != nil {
+			return err
+		}
+	}
+	return w.insert(doc, res, t, doc.Rev, doc.Ancestors, m != nil)
+}
+
+// insert adds a revision to a tree and stores both.
+func (w *writer) insert(doc *Doc, res *Result, t *tree, rev Rev, ancestors []Rev, was bool) error {
+	d := w.db
+	res.Rev = rev
+	wasDeleted := was && t.leaves()[0].deleted
+	seq := d.stats.Seq + 1
+	changed, stored := t.insert(rev, ancestors, doc.Deleted, seq)
+	if !changed {
+		return nil
+	}
+	t.stem(w.limit)
+	winner := t.leaves()[0]
+	if !stored {
+		// Only the history is longer: the row stays where it is.
+		return w.putMeta(doc.ID, t.encode(t.seq))
+	}
+	d.stats.Seq = seq
+	ask := t.branched() || winner.rev != rev
+	if err := w.store(doc, &rev, ask, t.encode(seq), t.seq, 0); err != nil {
+		return err
+	}
+	w.count(was, wasDeleted, winner.deleted)
+	return nil
+}
+
+// store writes the row at the newest sequence, the record m, and marks the row that was the document's. mark 1 says that no leaf's body is in
+// that row.
+func (w *writer) store(doc *Doc, rev *Rev, ask bool, m meta, oldSeq uint64, mark byte) error {
+	d := w.db
+	if err := w.putMeta(doc.ID, m); err != nil {
+		return err
+	}
+	n := seqKeyLen
+	w.scratch = appendSeqKey(w.scratch[:0], d.number, d.stats.Seq, markRow)
+	w.scratch = appendRow(w.scratch, doc, rev, ask)
+	if err := w.batch.Set(w.scratch[:n], w.scratch[n:], nil); err != nil {
+		return err
+	}
+	if oldSeq == 0 {
+		return nil
+	}
+	d.stats.Superseded++
+	w.scratch = append(appendSeqKey(w.scratch[:0], d.number, oldSeq, markSuperseded), mark)
+	return w.batch.Set(w.scratch[:n], w.scratch[n:], nil)
+}
+
+func (w *writer) putMeta(id string, m meta) error {
+	w.scratch = appendDocKey(w.scratch[:0], w.db.number, id)
+	w.db.decided[id] = m
+	return w.batch.Set(w.scratch, m, nil)
+}

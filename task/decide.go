@@ -1,0 +1,335 @@
+package task
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/adlayer/after/when"
+)
+
+// Self is who writes: it stamps claims and history.
+type Self struct{ Member, Incarnation string }
+
+// View is what a decision needs to know besides the document.
+type View struct {
+	Now         time.Time
+	Self        Self
+	Site        string                // where this worker runs; a task that names another site is not ours
+	Known       func(job string) bool // whether a job of that name exists; nil knows all
+	Recovering  bool                  // the document was met at a start or takeover: before it, no live member held it
+	MissedAfter time.Duration         // in recovery, what was due earlier than this before Now was missed
+}
+
+// Action is what a worker does about a document.
+type Action int
+
+const (
+	// Ignore means that there is nothing to do: no task of ours, ended, or deleted. Whatever is held for its id is dropped.
+	Ignore Action = iota
+	// Hold means that it is scheduled and planned as it stands: it goes into the wheel at Next.Plan.Due without a write.
+	Hold
+	// Start means that it is due: it runs at once, without a write. Where Next.Delivery is AtMostOnce, what Running gives has to be
+	// written first, and it starts only when that write succeeded.
+	Start
+	// Schedule means that Next is written, and then goes into the wheel at Next.Plan.Due, which may lie in the past.
+	Schedule
+	// End means that Next is written and then dropped.
+	End
+)
+
+// String gives the action's name for logs.
+func (a Action) String() string {
+	switch a {
+	case Ignore:
+		return "ignore"
+	case Hold:
+		return "hold"
+	case Start:
+		return "start"
+	case Schedule:
+		return "schedule"
+	case End:
+		return "end"
+	}
+	return "unknown"
+}
+
+// Decision is what comes next for a document.
+type Decision struct {
+	Action Action
+	Next   *Task  // what is held, run or written; nil for Ignore
+	Note   string // why, for the log; may be empty
+}
+
+// Decide reads one revision of a document that is addressed to a worker we hold, and which we did not write ourselves.
+func Decide(t *Task, v View) Decision {
+	v.Now = cut(v.Now)
+	switch {
+	case t.Deleted:
+		return Decision{Note: "deleted"}
+	case !t.IsTask():
+		return Decision{Note: "no task: its type is " + t.Type}
+	case t.Worker == "":
+		return Decision{Note: "it names no worker"}
+	case t.Site != "" && t.Site != v.Site:
+		return Decision{Note: "it runs at the site " + t.Site}
+	case t.Status.ended():
+		return Decision{Note: "ended"}
+	case t.Status == Cancel:
+		return t.cancel(v)
+	case t.invalid != nil:
+		return t.refuse(t.invalid, v)
+	case t.Status.asks():
+		return t.planAnew(v, "")
+	case t.Status == Scheduled, t.Status == Running && t.Claim == nil:
+		return t.decideScheduled(v)
+	case t.Status == Running:
+		return t.decideInterrupted(v)
+	}
+	return t.refuse(fmt.Errorf("status: %q is unknown; a person writes \"waiting\", \"reschedule\" or \"cancel\"", shorten([]byte(t.Status))), v)
+}
+
+// change gives a copy that the caller may write to, claimed by v.Self.
+func (t *Task) change(v View) *Task {
+	next := *t
+	next.Claim = &Claim{Worker: t.Worker, Member: v.Self.Member, Incarnation: v.Self.Incarnation}
+	if t.Claim != nil && t.Claim.Incarnation == v.Self.Incarnation {
+		next.Claim.Write = t.Claim.Write
+	}
+	next.dirty.add(fieldClaim)
+	return &next
+}
+
+func (t *Task) setStatus(s Status) {
+	t.Status = s
+	t.dirty.add(fieldStatus)
+}
+
+func (t *Task) setPlan(p *Plan) {
+	t.Plan = p
+	t.dirty.add(fieldPlan)
+}
+
+func (t *Task) setError(f *Failure) {
+	t.Error = f
+	t.dirty.add(fieldError)
+}
+
+// end ends the task, which the caller owns.
+func (t *Task) end(s Status, note string) Decision {
+	t.setStatus(s)
+	return Decision{Action: End, Next: t, Note: note}
+}
+
+// cancel ends a task that a person canceled before it ran.
+func (t *Task) cancel(v View) Decision {
+	next := t.change(v)
+	next.note(v, Canceled, "", "")
+	return next.end(Canceled, "canceled by a person")
+}
+
+// refuse ends a task that cannot run; err says which field and why.
+func (t *Task) refuse(err error, v View) Decision {
+	return t.fail(KindInvalid, err.Error(), v)
+}
+
+// fail ends a task that does not run.
+func (t *Task) fail(kind, message string, v View) Decision {
+	next := t.change(v)
+	next.setError(&Failure{Message: shortenText(message, mostMessage), Kind: kind})
+	next.note(v, Failed, "", message)
+	return next.end(Failed, message)
+}
+
+// planAnew plans the task from its date, as a person asked. why goes into the history, where there is more to say.
+func (t *Task) planAnew(v View, why string) Decision {
+	s, err := t.schedule(v.Now)
+	if err != nil {
+		return t.refuse(err, v)
+	}
+	date, err := when.ParseDateJSON(t.Date, v.Now, s.loc)
+	if err != nil {
+		return t.refuse(fmt.Errorf("date: %w", err), v)
+	}
+	first, ok := s.first(date.Time)
+	if !ok {
+		return t.refuse(fmt.Errorf("repeat: it never comes: its first date %s lies after until", when.Format(date.Time)), v)
+	}
+	if !v.knows(t.Job) {
+		return t.refuse(unknownJob(t), v)
+	}
+	next := t.change(v)
+	next.setStatus(Scheduled)
+	next.setPlan(&Plan{From: first, Nominal: first, Due: first, Key: firingKey(t.ID, first, askedBy(t.Rev)), Rule: s.fingerprint(t)})
+	if date.Words {
+		next.setDate(date.Time)
+	}
+	next.Repetitions, next.Retries = 0, 0
+	next.dirty.add(fieldRepetitions, fieldRetries)
+	if next.Error != nil {
+		next.setError(nil)
+	}
+	return next.await(s, v, why)
+}
+
+// await schedules a task that was just planned, or starts it where it is due.
+func (t *Task) await(s schedule, v View, why string) Decision {
+	if !t.Plan.Due.After(v.Now) {
+		return t.begin(s, v)
+	}
+	t.note(v, Scheduled, why, "")
+	return Decision{Action: Schedule, Next: t}
+}
+
+// decideScheduled goes on with a plan as it stands, or plans anew where a person edited.
+func (t *Task) decideScheduled(v View) Decision {
+	s, err := t.schedule(v.Now)
+	if err != nil {
+		return t.refuse(err, v)
+	}
+	switch {
+	case t.Plan == nil:
+		return t.planAnew(v, "it had no plan")
+	case s.edited(t, v.Now):
+		return t.planAnew(v, "its date or repeat was edited")
+	case s.over(t):
+		return t.change(v).endOver(v)
+	case !t.Plan.Due.After(v.Now):
+		return t.begin(s, v)
+	}
+	return Decision{Action: Hold, Next: t}
+}
+
+// endOver ends a repeat whose limit or until was edited below where it stands.
+func (t *Task) endOver(v View) Decision {
+	status := Done
+	if t.Error != nil {
+		status = Failed
+	}
+	t.note(v, status, "its limit or until leaves no further date", "")
+	return t.end(status, "no further date")
+}
+
+// begin starts a task that is due, unless it was missed.
+func (t *Task) begin(s schedule, v View) Decision {
+	switch {
+	case !v.knows(t.Job):
+		return t.refuse(unknownJob(t), v)
+	case v.Recovering && !t.Plan.Interrupted && t.Plan.Due.Before(v.Now.Add(-v.MissedAfter)):
+		return t.recover(s, v)
+	}
+	return Decision{Action: Start, Next: t}
+}
+
+// recover applies the missed rule to a task whose date passed while nobody held it.
+func (t *Task) recover(s schedule, v View) Decision {
+	switch {
+	case t.Missed == MissedSkip:
+		return t.skipMissed(s, v)
+	case s.rule == nil:
+		return Decision{Action: Start, Next: t, Note: "missed, runs now"}
+	case t.Missed == MissedAll:
+		next := t.change(v)
+		plan := *t.Plan
+		plan.CatchUp = v.Now
+		next.setPlan(&plan)
+		return Decision{Action: Start, Next: next, Note: "missed, catches up one by one"}
+	}
+	index, date, ok := s.rule.Latest(t.Plan.From, v.Now)
+	if !ok || index <= t.Plan.Index {
+		return Decision{Action: Start, Next: t, Note: "missed, runs now"}
+	}
+	next := t.change(v)
+	next.moveTo(index, date, s)
+	return Decision{Action: Start, Next: next, Note: "missed, runs now for the latest date"}
+}
+
+// skipMissed goes to the next date that is not past, or ends the task where none comes.
+func (t *Task) skipMissed(s schedule, v View) Decision {
+	missed := t.Plan.Due
+	if s.rule != nil {
+		if index, date, ok := s.rule.After(t.Plan.From, v.Now); ok {
+			next := t.change(v)
+			next.moveTo(index, date, s)
+			next.setStatus(Scheduled)
+			next.note(v, Scheduled, "skipped what was missed since "+when.Format(missed), "")
+			return Decision{Action: Schedule, Next: next, Note: "missed, skipped"}
+		}
+	}
+	return t.fail(KindMissed, "it was due at "+when.Format(missed)+", when no worker held it, and missed is \"skip\"", v)
+}
+
+// decideInterrupted takes up a run whose worker died.
+func (t *Task) decideInterrupted(v View) Decision {
+	if t.Claim.Incarnation == v.Self.Incarnation {
+		return Decision{Note: "it runs here"}
+	}
+	s, err := t.schedule(v.Now)
+	switch {
+	case err != nil:
+		return t.refuse(err, v)
+	case t.Plan == nil, s.edited(t, v.Now):
+		return t.planAnew(v, "its run was interrupted, and it was edited")
+	case t.Delivery == AtMostOnce:
+		lost := errors.New("its worker (member " + t.Claim.Member + ") ended during the run: nobody knows whether it was done, and it runs at most once")
+		return Settle(t, Outcome{Started: t.Started, Finished: v.Now, Err: lost, Kind: KindUnknown}, v)
+	case !v.knows(t.Job):
+		return t.refuse(unknownJob(t), v)
+	}
+	next := t.change(v)
+	plan := *t.Plan
+	plan.Interrupted = true
+	next.setPlan(&plan)
+	next.setStatus(Scheduled)
+	return Decision{Action: Start, Next: next, Note: "its run was interrupted, runs again"}
+}
+
+// moveTo plans another occurrence of the same rule, which is a firing of its own.
+func (t *Task) moveTo(index int64, date time.Time, s schedule) {
+	asked := askedBy(t.Rev)
+	if at := strings.LastIndexByte(t.Plan.Key, '/'); at >= 0 {
+		asked = t.Plan.Key[at+1:]
+	}
+	t.setDate(date)
+	t.setPlan(&Plan{
+		From: t.Plan.From, Index: index, Nominal: date, Due: date,
+		Key: firingKey(t.ID, date, asked), Rule: s.fingerprint(t),
+	})
+	t.Retries = 0
+	t.dirty.add(fieldRetries)
+}
+
+func (t *Task) setDate(date time.Time) {
+	b := append(make([]byte, 0, 28), '"')
+	t.Date = append(when.AppendFormat(b, date), '"')
+	t.dirty.add(fieldDate)
+}
+
+func (v View) knows(job string) bool { return v.Known == nil || v.Known(job) }
+
+func unknownJob(t *Task) error {
+	return fmt.Errorf("job: the worker %s has no job named %q", t.Worker, shorten([]byte(t.Job)))
+}
+
+// firingKey is the identity of a firing.
+func firingKey(id string, nominal time.Time, asked string) string {
+	b := make([]byte, 0, len(id)+len(asked)+26)
+	b = append(append(b, id...), '@')
+	b = append(when.AppendFormat(b, nominal), '/')
+	return string(append(b, asked...))
+}
+
+// askedBy shortens a revision to its number and the first eight digits of its hash.
+func askedBy(rev string) string {
+	if at := strings.IndexByte(rev, '-'); at >= 0 {
+		return rev[:min(len(rev), at+9)]
+	}
+	return rev
+}
+
+// cut drops what is smaller than a millisecond, and the monotonic reading.
+func cut(t time.Time) time.Time {
+	return time.UnixMilli(t.UnixMilli()).UTC()
+}

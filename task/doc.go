@@ -1,0 +1,2 @@
+// Package task is the task document, its statuses and the pure rules that move it.
+package task

@@ -1,0 +1,191 @@
+package task
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/adlayer/after/when"
+)
+
+// Encode gives the whole document as it stands: what nobody changed is byte for byte what Decode was given. The result must not be
+// changed, since it may be that very slice.
+func (t *Task) Encode() []byte {
+	if t.dirty == 0 {
+		return t.raw
+	}
+	b := append(make([]byte, 0, len(t.raw)+768), '{')
+	for i, s := range t.spans {
+		switch {
+		case !t.dirty.has(s.name) || s.name == unknown:
+			b = append(comma(b), t.raw[s.key:s.keyEnd]...)
+			b = append(b, ':')
+			b = append(b, t.raw[s.value:s.end]...)
+		case int(t.at[s.name]) == i+1: // of a key that comes twice, the last one counts
+			b = t.appendField(b, s.name)
+		}
+	}
+	for n := unknown + 1; n < names; n++ {
+		if t.dirty.has(n) && t.at[n] == 0 {
+			b = t.appendField(b, n)
+		}
+	}
+	return append(b, '}')
+}
+
+func comma(b []byte) []byte {
+	if b[len(b)-1] == '{' || b[len(b)-1] == '[' {
+		return b
+	}
+	return append(b, ',')
+}
+
+// appendKey starts the field of an object.
+func appendKey(b []byte, key string) []byte {
+	b = append(comma(b), '"')
+	b = append(b, key...)
+	return append(b, `":`...)
+}
+
+// appendField writes a field from the struct; one that is empty there is left out.
+func (t *Task) appendField(b []byte, n name) []byte {
+	switch n {
+	case fieldRev:
+		return appendTextField(b, "_rev", t.Rev)
+	case fieldStatus:
+		return appendTextField(b, "status", string(t.Status))
+	case fieldDate:
+		return appendRawField(b, "date", t.Date)
+	case fieldPlan:
+		return appendPlan(b, t.Plan)
+	case fieldClaim:
+		return appendClaim(b, t.Claim)
+	case fieldExecutions:
+		return appendNumberField(b, "executions", t.Executions)
+	case fieldRepetitions:
+		return appendNumberField(b, "repetitions", t.Repetitions)
+	case fieldRetries:
+		return appendNumberField(b, "retries", t.Retries)
+	case fieldStarted:
+		return appendTimeField(b, "started", t.Started)
+	case fieldFinished:
+		return appendTimeField(b, "finished", t.Finished)
+	case fieldDuration:
+		return appendNumberField(b, "duration", t.Duration.Milliseconds())
+	case fieldLag:
+		return appendNumberField(b, "lag", t.Lag.Milliseconds())
+	case fieldResult:
+		return appendRawField(b, "result", t.Result)
+	case fieldError:
+		return appendFailure(b, t.Error)
+	case fieldHistory:
+		return t.appendHistory(appendKey(b, "history"))
+	default: // a person's: never changed here
+		return appendRawField(b, n.String(), t.value(n))
+	}
+}
+
+func appendTextField(b []byte, key, text string) []byte {
+	if text == "" {
+		return b
+	}
+	return appendText(appendKey(b, key), text)
+}
+
+func appendRawField(b []byte, key string, raw json.RawMessage) []byte {
+	if raw == nil {
+		return b
+	}
+	return append(appendKey(b, key), raw...)
+}
+
+func appendNumberField(b []byte, key string, n int64) []byte {
+	return strconv.AppendInt(appendKey(b, key), n, 10)
+}
+
+func appendTimeField(b []byte, key string, at time.Time) []byte {
+	if at.IsZero() {
+		return b
+	}
+	b = append(appendKey(b, key), '"')
+	return append(when.AppendFormat(b, at), '"')
+}
+
+func appendPlan(b []byte, p *Plan) []byte {
+	if p == nil {
+		return b
+	}
+	b = append(appendKey(b, "plan"), '{')
+	b = appendTimeField(b, "from", p.From)
+	b = appendNumberField(b, "index", p.Index)
+	b = appendTimeField(b, "nominal", p.Nominal)
+	b = appendTimeField(b, "due", p.Due)
+	b = appendTextField(b, "key", p.Key)
+	b = appendTextField(b, "rule", p.Rule)
+	b = appendTimeField(b, "catchup", p.CatchUp)
+	if p.Interrupted {
+		b = append(appendKey(b, "interrupted"), "true"...)
+	}
+	return append(b, '}')
+}
+
+func appendClaim(b []byte, c *Claim) []byte {
+	if c == nil {
+		return b
+	}
+	b = append(appendKey(b, "claim"), '{')
+	b = appendTextField(b, "worker", c.Worker)
+	b = appendTextField(b, "member", c.Member)
+	b = appendTextField(b, "incarnation", c.Incarnation)
+	b = appendNumberField(b, "write", c.Write)
+	return append(b, '}')
+}
+
+func appendFailure(b []byte, f *Failure) []byte {
+	if f == nil {
+		return b
+	}
+	b = append(appendKey(b, "error"), '{')
+	b = appendText(appendKey(b, "message"), f.Message)
+	b = appendTextField(b, "kind", f.Kind)
+	if f.Attempt != 0 {
+		b = appendNumberField(b, "attempt", f.Attempt)
+	}
+	return append(b, '}')
+}
+
+// appendText writes a JSON string; bytes that are no UTF-8 become the replacement character.
+func appendText(b []byte, text string) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	start := 0
+	for i := 0; i < len(text); {
+		c := text[i]
+		if c >= utf8.RuneSelf {
+			r, size := utf8.DecodeRuneInString(text[i:])
+			if r == utf8.RuneError && size == 1 {
+				b = append(append(b, text[start:i]...), "\ufffd"...)
+				start = i + 1
+			}
+			i += size
+			continue
+		}
+		if c < ' ' || c == '"' || c == '\\' {
+			b = append(b, text[start:i]...)
+			switch c {
+			case '"', '\\':
+				b = append(b, '\\', c)
+			case '\n':
+				b = append(b, `\n`...)
+			case '\t':
+				b = append(b, `\t`...)
+			default:
+				b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			}
+			start = i + 1
+		}
+		i++
+	}
+	return append(append(b, text[start:]...), '"')
+}

@@ -1,0 +1,93 @@
+package task
+
+import (
+	"time"
+
+	"github.com/adlayer/after/when"
+)
+
+const (
+	mostTransitions   = 10
+	mostHistory       = 4 << 10 // bytes
+	mostHistoryError  = 200     // bytes of a message in history
+	mostMessage       = 8 << 10 // bytes of a message in error
+	mostTransitionLen = 1 << 10
+)
+
+// note adds a transition to the history of next, which the caller owns.
+func (t *Task) note(v View, status Status, text, failure string) {
+	added := make([]Transition, 0, len(t.added)+1)
+	added = append(added, t.added[max(0, len(t.added)-mostTransitions+1):]...)
+	t.added = append(added, Transition{
+		Status: status, At: v.Now, Member: v.Self.Member,
+		Note: shortenText(text, mostHistoryError), Error: shortenText(failure, mostHistoryError),
+	})
+	t.dirty.add(fieldHistory)
+}
+
+// appendHistory writes what the document had and what was added: the newest that fit.
+func (t *Task) appendHistory(b []byte) []byte {
+	var all [2 * mostTransitions][]byte
+	count := lastElements(t.history, (*[mostTransitions][]byte)(all[:mostTransitions]))
+
+	var few [mostTransitionLen]byte
+	var ends [mostTransitions]int
+	fresh := few[:0]
+	for i, one := range t.added {
+		fresh = appendTransition(fresh, one)
+		ends[i] = len(fresh)
+	}
+	start := 0
+	for _, end := range ends[:len(t.added)] {
+		all[count] = fresh[start:end]
+		count, start = count+1, end
+	}
+
+	first, size := count, len("[]")
+	for first > 0 && count-first < mostTransitions && size+len(all[first-1]) < mostHistory {
+		first--
+		size += len(all[first]) + 1
+	}
+	b = append(b, '[')
+	for _, element := range all[first:count] {
+		b = append(comma(b), element...)
+	}
+	return append(b, ']')
+}
+
+// lastElements finds the last elements of a JSON array, oldest first.
+func lastElements(array []byte, into *[mostTransitions][]byte) int {
+	if len(array) == 0 {
+		return 0
+	}
+	count, i := 0, skipSpace(array, 1)
+	for array[i] != ']' {
+		end, err := skipValue(array, i)
+		if err != nil {
+			return 0
+		}
+		if count == mostTransitions {
+			copy(into[:], into[1:])
+			count--
+		}
+		into[count] = array[i:end]
+		count++
+		if i = skipSpace(array, end); array[i] == ',' {
+			i = skipSpace(array, i+1)
+		}
+	}
+	return count
+}
+
+func appendTransition(b []byte, one Transition) []byte {
+	b = append(b, '{')
+	b = appendTextField(b, "status", string(one.Status))
+	b = appendTimeField(b, "at", one.At)
+	b = appendTextField(b, "member", one.Member)
+	b = appendTextField(b, "note", one.Note)
+	b = appendTextField(b, "error", one.Error)
+	return append(b, '}')
+}
+
+// said writes an instant into a note.
+func said(at time.Time) string { return when.Format(at) }

@@ -1,0 +1,157 @@
+package task
+
+import "bytes"
+
+// Resolve is what becomes of an outcome whose write met an edit (a 409): ran is the task as it ran, theirs what the database now
+// holds; nil where it is gone. Ignore means that there is nothing to write: the outcome belongs into the log, and whatever is held for
+// the id is dropped. See the package comment for the table.
+func Resolve(ran *Task, o Outcome, theirs *Task, v View) Decision {
+	v.Now = cut(v.Now)
+	o = o.checked()
+	switch {
+	case theirs == nil || theirs.Deleted:
+		return Decision{Note: "deleted while it ran"}
+	case !theirs.IsTask() || theirs.Worker == "":
+		return Decision{Note: "no task any more"}
+	case theirs.carries(ran, o, v.Self):
+		return Decide(theirs, v)
+	case theirs.Worker != ran.Worker:
+		return handOver(ran, o, theirs, v)
+	case theirs.takenOver(ran, v.Self):
+		return Decision{Note: "another member (" + theirs.Claim.Member + ") has gone on with it"}
+	case theirs.Status == Cancel, theirs.Status == Canceled:
+		return canceledBeside(ran, o, theirs, v)
+	case theirs.Status.ended():
+		return endedByHand(ran, o, theirs, v)
+	case askedAgain(ran, theirs, v):
+		return written(Decide(afterwards(ran, o, theirs, v), v))
+	}
+	return Settle(onto(ran, theirs), o, v)
+}
+
+// takenOver says whether another incarnation holds the task and is at another firing.
+func (t *Task) takenOver(ran *Task, self Self) bool {
+	return t.Claim != nil && t.Claim.Incarnation != self.Incarnation && !t.Status.asks() && t.Status != Cancel &&
+		t.Plan != nil && t.Plan.Key != ran.Key() && (ran.Claim == nil || t.Claim.Incarnation != ran.stored.incarnation)
+}
+
+// written turns a start without a write into one with a write before it, so that what the copy carries is not lost.
+func written(d Decision) Decision {
+	if d.Action == Start || d.Action == Hold {
+		d.Action = Schedule
+	}
+	return d
+}
+
+// carries says whether theirs already holds this very outcome: the write was done, only its answer was lost.
+func (t *Task) carries(ran *Task, o Outcome, self Self) bool {
+	return !o.Interrupted && t.Claim != nil && t.Claim.Incarnation == self.Incarnation &&
+		t.Executions > ran.Executions && t.Started.Equal(cut(o.Started)) && t.Finished.Equal(cut(o.Finished))
+}
+
+// askedAgain says whether the person asked for another run rather than changing something beside it.
+func askedAgain(ran, theirs *Task, v View) bool {
+	s, err := theirs.schedule(v.Now)
+	if err != nil || theirs.invalid != nil || ran.Plan == nil {
+		return true
+	}
+	if theirs.Status.asks() && !sameAsk(theirs.Status, ran.stored.status) {
+		return true
+	}
+	if theirs.Status != Scheduled && theirs.Status != Running && !theirs.Status.asks() {
+		return true // a word nobody knows: Decide says so
+	}
+	if bytes.Equal(theirs.Date, ran.stored.date) {
+		return !s.sameRule(ran.Plan)
+	}
+	planned := *theirs
+	planned.Plan = ran.Plan
+	return s.edited(&planned, v.Now)
+}
+
+// sameAsk says whether a person's word stands there since before the run. Absent and waiting are the same word.
+func sameAsk(now, before Status) bool {
+	if now == "" {
+		now = Waiting
+	}
+	if before == "" {
+		before = Waiting
+	}
+	return now == before
+}
+
+// onto puts the worker's fields of the task that ran onto the person's document.
+func onto(ran, theirs *Task) *Task {
+	next := *theirs
+	next.Plan, next.Claim = ran.Plan, ran.Claim
+	next.Executions, next.Repetitions, next.Retries = ran.Executions, ran.Repetitions, ran.Retries
+	next.Error, next.history, next.added = ran.Error, ran.history, ran.added
+	next.dirty.add(fieldPlan, fieldClaim, fieldExecutions, fieldRepetitions, fieldRetries, fieldError, fieldHistory)
+	if ran.Date != nil && !bytes.Equal(ran.Date, ran.stored.date) {
+		next.Date = ran.Date
+		next.dirty.add(fieldDate)
+	}
+	return &next
+}
+
+// afterwards gives the person's document with the outcome in its history only.
+func afterwards(ran *Task, o Outcome, theirs *Task, v View) *Task {
+	next := *theirs
+	next.history, next.added = ran.history, ran.added
+	next.Executions = ran.Executions
+	next.dirty.add(fieldHistory, fieldExecutions)
+	if o.Interrupted {
+		return &next
+	}
+	next.Executions++
+	failure := ""
+	if o.failed() {
+		failure = o.message()
+	}
+	note := "edited while it ran"
+	if ran.Plan != nil {
+		note = "the run for " + said(ran.Plan.Nominal) + "; edited while it ran"
+	}
+	next.note(v, o.status(), note, failure)
+	return &next
+}
+
+// handOver leaves the document to the worker that it names now.
+func handOver(ran *Task, o Outcome, theirs *Task, v View) Decision {
+	if theirs.Claim != nil && theirs.Claim.Worker == theirs.Worker {
+		return Decision{Note: "it belongs to the worker " + theirs.Worker + " now, which has taken it"}
+	}
+	next := afterwards(ran, o, theirs, v)
+	next.Claim = nil
+	next.setPlan(nil)
+	next.dirty.add(fieldClaim)
+	switch theirs.Status {
+	case Waiting, Reschedule, Cancel, Done, Failed, Canceled:
+	default:
+		next.setStatus(Waiting)
+	}
+	return Decision{Action: End, Next: next, Note: "it belongs to the worker " + theirs.Worker + " now"}
+}
+
+// canceledBeside cancels the task and keeps the outcome beside that.
+func canceledBeside(ran *Task, o Outcome, theirs *Task, v View) Decision {
+	next := onto(ran, theirs).change(v)
+	failure := ""
+	if !o.Interrupted && next.Plan != nil {
+		next.record(o)
+		if o.failed() {
+			failure = o.message()
+		}
+	}
+	next.note(v, Canceled, "canceled while it ran", failure)
+	return next.end(Canceled, "canceled while it ran")
+}
+
+// endedByHand keeps an end that somebody else wrote, with the outcome in history.
+func endedByHand(ran *Task, o Outcome, theirs *Task, v View) Decision {
+	if o.Interrupted {
+		return Decision{Note: "ended by another hand while it ran"}
+	}
+	next := afterwards(ran, o, theirs, v).change(v)
+	return next.end(theirs.Status, "ended by another hand while it ran")
+}

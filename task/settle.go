@@ -1,0 +1,209 @@
+package task
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Outcome is what came of one run.
+type Outcome struct {
+	Started  time.Time
+	Finished time.Time
+	Result   json.RawMessage // nil is none
+	Err      error           // nil where the job succeeded
+	Kind     string          // one of the Kind constants; "" is KindJob where Err is set
+	// Permanent forbids retries.
+	Permanent bool
+	// Snooze above zero postpones the firing by so much from now; no attempt is used.
+	Snooze time.Duration
+	// Interrupted says that the run was cut short by the worker's own end. It is no outcome: no attempt is used.
+	Interrupted bool
+	// RetryAfter above zero replaces the pause before the next retry.
+	RetryAfter time.Duration
+}
+
+func (o Outcome) failed() bool { return o.Err != nil || o.Kind != "" }
+
+func (o Outcome) kind() string {
+	if o.Kind == "" {
+		return KindJob
+	}
+	return o.Kind
+}
+
+func (o Outcome) message() string {
+	if o.Err == nil {
+		return o.kind()
+	}
+	return o.Err.Error()
+}
+
+// status is what the outcome alone makes of a task.
+func (o Outcome) status() Status {
+	if o.failed() {
+		return Failed
+	}
+	return Done
+}
+
+// retryable says whether another attempt could end otherwise. Nobody knows the outcome of KindUnknown, so it is not tried again;
+// a stuck job may still run.
+func (o Outcome) retryable() bool {
+	switch o.kind() {
+	case KindJob, KindPanic, KindTimeout:
+		return !o.Permanent
+	}
+	return false
+}
+
+// checked replaces a result that is no JSON by an error, since it would spoil the document.
+func (o Outcome) checked() Outcome {
+	if o.Result == nil {
+		return o
+	}
+	start := skipSpace(o.Result, 0)
+	end, err := skipValue(o.Result, start)
+	if err == nil {
+		err = onlySpace(o.Result, end)
+	}
+	if err == nil {
+		o.Result = o.Result[start:end]
+		return o
+	}
+	o.Result = nil
+	if !o.failed() {
+		o.Err, o.Kind = fmt.Errorf("its result is no JSON: %w", err), KindInvalid
+	}
+	return o
+}
+
+// Settle gives the document after a run of the task's planned firing: ended (End), or scheduled again (Schedule) for a retry, the next
+// date of a repeat, a snooze or an interruption.
+func Settle(t *Task, o Outcome, v View) Decision {
+	v.Now = cut(v.Now)
+	o = o.checked()
+	next := t.change(v)
+	if next.Plan == nil {
+		started := cut(o.Started)
+		next.setPlan(&Plan{From: started, Nominal: started, Due: started, Key: firingKey(t.ID, started, askedBy(t.Rev))})
+	}
+	if o.Interrupted {
+		return next.resume(v)
+	}
+	next.record(o)
+	switch {
+	case o.Snooze > 0:
+		return next.postpone(later(v.Now, o.Snooze), v, Scheduled, "snoozed", "")
+	case o.Kind == KindCanceled:
+		next.note(v, Canceled, "", o.message())
+		return next.end(Canceled, "canceled while it ran")
+	case o.failed() && o.retryable() && next.Retries < next.retry.limit:
+		return next.tryAgain(o, v)
+	}
+	return next.advance(o, v)
+}
+
+// resume schedules an interrupted firing again, with its nominal date and key and no attempt used.
+func (t *Task) resume(v View) Decision {
+	plan := *t.Plan
+	plan.Interrupted = true
+	t.setPlan(&plan)
+	t.setStatus(Scheduled)
+	t.note(v, Scheduled, "interrupted, runs again", "")
+	return Decision{Action: Schedule, Next: t, Note: "interrupted"}
+}
+
+// record writes the outcome's facts into the task, which the caller owns.
+func (t *Task) record(o Outcome) {
+	t.Executions++
+	t.Started, t.Finished = cut(o.Started), cut(o.Finished)
+	t.Duration = max(0, t.Finished.Sub(t.Started))
+	t.Lag = max(0, t.Started.Sub(t.Plan.Due))
+	t.dirty.add(fieldExecutions, fieldStarted, fieldFinished, fieldDuration, fieldLag)
+	if o.Snooze > 0 {
+		return
+	}
+	t.Result = o.Result
+	t.dirty.add(fieldResult)
+	if o.failed() {
+		t.setError(&Failure{Message: shortenText(o.message(), mostMessage), Kind: o.kind(), Attempt: t.Attempt()})
+	} else if t.Error != nil {
+		t.setError(nil)
+	}
+}
+
+// postpone schedules the same firing for another instant.
+func (t *Task) postpone(due time.Time, v View, was Status, note, failure string) Decision {
+	plan := *t.Plan
+	plan.Due, plan.Interrupted = due, false
+	t.setPlan(&plan)
+	t.setStatus(Scheduled)
+	note += " until " + said(due)
+	t.note(v, was, note, failure)
+	return Decision{Action: Schedule, Next: t, Note: note}
+}
+
+func (t *Task) tryAgain(o Outcome, v View) Decision {
+	t.Retries++
+	t.dirty.add(fieldRetries)
+	delay := o.RetryAfter
+	if delay <= 0 {
+		delay = t.retry.delay(t.Plan.Key, t.Retries)
+	}
+	note := fmt.Sprintf("retry %d of %d waits", t.Retries, t.retry.limit)
+	return t.postpone(later(v.Now, delay), v, Failed, note, o.message())
+}
+
+// later adds d to t, but does not leave the years that dates can have.
+func later(t time.Time, d time.Duration) time.Time {
+	last := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	if sum := cut(t.Add(d)); sum.Before(last) {
+		return sum
+	}
+	return last
+}
+
+// advance goes to the next date of a repeat, or ends the task with the outcome of its last firing.
+func (t *Task) advance(o Outcome, v View) Decision {
+	status, failure := o.status(), ""
+	if o.failed() {
+		failure = o.message()
+	}
+	if t.Repeat == nil {
+		t.note(v, status, "", failure)
+		return t.end(status, "")
+	}
+	t.Repetitions++
+	t.dirty.add(fieldRepetitions)
+	s, err := t.schedule(v.Now)
+	if err != nil { // it was planned by a rule that is no longer legible: a person's edit decides what comes next
+		t.note(v, status, "", failure)
+		return t.refuse(err, v)
+	}
+	index, date, catchUp, ok := s.next(t.Plan, v.Now)
+	if limit := s.rule.Limit(); !ok || (limit > 0 && t.Repetitions >= limit) {
+		t.note(v, status, "the last of its repeat", failure)
+		return t.end(status, "the last of its repeat")
+	}
+	until := t.Plan.CatchUp
+	t.moveTo(index, date, s)
+	if catchUp {
+		t.Plan.CatchUp = until
+	}
+	t.setStatus(Scheduled)
+	note := "next " + said(date)
+	t.note(v, status, note, failure)
+	return Decision{Action: Schedule, Next: t, Note: note}
+}
+
+// Begin gives the document with status running, to be written before an at-most-once run starts or while a run takes long.
+func Begin(t *Task, started time.Time, v View) *Task {
+	v.Now = cut(v.Now)
+	next := t.change(v)
+	next.setStatus(Running)
+	next.Started = cut(started)
+	next.dirty.add(fieldStarted)
+	next.note(v, Running, "", "")
+	return next
+}

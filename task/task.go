@@ -1,0 +1,168 @@
+package task
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Task is one decoded document. It is immutable: the functions of this package give changed copies, and nobody else may
+// write to it or to what it points to. Its strings and raw values point into the document's bytes, but for ID and Rev, which
+// can be kept without holding the document.
+type Task struct {
+	ID, Rev  string
+	Deleted  bool
+	Type     string // "" is a task; a type that is no string is kept as raw JSON
+	Worker   string // "" where it is missing or no string: nobody's task
+	Job      string // the job's name
+	Timezone string // IANA name; "" is UTC
+	Site     string // where it may run; "" is anywhere
+	Status   Status // "" is waiting
+
+	Arguments json.RawMessage // the job's arguments, an array or object; nil where there are none
+	Data      json.RawMessage
+	Tags      json.RawMessage
+	Date      json.RawMessage // nil is now
+	Repeat    json.RawMessage // nil is once
+	Retry     json.RawMessage // nil is never
+	Timeout   time.Duration   // 0 is none
+	Missed    Missed          // never empty
+	Delivery  Delivery        // never empty
+
+	Plan        *Plan  // nil where nothing is planned, or not legibly
+	Claim       *Claim // nil where nobody wrote it
+	Executions  int64  // runs that came to an outcome, ever
+	Repetitions int64  // firings of the repeat that came to an end, since it was planned
+	Retries     int64  // retries of this firing so far
+	Started     time.Time
+	Finished    time.Time
+	Duration    time.Duration // of the last run
+	Lag         time.Duration // start of the last run minus its due instant
+	Result      json.RawMessage
+	Error       *Failure
+
+	raw     []byte
+	spans   []span
+	at      [names]int32 // index into spans plus one; the last where a key comes twice
+	dirty   nameSet      // fields whose value in the struct differs from raw
+	retry   retryPolicy
+	history json.RawMessage
+	added   []Transition // to history
+	invalid error
+	stored  stored
+}
+
+// stored is what the database held when the task was read or last written: an edit is told by what differs from it.
+type stored struct {
+	status      Status
+	date        json.RawMessage
+	incarnation string // of whoever had claimed it
+}
+
+func (t *Task) stands() stored {
+	s := stored{status: t.Status, date: t.Date}
+	if t.Claim != nil {
+		s.incarnation = t.Claim.Incarnation
+	}
+	return s
+}
+
+// Plan says which firing of a task comes next.
+type Plan struct {
+	From        time.Time // the first date, index 0: what all others are computed from
+	Index       int64     // the occurrence, counted from From
+	Nominal     time.Time // its date
+	Due         time.Time // when it starts: Nominal, later for a retry or a snooze
+	Key         string    // the identity of the firing: "<id>@<nominal>/<revision that asked for it>"
+	Rule        string    // what it was computed from; a document whose rule differs was edited
+	CatchUp     time.Time // missed dates up to here run one by one; zero where there are none
+	Interrupted bool      // a run of this firing was cut short: it runs first, whatever missed says
+}
+
+// Claim names the write that a document stems from.
+type Claim struct {
+	Worker      string
+	Member      string
+	Incarnation string
+	Write       int64 // the number of that member's write, from 1
+}
+
+// Failure is the document's field error.
+type Failure struct {
+	Message string
+	Kind    string // one of the Kind constants
+	Attempt int64  // the run of this firing that failed, from 1; 0 where nothing ran
+}
+
+// Error gives the message.
+func (f *Failure) Error() string { return f.Message }
+
+// Transition is one line of a task's history.
+type Transition struct {
+	Status Status    `json:"status"`
+	At     time.Time `json:"at"`
+	Member string    `json:"member,omitempty"`
+	Note   string    `json:"note,omitempty"`
+	Error  string    `json:"error,omitempty"`
+}
+
+// Invalid gives the first field that a person wrote in a shape nobody can read, and why; nil where there is none. Dates and
+// repeats are not looked at until the task is planned.
+func (t *Task) Invalid() error { return t.invalid }
+
+// IsTask says whether the document is a task at all, by its type.
+func (t *Task) IsTask() bool { return t.Type == "" || t.Type == "task" }
+
+// Ended says whether the task has come to an end: done, error, canceled or deleted.
+func (t *Task) Ended() bool { return t.Deleted || t.Status.ended() }
+
+// Key gives the identity of the planned firing, "" where nothing is planned.
+func (t *Task) Key() string {
+	if t.Plan == nil {
+		return ""
+	}
+	return t.Plan.Key
+}
+
+// Attempt is the number that the next run of the planned firing has, from 1.
+func (t *Task) Attempt() int64 { return t.Retries + 1 }
+
+// RetryLimit is how many times an error is retried.
+func (t *Task) RetryLimit() int64 { return t.retry.limit }
+
+// WithRev gives the task as the database holds it after a write that was answered with rev.
+func (t *Task) WithRev(rev string) *Task {
+	next := *t
+	next.Rev = rev
+	next.dirty.add(fieldRev)
+	next.stored = t.stands()
+	return &next
+}
+
+// WithWrite gives the task with the number of the write that carries it in its claim. A task that nobody claimed is as it was.
+func (t *Task) WithWrite(write int64) *Task {
+	if t.Claim == nil {
+		return t
+	}
+	next := *t
+	claim := *t.Claim
+	claim.Write = write
+	next.Claim = &claim
+	next.dirty.add(fieldClaim)
+	return &next
+}
+
+// History gives the last transitions, oldest first, at most ten.
+func (t *Task) History() []Transition {
+	var elements []json.RawMessage
+	var all []Transition
+	if json.Unmarshal(t.history, &elements) == nil {
+		for _, element := range elements[max(0, len(elements)-mostTransitions):] {
+			var one Transition
+			if json.Unmarshal(element, &one) == nil {
+				all = append(all, one)
+			}
+		}
+	}
+	all = append(all, t.added...)
+	return all[max(0, len(all)-mostTransitions):]
+}

@@ -45,7 +45,7 @@ type arena[K comparable] struct {
 
 func (a *arena[K]) init() {
 	for l := range a.heads {
-		a.heads[l] = node{next: uint32(l), prev: uint32(l)} //nolint:gosec // below heads
+		a.heads[l] = node{next: uint32(l), prev: uint32(l)}
 	}
 	a.seenList = none
 }
@@ -176,5 +176,5 @@ func digit(s int64, level int) int64 { return s >> (levelBits * level) & (fan - 
 func parent(s int64, level int) int64 { return s >> (levelBits * (level + 1)) }
 
 func listAt(level int, digit int64) uint32 {
-	return uint32(levelLists + int64(level)*fan + digit) //nolint:gosec // below heads
+	return uint32(levelLists + int64(level)*fan + digit)
 }

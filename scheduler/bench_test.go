@@ -12,9 +12,9 @@ import (
 const million = 1_000_000
 
 // spread gives instants over a day, in no order.
-func spread(n int) []time.Time {
+func spread() []time.Time {
 	r := rand.New(rand.NewPCG(1, 2))
-	dues := make([]time.Time, n)
+	dues := make([]time.Time, million)
 	for i := range dues {
 		dues[i] = epoch.Add(time.Duration(r.Int64N(int64(24 * time.Hour))))
 	}
@@ -31,7 +31,7 @@ func filled(dues []time.Time) *scheduler.Wheel[int] {
 }
 
 func BenchmarkAdd(b *testing.B) {
-	dues := spread(million)
+	dues := spread()
 	for b.Loop() {
 		filled(dues)
 	}
@@ -39,7 +39,7 @@ func BenchmarkAdd(b *testing.B) {
 }
 
 func BenchmarkRemove(b *testing.B) {
-	dues := spread(million)
+	dues := spread()
 	order := rand.New(rand.NewPCG(3, 4)).Perm(million)
 	for b.Loop() {
 		b.StopTimer()
@@ -54,7 +54,7 @@ func BenchmarkRemove(b *testing.B) {
 
 // BenchmarkExpire lets a day pass second by second.
 func BenchmarkExpire(b *testing.B) {
-	dues := spread(million)
+	dues := spread()
 	for b.Loop() {
 		b.StopTimer()
 		wheel := filled(dues)
@@ -68,7 +68,7 @@ func BenchmarkExpire(b *testing.B) {
 
 // BenchmarkReplace moves entries to another date with a million of them held.
 func BenchmarkReplace(b *testing.B) {
-	dues := spread(million)
+	dues := spread()
 	wheel := filled(dues)
 	i := 0
 	for b.Loop() {
@@ -78,14 +78,14 @@ func BenchmarkReplace(b *testing.B) {
 }
 
 func BenchmarkNext(b *testing.B) {
-	wheel := filled(spread(million))
+	wheel := filled(spread())
 	for b.Loop() {
 		wheel.Next()
 	}
 }
 
 func BenchmarkMemory(b *testing.B) {
-	dues := spread(million)
+	dues := spread()
 	var bytes float64
 	for b.Loop() {
 		var before, after runtime.MemStats

@@ -25,7 +25,7 @@ type shard struct {
 // hash gives the shard of a key, and the part of its hash that is kept in the slot.
 func (t *table[K]) hash(key K) (s *shard, mark uint32) {
 	h := maphash.Comparable(t.seed, key)
-	return &t.shards[h%shards], uint32(h >> 32) //nolint:gosec // the upper half is meant
+	return &t.shards[h%shards], uint32(h >> 32)
 }
 
 // find gives the slot in which a key lies, and its place; the slot is -1 if the key is not there.
@@ -65,7 +65,7 @@ func (s *shard) of(mark, place uint32) int {
 
 // home is where a key would lie if it were alone. It goes by the upper bits, so that growing moves slots in their order.
 func (s *shard) home(mark uint32) int {
-	return int(uint64(mark) * uint64(len(s.slots)) >> 32) //nolint:gosec // below len
+	return int(uint64(mark) * uint64(len(s.slots)) >> 32)
 }
 
 // insert puts in a key that is not there.

@@ -1,0 +1,78 @@
+package jobs
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// PanicError is the error of a run that panicked.
+type PanicError struct {
+	Value any    // what panic was called with
+	Stack []byte // of the goroutine that panicked
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+
+// Unwrap gives the value of the panic where that is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+type permanentError struct{ error }
+
+func (e permanentError) Unwrap() error { return e.error }
+
+// Permanent marks an error that trying again cannot mend: the task is not retried. Permanent(nil) is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return permanentError{err}
+}
+
+// IsPermanent says whether an error, or one that it wraps, was marked by [Permanent].
+func IsPermanent(err error) bool {
+	var p permanentError
+	return errors.As(err, &p)
+}
+
+type snoozeError struct{ d time.Duration }
+
+func (e snoozeError) Error() string { return fmt.Sprintf("put off by %v", e.d) }
+
+// Snooze is what a job returns as its error to run again after d: no failure, and no attempt is used up. A d below zero
+// counts as zero.
+func Snooze(d time.Duration) error { return snoozeError{max(d, 0)} }
+
+// SnoozeOf tells for how long an error made by [Snooze], or one that wraps it, puts the task off.
+func SnoozeOf(err error) (time.Duration, bool) {
+	var s snoozeError
+	ok := errors.As(err, &s)
+	return s.d, ok
+}
+
+type retryAfterError struct {
+	error
+
+	d time.Duration
+}
+
+func (e retryAfterError) Unwrap() error { return e.error }
+
+// RetryAfter marks an error with the shortest time after which trying again makes sense, as a server may tell. It counts
+// as a failed attempt; where the task's retry waits longer, that holds. RetryAfter(nil, d) is nil.
+func RetryAfter(err error, d time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return retryAfterError{err, max(d, 0)}
+}
+
+// RetryAfterOf tells the time that an error, or one that it wraps, was marked with by [RetryAfter].
+func RetryAfterOf(err error) (time.Duration, bool) {
+	var r retryAfterError
+	ok := errors.As(err, &r)
+	return r.d, ok
+}

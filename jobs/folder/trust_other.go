@@ -1,0 +1,21 @@
+//go:build !unix
+
+package folder
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// executable says whether a file can be run at all, by its extension.
+func executable(info os.FileInfo) bool {
+	switch strings.ToLower(filepath.Ext(info.Name())) {
+	case ".exe", ".com", ".bat", ".cmd":
+		return info.Mode().IsRegular()
+	}
+	return false
+}
+
+// trusted leaves it to the folder's access list who may write there.
+func trusted(string) error { return nil }

@@ -1,0 +1,76 @@
+package jobs
+
+import (
+	"encoding/json"
+	"io"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/adlayer/after/task"
+)
+
+// Task is what a job is given: one firing of one task document. It can be used by several goroutines.
+type Task struct {
+	document *task.Task
+	attempt  int64
+	log      logrus.FieldLogger
+}
+
+// NewTask makes the handle for one run of a document. attempt counts the runs of this firing from 1; a nil log discards.
+func NewTask(document *task.Task, attempt int64, log logrus.FieldLogger) *Task {
+	return &Task{document: document, attempt: attempt, log: log}
+}
+
+// ID is the document's _id.
+func (t *Task) ID() string { return t.document.ID }
+
+// Key is the identity of this firing: the same in every attempt and every repetition after a crash, another one for every
+// date of a repeat and every deliberate second run. Hand it to whoever must not do the same thing twice.
+func (t *Task) Key() string {
+	if t.document.Plan == nil {
+		return ""
+	}
+	return t.document.Plan.Key
+}
+
+// Worker is the name of the worker that runs the task.
+func (t *Task) Worker() string { return t.document.Worker }
+
+// Name is the name of the job as the document calls it.
+func (t *Task) Name() string { return t.document.Job }
+
+// Nominal is the date that the firing is for. Retries and snoozes do not move it.
+func (t *Task) Nominal() time.Time {
+	if t.document.Plan == nil {
+		return time.Time{}
+	}
+	return t.document.Plan.Nominal
+}
+
+// Attempt counts the runs of this firing, from 1.
+func (t *Task) Attempt() int64 { return t.attempt }
+
+// Arguments are the document's job.arguments as they stand: an array, an object, or nil if there are none.
+func (t *Task) Arguments() json.RawMessage { return t.document.Arguments }
+
+// Data is the document's data field as it stands, nil if there is none.
+func (t *Task) Data() json.RawMessage { return t.document.Data }
+
+// Decode reads the arguments into a value of the job's own. What does not fit is a [Permanent] error that names the field.
+// Without arguments the value is left as it is.
+func (t *Task) Decode(into any) error { return decode(t.document.Arguments, into, false) }
+
+// Log is a logger whose lines carry the task's id and the job's name.
+func (t *Task) Log() logrus.FieldLogger {
+	log := t.log
+	if log == nil {
+		discard := logrus.New()
+		discard.SetOutput(io.Discard)
+		log = discard
+	}
+	return log.WithFields(logrus.Fields{"task": t.document.ID, "job": t.document.Job})
+}
+
+// Document is the whole task document, as it was when the run began. It must not be changed.
+func (t *Task) Document() *task.Task { return t.document }

@@ -2,6 +2,7 @@ package mango
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -30,7 +31,7 @@ type finding struct {
 	left int64 // results still wanted
 
 	keys, docs, results int64
-	last                string // bookmark of the last match, "" before the first
+	last                []byte // where the last match stands in the index; nil before the first
 
 	out []byte
 	doc []byte
@@ -91,8 +92,11 @@ func (f *finding) scanDocuments(ctx context.Context, db *store.Database, from []
 			if err := f.canceled(ctx); err != nil {
 				return err
 			}
-			f.keys++
-			return f.consider(row, !strings.HasPrefix(row.ID, "_design/"), func() []byte { return []byte(row.ID) })
+			matched, err := f.consider(row, !strings.HasPrefix(row.ID, "_design/"))
+			if matched {
+				f.last = append(f.last[:0], row.ID...)
+			}
+			return err
 		})
 	}
 	return errors.Join(err, f.snap.Close())
@@ -147,12 +151,15 @@ func (f *finding) scanIndex(ctx context.Context, db *store.Database, from []byte
 			if err := f.canceled(ctx); err != nil {
 				return err
 			}
-			f.keys++
 			row, err := f.snap.Get(e.id())
 			if err != nil {
 				return err
 			}
-			return f.consider(row, true, func() []byte { return e.row })
+			matched, err := f.consider(row, true)
+			if matched {
+				f.last = append(f.last[:0], e.row...)
+			}
+			return err
 		})
 	}
 	return errors.Join(err, r.close())
@@ -166,34 +173,32 @@ func (f *finding) canceled(ctx context.Context) error {
 	return nil
 }
 
-// consider looks at one document. Design documents are looked at, and counted, but never results. place is where the document stands in the index.
-func (f *finding) consider(row *store.Row, eligible bool, place func() []byte) error {
+// consider looks at one document and tells whether it matches. Design documents are looked at, and counted, but never match. The error is ErrStop
+// after the last result wanted.
+func (f *finding) consider(row *store.Row, eligible bool) (matched bool, err error) {
+	f.keys++
 	f.docs++
 	if !eligible || row.Deleted || !f.q.selector.matchRow(row) {
-		return nil
+		return false, nil
 	}
-	f.last = f.plan.index.bookmark(place())
 	if f.skip > 0 {
 		f.skip--
-		return nil
+		return true, nil
 	}
 	if err := f.write(row); err != nil {
-		return err
+		return true, err
 	}
 	if f.left--; f.left == 0 {
-		return store.ErrStop
+		return true, store.ErrStop
 	}
-	return nil
+	return true, nil
 }
 
 // finish ends the answer.
 func (f *finding) finish(took time.Duration) []byte {
-	bookmark := f.last
-	if bookmark == "" {
-		bookmark = f.q.bookmark
-	}
-	if bookmark == "" {
-		bookmark = "nil"
+	bookmark := cmp.Or(f.q.bookmark, "nil")
+	if f.last != nil {
+		bookmark = f.plan.index.bookmark(f.last)
 	}
 	out := append(f.out, `],"bookmark":`...)
 	out = appendString(out, bookmark)

@@ -67,3 +67,25 @@ func integerValue(n int64) *value {
 func floatValue(f float64) *value {
 	return &value{kind: kindNumber, text: strconv.FormatFloat(f, 'f', -1, 64)}
 }
+
+// addConflicts adds _conflicts to the document in f.doc: the live leaves that lost.
+func (f *finding) addConflicts(row *store.Row) error {
+	tree, err := f.snap.Tree(row.ID)
+	if err != nil {
+		return err
+	}
+	separator := `,"_conflicts":[`
+	for _, leaf := range tree.Leaves()[1:] {
+		if leaf.Deleted {
+			continue
+		}
+		f.doc = append(f.doc[:len(f.doc)-1], separator...)
+		f.doc = append(appendString(f.doc, leaf.Rev.String()), "]}"...)
+		f.doc = f.doc[:len(f.doc)-1]
+		separator = ","
+	}
+	if separator == "," {
+		f.doc = append(f.doc, '}')
+	}
+	return nil
+}

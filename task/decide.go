@@ -94,11 +94,10 @@ func Decide(t *Task, v View) Decision {
 // change gives a copy that the caller may write to, claimed by v.Self.
 func (t *Task) change(v View) *Task {
 	next := *t
-	next.Claim = &Claim{Worker: t.Worker, Member: v.Self.Member, Incarnation: v.Self.Incarnation}
-	if t.Claim != nil && t.Claim.Incarnation == v.Self.Incarnation {
-		next.Claim.Write = t.Claim.Write
-	}
 	next.dirty.add(fieldClaim)
+	if c := t.Claim; c == nil || c.Incarnation != v.Self.Incarnation || c.Member != v.Self.Member || c.Worker != t.Worker {
+		next.Claim = &Claim{Worker: t.Worker, Member: v.Self.Member, Incarnation: v.Self.Incarnation}
+	}
 	return &next
 }
 

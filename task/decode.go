@@ -20,7 +20,12 @@ func Decode(raw []byte) (*Task, error) {
 	if len(raw) > math.MaxInt32 {
 		return nil, fmt.Errorf("decoding a document: %d bytes are too many", len(raw))
 	}
-	t := &Task{raw: raw, Missed: MissedRun, Delivery: AtLeastOnce}
+	both := &struct { // one allocation
+		Task
+		source
+	}{source: source{raw: raw}}
+	t := &both.Task
+	t.source, t.Missed, t.Delivery = &both.source, MissedRun, AtLeastOnce
 	if err := t.scan(); err != nil {
 		return nil, fmt.Errorf("decoding a document: %w", err)
 	}
@@ -105,22 +110,32 @@ func (t *Task) value(n name) json.RawMessage {
 }
 
 func (t *Task) readIdentity() error {
-	for _, one := range [...]struct {
-		name name
-		into *string
-	}{{fieldID, &t.ID}, {fieldRev, &t.Rev}} {
-		value := t.value(one.name)
-		if value == nil && t.at[one.name] == 0 {
-			continue
-		}
-		text, ok := unquote(value)
-		if !ok {
-			return fmt.Errorf("decoding a document: %s is no string", one.name)
-		}
-		*one.into = string(text)
+	id, err := t.identity(fieldID)
+	if err != nil {
+		return err
 	}
+	rev, err := t.identity(fieldRev)
+	if err != nil {
+		return err
+	}
+	worker, _ := unquote(t.value(fieldWorker))
+	var few [256]byte
+	all := string(append(append(append(few[:0], id...), rev...), worker...)) // one allocation
+	t.ID, t.Rev, t.Worker = all[:len(id)], all[len(id):len(id)+len(rev)], all[len(id)+len(rev):]
 	t.Deleted = string(t.value(fieldDeleted)) == "true"
 	return nil
+}
+
+// identity reads a field without which a document cannot be written back.
+func (t *Task) identity(n name) ([]byte, error) {
+	if t.at[n] == 0 {
+		return nil, nil
+	}
+	text, ok := unquote(t.value(n))
+	if !ok {
+		return nil, fmt.Errorf("decoding a document: %s is no string", n)
+	}
+	return text, nil
 }
 
 // wrong remembers the first field of the wrong shape.
@@ -155,9 +170,6 @@ func (t *Task) readPerson() {
 		default:
 			t.Type = string(text)
 		}
-	}
-	if text, ok := unquote(t.value(fieldWorker)); ok {
-		t.Worker = string(text)
 	}
 	if value := t.value(fieldStatus); value != nil {
 		if text, ok := unquote(value); ok {

@@ -11,7 +11,6 @@ const (
 	mostHistory       = 4 << 10 // bytes
 	mostHistoryError  = 200     // bytes of a message in history
 	mostMessage       = 8 << 10 // bytes of a message in error
-	mostTransitionLen = 1 << 10
 )
 
 // note adds a transition to the history of next, which the caller owns.
@@ -27,30 +26,28 @@ func (t *Task) note(v View, status Status, text, failure string) {
 
 // appendHistory writes what the document had and what was added: the newest that fit.
 func (t *Task) appendHistory(b []byte) []byte {
-	var all [2 * mostTransitions][]byte
-	count := lastElements(t.history, (*[mostTransitions][]byte)(all[:mostTransitions]))
-
-	var few [mostTransitionLen]byte
-	var ends [mostTransitions]int
-	fresh := few[:0]
-	for i, one := range t.added {
-		fresh = appendTransition(fresh, one)
-		ends[i] = len(fresh)
-	}
-	start := 0
-	for _, end := range ends[:len(t.added)] {
-		all[count] = fresh[start:end]
-		count, start = count+1, end
-	}
-
-	first, size := count, len("[]")
-	for first > 0 && count-first < mostTransitions && size+len(all[first-1]) < mostHistory {
-		first--
-		size += len(all[first]) + 1
-	}
 	b = append(b, '[')
-	for _, element := range all[first:count] {
-		b = append(comma(b), element...)
+	begin := len(b)
+	var old [mostTransitions][]byte
+	var ends [2 * mostTransitions]int // of each element with its comma
+	count := lastElements(t.history, &old)
+	for i, element := range old[:count] {
+		b = append(append(b, element...), ',')
+		ends[i] = len(b)
+	}
+	for _, one := range t.added {
+		b = append(appendTransition(b, one), ',')
+		ends[count] = len(b)
+		count++
+	}
+	drop, from := 0, begin
+	for drop < count && (count-drop > mostTransitions || len(b)-from > mostHistory-len("[]")) {
+		from = ends[drop]
+		drop++
+	}
+	b = append(b[:begin], b[from:]...)
+	if len(b) > begin {
+		b = b[:len(b)-1]
 	}
 	return append(b, ']')
 }

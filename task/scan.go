@@ -11,8 +11,7 @@ var errEnds = errors.New("it ends too early")
 // skipValue gives the index after the JSON value that starts at i, checking its grammar. It does not recurse, so that
 // no depth of nesting can exhaust the stack: what is open is one bit a level.
 func skipValue(b []byte, i int) (int, error) {
-	var few [16]uint64
-	open := nesting{bits: few[:]}
+	var open nesting
 	for {
 		var complete bool
 		var err error
@@ -30,25 +29,36 @@ func skipValue(b []byte, i int) (int, error) {
 
 // nesting holds which of the open levels are objects.
 type nesting struct {
-	bits  []uint64
-	depth int
+	shallow uint64 // the first 64 levels, which spare nearly all documents an allocation
+	deep    []uint64
+	depth   int
+}
+
+// level gives the word and the bit of a level.
+func (n *nesting) level(depth int) (word *uint64, bit uint64) {
+	bit = uint64(1) << (depth % 64)
+	if depth < 64 {
+		return &n.shallow, bit
+	}
+	return &n.deep[depth/64-1], bit
 }
 
 func (n *nesting) push(object bool) {
-	word, bit := n.depth/64, uint64(1)<<(n.depth%64)
-	if word == len(n.bits) {
-		n.bits = append(n.bits, 0)
+	if n.depth/64 > len(n.deep) {
+		n.deep = append(n.deep, 0)
 	}
+	word, bit := n.level(n.depth)
 	if object {
-		n.bits[word] |= bit
+		*word |= bit
 	} else {
-		n.bits[word] &^= bit
+		*word &^= bit
 	}
 	n.depth++
 }
 
 func (n *nesting) inObject() bool {
-	return n.bits[(n.depth-1)/64]&(1<<((n.depth-1)%64)) != 0
+	word, bit := n.level(n.depth - 1)
+	return *word&bit != 0
 }
 
 // enter steps over a scalar or an empty object or array (complete), or into one that is not empty.

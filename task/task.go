@@ -40,15 +40,20 @@ type Task struct {
 	Result      json.RawMessage
 	Error       *Failure
 
+	*source
+	dirty   nameSet // fields whose value in the struct differs from the source
+	history json.RawMessage
+	added   []Transition // to history
+	stored  stored
+}
+
+// source is the document as it was read; changed copies of a task share it.
+type source struct {
 	raw     []byte
 	spans   []span
 	at      [names]int32 // index into spans plus one; the last where a key comes twice
-	dirty   nameSet      // fields whose value in the struct differs from raw
 	retry   retryPolicy
-	history json.RawMessage
-	added   []Transition // to history
 	invalid error
-	stored  stored
 }
 
 // stored is what the database held when the task was read or last written: an edit is told by what differs from it.
@@ -140,14 +145,11 @@ func (t *Task) WithRev(rev string) *Task {
 
 // WithWrite gives the task with the number of the write that carries it in its claim. A task that nobody claimed is as it was.
 func (t *Task) WithWrite(write int64) *Task {
-	if t.Claim == nil {
-		return t
-	}
 	next := *t
-	claim := *t.Claim
-	claim.Write = write
-	next.Claim = &claim
-	next.dirty.add(fieldClaim)
+	if t.Claim != nil {
+		next.Claim = &Claim{Worker: t.Claim.Worker, Member: t.Claim.Member, Incarnation: t.Claim.Incarnation, Write: write}
+		next.dirty.add(fieldClaim)
+	}
 	return &next
 }
 

@@ -2,7 +2,6 @@ package when
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -35,8 +34,8 @@ func ParseDurationJSON(raw []byte) (time.Duration, error) {
 	raw = bytes.TrimSpace(raw)
 	switch kindOf(raw) {
 	case kindString:
-		var text string
-		if err := json.Unmarshal(raw, &text); err != nil {
+		text, err := unquote(raw)
+		if err != nil {
 			return 0, fmt.Errorf("cannot read the duration: %w", err)
 		}
 		return ParseDuration(text)

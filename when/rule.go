@@ -29,9 +29,7 @@ type Rule struct {
 //
 // Dates are computed in loc (nil is UTC). Errors name the key.
 func ParseRule(raw []byte, now time.Time, loc *time.Location) (*Rule, error) {
-	if loc == nil {
-		loc = time.UTC
-	}
+	loc = orUTC(loc)
 	raw = bytes.TrimSpace(raw)
 	var rule *Rule
 	var err error
@@ -56,8 +54,8 @@ func ParseRule(raw []byte, now time.Time, loc *time.Location) (*Rule, error) {
 }
 
 func parseText(raw []byte) (*Rule, error) {
-	var text string
-	if err := json.Unmarshal(raw, &text); err != nil {
+	text, err := unquote(raw)
+	if err != nil {
 		return nil, err
 	}
 	text = strings.TrimSpace(text)
@@ -161,8 +159,7 @@ func (r *Rule) setUntil(value json.RawMessage, now time.Time, loc *time.Location
 		return errors.New("words would move with every reading; write a date such as \"2026-12-01 09:00\"")
 	}
 	r.until = d.Time
-	var text string
-	if kindOf(value) == kindString && json.Unmarshal(value, &text) == nil && len(strings.TrimSpace(text)) == len("2026-12-01") {
+	if text, err := unquote(value); err == nil && len(strings.TrimSpace(text)) == len("2026-12-01") {
 		w := wallOf(d.Time, loc)
 		r.until = cut(wallDate(w.Year(), w.Month(), w.Day()+1, 0, 0, 0, 0).instant(loc).Add(-time.Millisecond))
 	}

@@ -1,8 +1,10 @@
 package when
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // kind is the JSON type of a raw value, told from its first byte.
@@ -29,6 +31,22 @@ func kindOf(raw []byte) kind {
 		return kindNumber
 	}
 	return kindOther
+}
+
+// unquote reads a JSON string; the plain ones, nearly all, without the detour over encoding/json.
+func unquote(raw []byte) (string, error) {
+	if len(raw) >= 2 && raw[0] == '"' && raw[len(raw)-1] == '"' {
+		plain := true
+		for _, c := range raw[1 : len(raw)-1] {
+			plain = plain && c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\'
+		}
+		if plain {
+			return string(raw[1 : len(raw)-1]), nil
+		}
+	}
+	var text string
+	err := json.Unmarshal(raw, &text)
+	return text, err
 }
 
 func isDigits(text string) bool {

@@ -1,0 +1,145 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/adlayer/after/couch"
+)
+
+// HeldError says that another live member holds a worker's name.
+type HeldError struct{ Lease Lease }
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("worker %s is run by process %d on %s since %s: stop it first, or start with --standby",
+		e.Lease.Worker, e.Lease.PID, e.Lease.Host, e.Lease.Since.Format(time.RFC3339))
+}
+
+// Take acquires a worker's name. A name whose member gives no sign of life for [Validity] is taken over. Where the member
+// lives, Take fails with *HeldError, or goes on waiting if standby; waiting is told once, before the first wait.
+func (m *Member) Take(ctx context.Context, name string, standby bool, waiting func(Lease)) error {
+	var holder witness
+	for {
+		lease, taken, err := m.tryTake(ctx, name, &holder)
+		if err != nil && (!standby || ctx.Err() != nil) {
+			return fmt.Errorf("taking the name %s: %w", name, err)
+		}
+		if taken {
+			return nil
+		}
+		if err == nil {
+			if holder.moved && !standby {
+				return &HeldError{Lease: lease}
+			}
+			if waiting != nil {
+				waiting(lease)
+				waiting = nil
+			}
+		}
+		if !sleep(ctx, look) {
+			return fmt.Errorf("taking the name %s: %w", name, context.Cause(ctx))
+		}
+	}
+}
+
+// sleep waits and says whether it was allowed to wait to the end.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// witness remembers when the holder of a name last gave a sign of life, by our monotonic clock.
+type witness struct {
+	sign  string
+	since time.Time
+	moved bool
+}
+
+// see notes the holder's sign of life and says whether it has been silent for too long.
+func (w *witness) see(sign string, now time.Time) (dead bool) {
+	if w.since.IsZero() || sign != w.sign {
+		w.moved = !w.since.IsZero()
+		w.sign, w.since = sign, now
+		return false
+	}
+	return now.Sub(w.since) >= Validity
+}
+
+func (m *Member) tryTake(ctx context.Context, name string, holder *witness) (Lease, bool, error) {
+	var lease Lease
+	found, err := get(ctx, m.config.Database, leasePrefix+name, &lease)
+	if err != nil {
+		return lease, false, err
+	}
+	if found && lease.Member != m.config.Identity.Member {
+		var member Info
+		alive, err := get(ctx, m.config.Database, memberPrefix+lease.Member, &member)
+		if err != nil {
+			return lease, false, err
+		}
+		now := time.Now()
+		if alive && !holder.see(lease.Rev+" "+member.Rev, now) {
+			return lease, false, nil
+		}
+	}
+	err = m.write(ctx, name, lease.Rev)
+	if couch.IsConflict(err) {
+		return lease, false, nil // somebody else was faster: look again
+	}
+	if err != nil {
+		return lease, false, err
+	}
+	return m.confirm(ctx, name)
+}
+
+// write puts the lease in our name over the revision rev, and holds it.
+func (m *Member) write(ctx context.Context, name, rev string) error {
+	lease := Lease{
+		ID: leasePrefix + name, Rev: rev, Type: "lease", Worker: name,
+		Member: m.config.Identity.Member, Incarnation: m.config.Identity.Incarnation,
+		Host: m.host, PID: os.Getpid(), Since: m.config.Now().UTC().Truncate(time.Millisecond),
+	}
+	rev, err := put(ctx, m.config.Database, lease.ID, lease)
+	if err != nil {
+		return err
+	}
+	lease.Rev = rev
+	m.mu.Lock()
+	m.held[name] = lease
+	m.mu.Unlock()
+	return nil
+}
+
+// confirm reads the lease back: in a cluster two members can both have been told that their write was accepted.
+func (m *Member) confirm(ctx context.Context, name string) (Lease, bool, error) {
+	var lease Lease
+	found, err := get(ctx, m.config.Database, leasePrefix+name, &lease)
+	mine := found && lease.Member == m.config.Identity.Member && lease.Incarnation == m.config.Identity.Incarnation
+	if err != nil || !mine {
+		m.mu.Lock()
+		delete(m.held, name)
+		m.mu.Unlock()
+	}
+	return lease, mine, err
+}
+
+// Release gives a name back.
+func (m *Member) release(ctx context.Context, name string) error {
+	m.mu.Lock()
+	lease := m.held[name]
+	delete(m.held, name)
+	m.mu.Unlock()
+	_, err := m.config.Database.Delete(ctx, lease.ID, lease.Rev)
+	if err != nil && !couch.IsNotFound(err) && !couch.IsConflict(err) {
+		return fmt.Errorf("giving the name %s back: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,237 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/adlayer/after/couch"
+)
+
+// Config is what a member needs to know of itself.
+type Config struct {
+	Database *couch.Database
+	Identity *Identity
+	Version  string
+	Log      logrus.FieldLogger
+	// Workers tells the member's workers for its next heartbeat; called from the heartbeat's goroutine.
+	Workers func() []Worker
+	// Clock tells the local clock minus the store's, for the heartbeat; nil means not known.
+	Clock func() time.Duration
+	// Lost is told of a name that another member holds now; called from the heartbeat's goroutine.
+	Lost func(name string, to Lease)
+	// Now is the wall clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Member is this process in the fleet. Its goroutine beats from Join until Leave.
+type Member struct {
+	config Config
+	since  time.Time
+	host   string
+	stop   context.CancelFunc
+	ended  chan struct{}
+	hurry  chan struct{}
+
+	mu sync.Mutex
+	// trusted is when the last accepted heartbeat was sent; zero before the first.
+	trusted time.Time
+	held    map[string]Lease
+
+	// rev and beats belong to the heartbeat's goroutine once Join has returned.
+	rev   string
+	beats int64
+}
+
+// Join writes the first heartbeat and starts the ones that follow.
+func Join(ctx context.Context, c Config) (*Member, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	m := &Member{
+		config: c, since: c.Now().UTC().Truncate(time.Millisecond), host: host,
+		ended: make(chan struct{}), hurry: make(chan struct{}, 1), held: map[string]Lease{},
+	}
+	if err := m.beat(ctx); err != nil {
+		return nil, fmt.Errorf("joining the fleet in %s: %w", c.Database.Name(), err)
+	}
+	beating, stop := context.WithCancel(context.WithoutCancel(ctx))
+	m.stop = stop
+	go m.run(beating)
+	return m, nil
+}
+
+func (m *Member) run(ctx context.Context) {
+	defer close(m.ended)
+	timer := time.NewTimer(Beat)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.hurry:
+		case <-timer.C:
+		}
+		wait := Beat
+		if err := m.renew(ctx); err != nil && ctx.Err() == nil {
+			m.config.Log.WithError(err).Warn("heartbeat failed; no task starts once the last one is too old")
+			wait = time.Second
+		}
+		timer.Reset(wait)
+	}
+}
+
+// renew sends one heartbeat and looks whether the names are still ours.
+func (m *Member) renew(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, Validity-Margin)
+	defer cancel()
+	sent := m.config.Now()
+	err := m.beat(limited)
+	if couch.IsConflict(err) {
+		err = m.readRev(limited)
+		if err == nil {
+			err = m.beat(limited)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if err := m.verify(limited); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	m.trusted = sent
+	m.mu.Unlock()
+	return nil
+}
+
+func (m *Member) beat(ctx context.Context) error {
+	sent := m.config.Now()
+	m.beats++
+	info := Info{
+		ID: memberPrefix + m.config.Identity.Member, Rev: m.rev, Type: "member",
+		Member: m.config.Identity.Member, Incarnation: m.config.Identity.Incarnation,
+		Host: m.host, PID: os.Getpid(), Version: m.config.Version,
+		Since: m.since, Seen: sent.UTC().Truncate(time.Millisecond), Beat: m.beats,
+	}
+	if m.config.Workers != nil {
+		info.Workers = m.config.Workers()
+	}
+	if m.config.Clock != nil {
+		info.Clock = m.config.Clock().Milliseconds()
+	}
+	rev, err := put(ctx, m.config.Database, info.ID, info)
+	if couch.IsConflict(err) && m.rev == "" {
+		// The document of an earlier incarnation, which is dead: we hold its lock.
+		if err := m.readRev(ctx); err != nil {
+			return err
+		}
+		info.Rev = m.rev
+		rev, err = put(ctx, m.config.Database, info.ID, info)
+	}
+	if err != nil {
+		return err
+	}
+	m.rev = rev
+	if m.beats == 1 {
+		m.mu.Lock()
+		m.trusted = sent
+		m.mu.Unlock()
+	}
+	return nil
+}
+
+func (m *Member) readRev(ctx context.Context) error {
+	var info Info
+	found, err := get(ctx, m.config.Database, memberPrefix+m.config.Identity.Member, &info)
+	if err != nil {
+		return err
+	}
+	m.rev = ""
+	if found {
+		m.rev = info.Rev
+	}
+	return nil
+}
+
+// verify reads the leases of the names we hold. One that names another member is lost.
+func (m *Member) verify(ctx context.Context) error {
+	for name, mine := range m.leases() {
+		var now Lease
+		found, err := get(ctx, m.config.Database, leasePrefix+name, &now)
+		if err != nil {
+			return err
+		}
+		if found && now.Member == mine.Member && now.Incarnation == mine.Incarnation {
+			continue
+		}
+		if !found {
+			// Somebody deleted the document, or the database is new: it is ours until somebody else takes it.
+			if err := m.write(ctx, name, ""); err != nil {
+				return err
+			}
+			continue
+		}
+		m.mu.Lock()
+		delete(m.held, name)
+		m.mu.Unlock()
+		m.config.Lost(name, now)
+	}
+	return nil
+}
+
+func (m *Member) leases() map[string]Lease {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	held := make(map[string]Lease, len(m.held))
+	for name, lease := range m.held {
+		held[name] = lease
+	}
+	return held
+}
+
+// MayStart says whether this member may start tasks at now: its last heartbeat is young enough by the monotonic clock and
+// by the wall clock (the first stands still while a machine sleeps). Where it is not, a heartbeat is sent at once.
+func (m *Member) MayStart(now time.Time) bool {
+	m.mu.Lock()
+	until := m.trusted.Add(Validity - Margin)
+	m.mu.Unlock()
+	if now.Before(until) && now.Round(0).Before(until.Round(0)) {
+		return true
+	}
+	select {
+	case m.hurry <- struct{}{}:
+	default:
+	}
+	return false
+}
+
+// Leave ends the heartbeats, gives the names back and deletes the member's document, so that others need not wait.
+func (m *Member) Leave(ctx context.Context) error {
+	m.stop()
+	<-m.ended
+	var errs []error
+	for name := range m.leases() {
+		errs = append(errs, m.release(ctx, name))
+	}
+	_, err := m.config.Database.Delete(ctx, memberPrefix+m.config.Identity.Member, m.rev)
+	if err != nil && !couch.IsNotFound(err) && !couch.IsConflict(err) {
+		errs = append(errs, fmt.Errorf("leaving the fleet: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// Abandon ends the heartbeats and writes nothing, as a crash would.
+func (m *Member) Abandon() {
+	m.stop()
+	<-m.ended
+}

@@ -15,7 +15,7 @@ const (
 	hour   = 60 * minute
 	day    = 24 * hour
 	// longest bounds every length of time, in milliseconds: the ten thousand years that dates can span.
-	longest = 10_000 * 366 * day
+	longest = 3_652_425 * day
 )
 
 // interval is a length of time: months and days count in wall time, the rest is exact milliseconds.
@@ -151,16 +151,21 @@ var (
 	errSmall    = errors.New("smaller than a millisecond")
 )
 
+// isNumber says whether text is digits with an optional fraction after a point or comma.
+func isNumber(text string) bool {
+	if i := strings.IndexAny(text, ".,"); i >= 0 {
+		return isDigits(text[:i]) && isDigits(text[i+1:])
+	}
+	return isDigits(text)
+}
+
 // quantity gives number times u, where number is digits with an optional fraction after a point or comma. A fraction of days or
 // weeks becomes hours and below.
 func quantity(number string, u unit) (interval, error) {
-	whole, fraction, split := number, "", false
-	if i := strings.IndexAny(number, ".,"); i >= 0 {
-		whole, fraction, split = number[:i], number[i+1:], true
-	}
-	if !isDigits(whole) || (split && !isDigits(fraction)) {
+	if !isNumber(number) {
 		return interval{}, fmt.Errorf("%s is no number", quote(number))
 	}
+	whole, fraction, _ := strings.Cut(strings.ReplaceAll(number, ",", "."), ".")
 	n, err := strconv.ParseInt(whole, 10, 64)
 	if err != nil || float64(n)*u.mean() > float64(longest) {
 		return interval{}, errTooLong

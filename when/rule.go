@@ -88,29 +88,31 @@ func parseNumber(raw []byte) (*Rule, error) {
 func parseObject(raw []byte, now time.Time, loc *time.Location) (*Rule, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	if _, err := dec.Token(); err != nil {
-		return nil, err
+		return nil, notJSON(err)
 	}
 	rule := &Rule{}
 	seen := map[string]bool{}
 	for dec.More() {
 		token, err := dec.Token()
 		if err != nil {
-			return nil, err
+			return nil, notJSON(err)
 		}
 		key, _ := token.(string)
 		var value json.RawMessage
 		if err := dec.Decode(&value); err != nil {
-			return nil, err
+			return nil, notJSON(err)
 		}
 		if err := rule.set(key, value, seen, now, loc); err != nil {
 			return nil, fmt.Errorf("%s: %w", shorten(key), err)
 		}
 	}
 	if _, err := dec.Token(); err != nil {
-		return nil, err
+		return nil, notJSON(err)
 	}
 	return rule, nil
 }
+
+func notJSON(err error) error { return fmt.Errorf("it is no JSON: %w", err) }
 
 func (r *Rule) set(key string, value json.RawMessage, seen map[string]bool, now time.Time, loc *time.Location) error {
 	u, long, isUnit := keyUnit(key)

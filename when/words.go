@@ -214,6 +214,10 @@ func (p *phrase) amount() (interval, bool) {
 	} else if strings.IndexFunc(word, isUnitLetter) > 0 {
 		return p.compact(word)
 	}
+	if !isNumber(number) {
+		p.fail(nil)
+		return interval{}, false
+	}
 	p.at++
 	if p.done() {
 		p.fail(fmt.Errorf("%s of what?", quote(word)))
@@ -248,7 +252,7 @@ func (p *phrase) compact(word string) (interval, bool) {
 	start := p.at
 	for word != "" {
 		end := strings.IndexFunc(word, isUnitLetter)
-		if end <= 0 {
+		if end <= 0 || !isNumber(word[:end]) {
 			p.at = start
 			p.fail(nil)
 			return interval{}, false
@@ -307,6 +311,9 @@ func (p *phrase) atClock() (clock, bool) {
 	}
 	c, err := readClock(word, half)
 	if err != nil {
+		if errors.Is(err, errNoClock) {
+			err = nil
+		}
 		p.fail(err)
 		return clock{}, false
 	}
@@ -323,6 +330,9 @@ func halfOfDay(word string) string {
 	return ""
 }
 
+// errNoClock says that a word is no time of day at all.
+var errNoClock = errors.New("no time of day")
+
 // readClock reads "9", "9:30", "17:00:30" with half being "am", "pm" or "".
 func readClock(word, half string) (clock, error) {
 	c, rest := clock{}, ""
@@ -338,7 +348,7 @@ func readClock(word, half string) (clock, error) {
 		}
 		var ok bool
 		if c, rest, ok = isoClock(word); !ok || rest != "" {
-			return clock{}, fmt.Errorf("%s is no time of day", quote(word))
+			return clock{}, errNoClock
 		}
 	}
 	if half != "" {

@@ -29,21 +29,21 @@ func AppendFormat(b []byte, t time.Time) []byte {
 	t = t.UTC()
 	year, month, day := t.Date()
 	hour, minute, second := t.Clock()
-	b = append(b, byte('0'+year/1000%10), byte('0'+year/100%10))
-	b = append(appendTwo(b, year%100), '-')
+	b = append(appendTwo(appendTwo(b, year/100), year%100), '-')
 	b = append(appendTwo(b, int(month)), '-')
 	b = append(appendTwo(b, day), 'T')
 	b = append(appendTwo(b, hour), ':')
 	b = append(appendTwo(b, minute), ':')
 	b = appendTwo(b, second)
 	if ms := t.Nanosecond() / int(time.Millisecond); ms != 0 {
-		b = appendTwo(append(b, '.', byte('0'+ms/100)), ms%100)
+		b = appendTwo(append(b, '.', "0123456789"[ms/100]), ms%100)
 	}
 	return append(b, 'Z')
 }
 
 func appendTwo(b []byte, n int) []byte {
-	return append(b, byte('0'+n/10), byte('0'+n%10))
+	const digits = "0123456789"
+	return append(b, digits[n/10%10], digits[n%10])
 }
 
 // ParseDate reads a date: RFC 3339 ("2026-12-01T09:00:00+01:00"), a local date or date with time in loc ("2026-12-01",

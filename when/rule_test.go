@@ -13,11 +13,11 @@ import (
 	"github.com/adlayer/after/when"
 )
 
-func rule(t testing.TB, raw, zoneName string) *when.Rule {
-	t.Helper()
-	r, err := when.ParseRule([]byte(raw), at(t, "2026-11-18T09:30:15Z"), zone(t, zoneName))
+func rule(tb testing.TB, raw, zoneName string) *when.Rule {
+	tb.Helper()
+	r, err := when.ParseRule([]byte(raw), at(tb, "2026-11-18T09:30:15Z"), zone(tb, zoneName))
 	if err != nil {
-		t.Fatalf("ParseRule(%s): %v", raw, err)
+		tb.Fatalf("ParseRule(%s): %v", raw, err)
 	}
 	return r
 }

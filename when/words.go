@@ -335,7 +335,7 @@ var errNoClock = errors.New("no time of day")
 
 // readClock reads "9", "9:30", "17:00:30" with half being "am", "pm" or "".
 func readClock(word, half string) (clock, error) {
-	c, rest := clock{}, ""
+	var c clock
 	switch {
 	case isDigits(word) && len(word) <= 2:
 		if half == "" {
@@ -346,6 +346,7 @@ func readClock(word, half string) (clock, error) {
 		if strings.IndexByte(word, ':') == 1 {
 			word = "0" + word
 		}
+		var rest string
 		var ok bool
 		if c, rest, ok = isoClock(word); !ok || rest != "" {
 			return clock{}, errNoClock

@@ -314,8 +314,8 @@ func unknownJob(t *Task) error {
 
 // firingKey is the identity of a firing.
 func firingKey(id string, nominal time.Time, asked string) string {
-	b := make([]byte, 0, len(id)+len(asked)+26)
-	b = append(append(b, id...), '@')
+	var few [192]byte
+	b := append(append(few[:0], id...), '@')
 	b = append(when.AppendFormat(b, nominal), '/')
 	return string(append(b, asked...))
 }

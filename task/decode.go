@@ -368,7 +368,7 @@ func decodeFailure(value []byte) *Failure {
 		return nil
 	}
 	f := &Failure{}
-	if eachField(value, func(key, value []byte) error {
+	err := eachField(value, func(key, value []byte) error {
 		switch string(key) {
 		case "message":
 			f.Message = textOf(value)
@@ -378,7 +378,8 @@ func decodeFailure(value []byte) *Failure {
 			f.Attempt = number(value)
 		}
 		return nil
-	}) != nil {
+	})
+	if err != nil {
 		return nil
 	}
 	return f

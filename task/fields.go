@@ -122,7 +122,7 @@ func writtenNameOf(key []byte) name {
 // nameSet is a set of names.
 type nameSet uint32
 
-func (s nameSet) has(n name) bool { return s&(1<<n) != 0 }
+func (s *nameSet) has(n name) bool { return *s&(1<<n) != 0 }
 
 func (s *nameSet) add(all ...name) {
 	for _, n := range all {

@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	mostTransitions   = 10
-	mostHistory       = 4 << 10 // bytes
-	mostHistoryError  = 200     // bytes of a message in history
-	mostMessage       = 8 << 10 // bytes of a message in error
+	mostTransitions  = 10
+	mostHistory      = 4 << 10 // bytes
+	mostHistoryError = 200     // bytes of a message in history
+	mostMessage      = 8 << 10 // bytes of a message in error
 )
 
 // note adds a transition to the history of next, which the caller owns.

@@ -102,7 +102,7 @@ func parseLimit(value []byte) (int64, error) {
 
 // delay is the pause before the retry of this number, from 1. It varies by up to a tenth, so that tasks that failed together do not
 // come back together, but is the same for the same firing and number, and never above max.
-func (p retryPolicy) delay(key string, number int64) time.Duration {
+func (p *retryPolicy) delay(key string, number int64) time.Duration {
 	base := float64(p.interval)
 	switch p.backoff {
 	case exponential:

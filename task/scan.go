@@ -176,7 +176,7 @@ func skipEscape(b []byte, i int) (int, error) {
 		}
 		return i + 1, nil
 	}
-	for n := 0; n < 4; n++ {
+	for range 4 {
 		if i++; i >= len(b) {
 			return i, errEnds
 		}

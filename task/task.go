@@ -98,9 +98,6 @@ type Failure struct {
 	Attempt int64  // the run of this firing that failed, from 1; 0 where nothing ran
 }
 
-// Error gives the message.
-func (f *Failure) Error() string { return f.Message }
-
 // Transition is one line of a task's history.
 type Transition struct {
 	Status Status    `json:"status"`

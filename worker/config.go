@@ -1,0 +1,91 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/jobs"
+)
+
+// Defaults of [Config].
+const (
+	DefaultConcurrency = 100
+	DefaultDrain       = 30 * time.Second
+)
+
+// Config is what a worker process needs. Names, Client, Database, Jobs and StateFolder are required.
+type Config struct {
+	// Names are the workers that this process runs; they share its concurrency fairly.
+	Names []string
+	// Client is the server, Database the name of the database of tasks; the fleet's database is beside it.
+	Client   *couch.Client
+	Database string
+	// Jobs is where the jobs are found, at admission and again at each start.
+	Jobs jobs.Source
+	// Concurrency is how many jobs run at once in this process; 0 means [DefaultConcurrency].
+	Concurrency int
+	// Drain is how long running jobs may go on after a stop; 0 means [DefaultDrain].
+	Drain time.Duration
+	// StateFolder holds the member's id, its lock and its spool.
+	StateFolder string
+	// Standby waits where another live member holds a name, instead of failing.
+	Standby bool
+	// Version goes into the member's document.
+	Version string
+	// Log is where the worker writes; nil discards.
+	Log logrus.FieldLogger
+	// Ready is called once, when the tasks of all names are in; with Standby, also while names are still waited for.
+	Ready func()
+	// Kill, once closed, ends the process's work at once: running jobs are told to stop and not waited for.
+	Kill <-chan struct{}
+	// Now is the wall clock; nil means the machine's. Tests let it jump.
+	Now func() time.Time
+}
+
+// withDefaults gives a copy that is complete, or says all that is wrong.
+func (c Config) withDefaults() (Config, error) {
+	var errs []error
+	if len(c.Names) == 0 {
+		errs = append(errs, errors.New("no worker is named"))
+	}
+	seen := map[string]bool{}
+	for _, name := range c.Names {
+		if strings.TrimSpace(name) == "" {
+			errs = append(errs, errors.New("a worker's name is empty"))
+		}
+		if seen[name] {
+			errs = append(errs, fmt.Errorf("worker %s is named twice", name))
+		}
+		seen[name] = true
+	}
+	if c.Client == nil || c.Database == "" || c.Jobs == nil || c.StateFolder == "" {
+		errs = append(errs, errors.New("a worker needs a client, a database, jobs and a state folder"))
+	}
+	if c.Concurrency < 0 || c.Drain < 0 {
+		errs = append(errs, errors.New("concurrency and drain cannot be negative"))
+	}
+	if c.Concurrency == 0 {
+		c.Concurrency = DefaultConcurrency
+	}
+	if c.Drain == 0 {
+		c.Drain = DefaultDrain
+	}
+	if c.Log == nil {
+		c.Log = discard()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c, errors.Join(errs...)
+}
+
+func discard() logrus.FieldLogger {
+	logger := logrus.New()
+	logger.SetLevel(logrus.PanicLevel)
+	return logger
+}

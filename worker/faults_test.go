@@ -1,0 +1,290 @@
+package worker_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/adlayer/after/store/httpd"
+	"github.com/adlayer/after/worker"
+)
+
+// load is a crowd of tasks, some due and some about to be, that a fault comes over.
+const load = 1500
+
+func (b *bundle) putLoad(worker string) {
+	b.t.Helper()
+	now := time.Now()
+	b.many(load, func(i int) string {
+		return fmt.Sprintf(`{"_id":"task-%04d","worker":%q,"job":"run","status":"waiting","date":%q}`,
+			i, worker, now.Add(time.Duration(i%300)*10*time.Millisecond).UTC().Format(time.RFC3339Nano))
+	})
+}
+
+// wantOnce checks that every task of the load ran, and none twice.
+func (b *bundle) wantOnce() {
+	b.t.Helper()
+	if again := b.again(); again != 0 {
+		b.t.Errorf("%d runs were repeated, although no process died", again)
+	}
+}
+
+// again counts the runs of firings that had run before.
+func (b *bundle) again() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	seen := map[string]bool{}
+	again := 0
+	for _, r := range b.runs {
+		key := fmt.Sprintf("%s#%d", r.Key, r.Attempt)
+		if seen[key] {
+			again++
+		}
+		seen[key] = true
+	}
+	return again
+}
+
+// afterRuns waits until so many runs have begun.
+func (b *bundle) afterRuns(n int) {
+	b.t.Helper()
+	b.await(fmt.Sprintf("%d runs", n), func() bool { return len(b.runs) >= n })
+}
+
+func TestStoreRestartsUnderLoad(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.start("manobi")
+	b.putLoad("manobi")
+	for n := 1; n <= 3; n++ {
+		b.afterRuns(n * load / 4)
+		b.server.restart()
+	}
+	b.awaitAll("done", load)
+	b.wantOnce()
+}
+
+func TestStoreUnreachableUnderLoad(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.start("manobi")
+	b.putLoad("manobi")
+	b.afterRuns(load / 3)
+	b.proxy.Refuse(true)
+	b.proxy.Cut()
+	// Long enough that the lease's margin passes and starts are held back.
+	outage := time.NewTimer(20 * time.Second)
+	<-outage.C
+	b.proxy.Heal()
+	b.awaitAll("done", load)
+	b.wantOnce()
+}
+
+func TestFeedStalls(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.start("manobi")
+	b.putLoad("manobi")
+	b.afterRuns(load / 3)
+	b.proxy.Stall(true)
+	b.put("late", `{"worker":"manobi","job":"run"}`)
+	stalled := time.NewTimer(3 * time.Second)
+	<-stalled.C
+	b.proxy.Heal()
+	b.awaitAll("done", load+1)
+	b.wantOnce()
+}
+
+func TestConnectionsCutMidRow(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.start("manobi")
+	b.putLoad("manobi")
+	for n := 1; n <= 8; n++ {
+		b.proxy.CutAfter(int64(n * 3001))
+		b.afterRuns(n * load / 10)
+	}
+	b.proxy.Heal()
+	b.awaitAll("done", load)
+	b.wantOnce()
+}
+
+func TestAnswersLostAfterTheCommit(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.start("manobi")
+	b.putLoad("manobi")
+	b.afterRuns(load / 4)
+	b.proxy.DropAnswers(true)
+	lost := time.NewTimer(2 * time.Second)
+	<-lost.C
+	b.proxy.Heal()
+	b.awaitAll("done", load)
+	b.wantOnce()
+}
+
+func TestBatchRefusedAsAWhole(t *testing.T) {
+	t.Parallel()
+	s := startStore(t)
+	s.options = func(o *httpd.Options) { o.MaxRequest = 20_000 }
+	s.restart()
+	b := setupOn(t, s)
+	b.many(60, func(i int) string {
+		return fmt.Sprintf(`{"_id":"t%02d","worker":"manobi","job":"run","data":"%s"}`, i, strings.Repeat("x", 200))
+	})
+	b.put("guilty", `{"worker":"manobi","job":"large"}`)
+	b.start("manobi")
+	b.awaitAll("done", 61)
+	doc := b.awaitStatus("guilty", "done")
+	if len(doc.Raw) > 20_000 {
+		t.Errorf("the document has %d bytes", len(doc.Raw))
+	}
+	if !strings.Contains(doc.Raw, "cut") {
+		t.Errorf("the document does not say that its result was cut: %.500s", doc.Raw)
+	}
+	b.wantOnce()
+}
+
+func TestStopWhileTheStoreIsAway(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	p := b.startWith(func(c *worker.Config) { c.Drain = time.Second }, "manobi")
+	b.put("t", `{"worker":"manobi","job":"block"}`)
+	b.put("repeat", `{"worker":"manobi","job":"block","repeat":{"hours":1}}`)
+	b.awaitStatus("t", "running")
+	b.awaitStatus("repeat", "running")
+	b.proxy.Refuse(true)
+	b.proxy.Cut()
+	close(b.gate("t"))
+	close(b.gate("repeat"))
+	p.end()
+	b.proxy.Heal()
+	b.edit("t", map[string]any{"data": "edited meanwhile"})
+	b.start("manobi")
+	doc := b.awaitStatus("t", "done")
+	if doc.Get("data").String() != "edited meanwhile" || doc.Get("result").String() != "opened" {
+		t.Errorf("%s", doc.Raw)
+	}
+	b.awaitStatus("repeat", "scheduled")
+	b.wantOnce()
+	if left, err := filepath.Glob(filepath.Join(b.state, "members", "*", "spool.ndjson")); err != nil || len(left) != 0 {
+		t.Errorf("the spool is not empty: %v %v", left, err)
+	}
+}
+
+func TestSpoolOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Logf("NOT RUN: a full disk is simulated by /dev/full, which this system does not have: %v", err)
+		return
+	}
+	b := setup(t)
+	p := b.startWith(func(c *worker.Config) { c.Drain = time.Second }, "manobi")
+	b.put("t", `{"worker":"manobi","job":"block"}`)
+	b.awaitStatus("t", "running")
+	spool := filepath.Join(b.state, "members", "manobi", "spool.ndjson")
+	must(t, os.Symlink("/dev/full", spool))
+	b.proxy.Refuse(true)
+	b.proxy.Cut()
+	close(b.gate("t"))
+	p.end()
+	if p.err == nil || !strings.Contains(p.err.Error(), "spool") {
+		t.Errorf("the end says nothing of the spool: %v", p.err)
+	}
+	must(t, os.Remove(spool))
+	b.proxy.Heal()
+	b.start("manobi")
+	b.awaitStatus("t", "done")
+	if runs := b.runsOf("t"); len(runs) != 2 || runs[0].Key != runs[1].Key {
+		t.Errorf("runs = %+v", runs)
+	}
+}
+
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	p := b.startWith(func(c *worker.Config) { c.Drain = 2 * time.Second }, "manobi")
+	b.put("ends", `{"worker":"manobi","job":"block"}`)
+	b.put("does-not", `{"worker":"manobi","job":"block","retry":1}`)
+	b.awaitRuns("ends", 1)
+	b.awaitRuns("does-not", 1)
+	p.stop()
+	b.put("too-late", `{"worker":"manobi","job":"run"}`)
+	close(b.gate("ends"))
+	b.awaitStatus("ends", "done")
+	p.end()
+	must(t, p.err)
+	doc := b.awaitStatus("does-not", "scheduled")
+	if doc.Get("executions").Int() != 0 || doc.Get("retries").Int() != 0 {
+		t.Errorf("an interrupted run used up an attempt: %s", doc.Raw)
+	}
+	if runs := b.runsOf("too-late"); len(runs) != 0 {
+		t.Errorf("a task started during the drain")
+	}
+	close(b.gate("does-not"))
+	b.start("manobi")
+	b.awaitStatus("does-not", "done")
+	b.awaitStatus("too-late", "done")
+	runs := b.runsOf("does-not")
+	if len(runs) != 2 || runs[0].Key != runs[1].Key || runs[1].Attempt != 1 {
+		t.Errorf("runs = %+v", runs)
+	}
+}
+
+func TestCrashMidRun(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	p := b.start("manobi")
+	b.putLoad("manobi")
+	b.afterRuns(load / 2)
+	p.crash()
+	b.start("manobi")
+	b.awaitAll("done", load)
+	t.Logf("%d runs were repeated after the crash", b.again())
+}
+
+func TestClockJumps(t *testing.T) {
+	t.Parallel()
+	for name, jump := range map[string]time.Duration{
+		"forward an hour": time.Hour, "back an hour": -time.Hour, "back half a second": -500 * time.Millisecond,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var offset atomic.Int64
+			now := func() time.Time { return time.Now().Add(time.Duration(offset.Load())).Round(0) }
+			b := setup(t)
+			b.startWith(func(c *worker.Config) { c.Now = now }, "manobi")
+			const n = 100
+			b.many(n, func(i int) string {
+				return fmt.Sprintf(`{"_id":"t%03d","worker":"manobi","job":"run","status":"waiting","date":%q}`,
+					i, now().Add(time.Second+time.Duration(i)*20*time.Millisecond).UTC().Format(time.RFC3339Nano))
+			})
+			b.afterRuns(n / 4)
+			offset.Add(int64(jump))
+			if jump < -time.Minute {
+				settled := time.NewTimer(3 * time.Second)
+				<-settled.C
+				b.mu.Lock()
+				if len(b.runs) == n {
+					t.Error("tasks fired before their date")
+				}
+				b.mu.Unlock()
+				offset.Add(-int64(jump))
+			}
+			b.awaitAll("done", n)
+			b.wantOnce()
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			for id, doc := range b.docs {
+				started, due := doc.Get("started").Time(), doc.Get("plan.due").Time()
+				if id[0] == 't' && started.Before(due) {
+					t.Errorf("%s started %v early", id, due.Sub(started))
+				}
+			}
+		})
+	}
+}

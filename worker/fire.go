@@ -1,0 +1,167 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/adlayer/after/task"
+)
+
+// expire moves what is due from the wheel into the queues.
+func (l *loop) expire(now time.Time) {
+	l.wheel.Expire(now, func(i uint32, _ time.Time) { l.enqueue(i, l.table.at(i)) })
+}
+
+// dispatch starts due tasks while there is room, in order of date, each worker in its turn.
+func (l *loop) dispatch(now time.Time) {
+	if l.draining || l.unsettled() > backlogHigh {
+		return
+	}
+	for len(l.runs) < l.config.Concurrency {
+		w := l.nextWorker()
+		if w == nil || !l.member.MayStart(time.Now()) {
+			return
+		}
+		p, _ := w.queue.pop()
+		e := l.table.at(p.index)
+		if e.state != queued || e.due != p.due {
+			continue // a stale place
+		}
+		l.start(p.index, e, now)
+	}
+}
+
+// nextWorker is the worker with due tasks that runs the fewest.
+func (l *loop) nextWorker() *named {
+	var least *named
+	for _, w := range l.workersOf {
+		if w.holding && w.queue.len() > 0 && (least == nil || w.Running < least.Running) {
+			least = w
+		}
+	}
+	return least
+}
+
+// start runs a due task, or does what must come before: load its document, note an at-most-once run, wait for its job.
+func (l *loop) start(i uint32, e *entry, now time.Time) {
+	if e.task == nil {
+		l.want(e)
+		return
+	}
+	if due := e.dueTime(); due.After(now) {
+		if now = l.now(); due.After(now) { // the clock went back
+			l.set(e, idle)
+			l.sleepUntil(i, e, due)
+			return
+		}
+	}
+	job, ok := l.config.Jobs.Lookup(e.task.Job)
+	if !ok {
+		l.set(e, idle)
+		l.admit(i, e, l.decide(e.task, e.found))
+		return
+	}
+	waiting := l.atLimit[job.Name]
+	if job.Limit > 0 && waiting != nil && waiting.running >= job.Limit {
+		l.set(e, parked)
+		waiting.parked.push(i, e.due)
+		return
+	}
+	if e.task.Delivery == task.AtMostOnce && (e.act == nil || !e.act.noted) {
+		l.set(e, idle)
+		l.submit(i, e, first, task.Begin(e.task, now, l.view()))
+		return
+	}
+	r := &run{index: i, name: e.name, job: job, started: now}
+	l.launch(e, r, job.Limit)
+}
+
+// launch starts the goroutine of a run.
+func (l *loop) launch(e *entry, r *run, limit int) {
+	ctx, cancel := context.WithCancelCause(l.working)
+	r.cancel = cancel
+	timeout := e.task.Timeout
+	if timeout == 0 {
+		timeout = r.job.Timeout
+	}
+	if timeout > 0 {
+		r.limit = time.Now().Add(timeout)
+		var release context.CancelFunc
+		ctx, release = context.WithDeadlineCause(ctx, r.limit, ErrTimeout)
+		r.cancel = func(cause error) { cancel(cause); release() }
+	}
+	if limit > 0 {
+		if l.atLimit[r.job.Name] == nil {
+			l.atLimit[r.job.Name] = &waitingJobs{}
+		}
+		l.atLimit[r.job.Name].running++
+	}
+	act := e.activity()
+	act.run, act.ran, act.noted = r, e.task, false
+	l.runs[r] = struct{}{}
+	l.set(e, running)
+	l.workersOf[e.name].Lag = max(0, r.started.UnixMilli()-e.due)
+	t := e.task
+	l.jobs.Go(func() { l.execute(ctx, r, t) })
+}
+
+// leave gives back the place of a run that ended, and lets a task go on that waited for its job.
+func (l *loop) leave(r *run) {
+	delete(l.runs, r)
+	waiting := l.atLimit[r.job.Name]
+	if waiting == nil {
+		return
+	}
+	waiting.running--
+	for {
+		p, ok := waiting.parked.pop()
+		if !ok {
+			break
+		}
+		if e := l.table.at(p.index); e.state == parked && e.due == p.due {
+			l.enqueue(p.index, e)
+			return
+		}
+	}
+	if waiting.running == 0 {
+		delete(l.atLimit, r.job.Name)
+	}
+}
+
+// watchRuns notes long runs in their documents, and gives up on runs that ignore that their time is over.
+func (l *loop) watchRuns(now time.Time) {
+	for r := range l.runs {
+		if r.detached {
+			continue
+		}
+		e := l.table.at(r.index)
+		if !r.limit.IsZero() && r.told.IsZero() && time.Now().After(r.limit) {
+			r.told = now
+		}
+		if !r.told.IsZero() && now.Sub(r.told) >= grace {
+			l.detach(e, r, now)
+			continue
+		}
+		if !r.marked && now.Sub(r.started) >= longRun && e.act.edit == nil && !e.act.inFlight && !l.draining {
+			r.marked = true
+			if e.task.Status != task.Running {
+				l.submit(r.index, e, mark1s, task.Begin(e.act.ran, r.started, l.view()))
+			}
+		}
+	}
+}
+
+// detach settles the task of a run that does not end although it was told to. The run keeps its place and is shown as
+// stuck until it ends.
+func (l *loop) detach(e *entry, r *run, now time.Time) {
+	r.detached = true
+	l.workersOf[r.name].Stuck++
+	l.log.WithField("task", e.id).WithField("job", r.job.Name).Error("the job ignores that it was told to stop: its goroutine goes on, and its place stays taken")
+	o := task.Outcome{Started: r.started, Finished: now, Kind: "stuck", Permanent: true}
+	o.Err = fmt.Errorf("the job ignored that it was told to stop, and was still running %v later", now.Sub(r.told).Round(time.Second))
+	if l.draining {
+		o = task.Outcome{Started: r.started, Finished: now, Interrupted: true, Err: o.Err}
+	}
+	l.onOutcome(ended{run: r, ran: e.act.ran, outcome: o}, e)
+}

@@ -1,0 +1,281 @@
+package worker
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/fleet"
+	"github.com/adlayer/after/scheduler"
+	"github.com/adlayer/after/task"
+)
+
+const (
+	// horizon is how long before its date a task's document is in memory.
+	horizon = 2 * time.Minute
+	// heldMost bounds how many documents are held at once; beyond it they are loaded when their turn comes.
+	heldMost = 50_000
+	// backlogHigh stops claiming and starting while so many writes wait; backlogLow lets it go on.
+	backlogHigh = 20_000
+	backlogLow  = 5_000
+	// longRun is after how long a run is worth a write of its own.
+	longRun = time.Second
+)
+
+// loop is the one owner of all that this process knows of its tasks. Everything else talks to it over channels; every
+// field below "owned" is touched by its goroutine alone.
+type loop struct {
+	config Config
+	self   task.Self
+	member *fleet.Member
+	db     *couch.Database
+	log    logrus.FieldLogger
+	sender sender
+	loader loader
+
+	rows     chan []row   // from the feed
+	pages    chan page    // from the readers of live tasks
+	outcomes chan ended   // from the jobs
+	answers  chan []answer // from the writers
+	loaded   chan []row   // from the loaders
+	names    chan naming  // from those who take and lose names
+	ticker   *scheduler.Ticker
+
+	// writing ends when nothing may be written any more; working when nothing may run.
+	writing     context.Context
+	working     context.Context
+	stopWriting context.CancelCauseFunc
+	stopWorking context.CancelCauseFunc
+	requesters  sync.WaitGroup // writers and loaders
+	jobs        sync.WaitGroup
+
+	// shown is the newest account for the heartbeat.
+	shown atomic.Pointer[[]fleet.Worker]
+
+	// owned
+	table     *table
+	wheel     *scheduler.Wheel[uint32]
+	finished  *finished
+	writes    int64 // numbers this incarnation's writes, for their claims
+	workersOf []*named
+	byName    map[string]uint16
+	runs      map[*run]struct{}
+	atLimit   map[string]*waitingJobs
+	queue     []write // on its way to the next request
+	requests  int     // bulk writes in flight
+	inFlight  int     // documents in them
+	wanted    []string // ids whose documents are to be loaded
+	loads     int     // loads in flight
+	deferred  []string // ids that wait until the backlog is worked off
+	held      int     // documents in memory
+	preloaded time.Time
+	woken     time.Time // what the ticker was last asked for
+	second    time.Time // the last second whose work is done
+	draining  bool
+	gaveUp    bool
+	killed    bool
+	spooled   []record
+}
+
+// named is one of the process's workers.
+type named struct {
+	fleet.Worker
+	queue   dueQueue
+	holding bool
+}
+
+// waitingJobs are the due tasks of a job whose limit is reached.
+type waitingJobs struct {
+	running int
+	parked  dueQueue
+}
+
+// naming says that a name is ours now, or no longer.
+type naming struct {
+	name  string
+	taken bool
+	done  chan struct{} // closed when the loop knows
+}
+
+// view is what the rules need to know besides the document. It is safe for use by any goroutine.
+func (l *loop) view() task.View {
+	return task.View{
+		Now: l.now(), Self: l.self, Known: l.known, MissedAfter: missedAfter,
+	}
+}
+
+func (l *loop) known(job string) bool {
+	_, ok := l.config.Jobs.Lookup(job)
+	return ok
+}
+
+// missedAfter is how late a task may be at a start without counting as missed.
+const missedAfter = 5 * time.Second
+
+// run works until stop is asked for and everything is written or kept. It returns once all that it started has ended,
+// except jobs that ignore that they were told to stop.
+func (l *loop) run(stop context.Context) {
+	stopping := stop.Done()
+	drain := newDrain(l)
+	defer drain.end()
+	defer l.close()
+	for !l.over() {
+		pages := l.pages
+		if l.full() || l.draining {
+			pages = nil
+		}
+		select {
+		case rows := <-l.rows:
+			l.onRows(rows)
+		case p := <-pages:
+			l.onPage(p)
+		case e := <-l.outcomes:
+			l.onOutcomes(e)
+		case answers := <-l.answers:
+			l.onAnswers(answers)
+		case rows := <-l.loaded:
+			l.onLoaded(rows)
+		case n := <-l.names:
+			l.onNaming(n)
+		case <-l.ticker.C():
+			l.woken = time.Time{}
+			l.onTick()
+		case <-stopping:
+			stopping = nil
+			drain.begin()
+		case <-drain.step():
+			drain.next()
+		case <-l.config.Kill:
+			l.killed = true
+		}
+		l.advance()
+	}
+}
+
+// over says that nothing is left to do, or nothing may be done any more.
+func (l *loop) over() bool {
+	if l.killed || l.gaveUp {
+		return true
+	}
+	return l.draining && l.unsettled() == 0 && !l.anyRun()
+}
+
+// anyRun says whether a job runs that has not been given up.
+func (l *loop) anyRun() bool {
+	for r := range l.runs {
+		if !r.detached {
+			return true
+		}
+	}
+	return false
+}
+
+// close ends what still runs or writes, and puts aside what the database does not have.
+func (l *loop) close() {
+	l.ticker.Stop()
+	if l.killed {
+		l.stopWorking(ErrDraining)
+	}
+	l.stopWriting(errStopped)
+	for l.requests > 0 {
+		l.onAnswers(<-l.answers)
+	}
+	l.requesters.Wait()
+	for _, w := range l.queue {
+		l.keep(w.index, l.table.at(w.index))
+	}
+	l.stopWorking(ErrDraining)
+	if !l.killed && !l.anyStuck() {
+		l.jobs.Wait()
+	}
+}
+
+func (l *loop) anyStuck() bool { return len(l.runs) > 0 }
+
+// giveUp ends the wait for what still runs or writes.
+func (l *loop) giveUp() { l.gaveUp = true }
+
+// advance does what the last event made possible.
+func (l *loop) advance() {
+	now := l.now()
+	l.expire(now)
+	l.dispatch(now)
+	l.flush()
+	l.load()
+	if next, ok := l.wheel.Next(); ok && !next.Equal(l.woken) {
+		l.woken = next
+		l.ticker.WakeAt(next)
+	}
+}
+
+// now is the wall time. Its monotonic part is stripped, so that differences show a clock that was set.
+func (l *loop) now() time.Time { return l.config.Now().Round(0) }
+
+// unsettled is how many documents wait to be written.
+func (l *loop) unsettled() int { return len(l.queue) + l.inFlight }
+
+// full says that too much is under way to take on more.
+func (l *loop) full() bool {
+	if l.unsettled() > backlogHigh {
+		return true
+	}
+	return l.due() > heldMost
+}
+
+// due is how many tasks wait for a free place.
+func (l *loop) due() int {
+	n := 0
+	for _, w := range l.workersOf {
+		n += w.queue.len()
+	}
+	return n
+}
+
+// onTick does what is done once a second. The ticker wakes us at other instants too, for the wheel.
+func (l *loop) onTick() {
+	now := l.now()
+	second := now.Truncate(time.Second)
+	if second.Equal(l.second) {
+		return
+	}
+	l.second = second
+	l.finished.tick(now)
+	l.preload(now)
+	l.watchRuns(now)
+	l.undefer()
+	l.show()
+}
+
+// onNaming begins or ends to serve a name.
+func (l *loop) onNaming(n naming) {
+	defer close(n.done)
+	i := l.byName[n.name]
+	w := l.workersOf[i]
+	w.holding = n.taken
+	w.State = "standby"
+	if n.taken {
+		w.State = "holding"
+		return
+	}
+	l.table.each(func(index uint32, e *entry) {
+		switch {
+		case e.name != i:
+		case e.act != nil && e.act.run != nil:
+			l.tell(e.act.run, ErrLeaseLost)
+		case e.act == nil || !e.act.inFlight:
+			l.drop(index, e)
+		}
+	})
+}
+
+// tell asks a run to stop.
+func (l *loop) tell(r *run, cause error) {
+	if r.told.IsZero() {
+		r.told = l.now()
+	}
+	r.cancel(cause)
+}

@@ -1,0 +1,223 @@
+package worker_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/jobs"
+	"github.com/adlayer/after/worker"
+)
+
+// childVariable makes the test binary a worker process: it holds the childConfig.
+const childVariable = "AFTER_TEST_WORKER"
+
+type childConfig struct {
+	URL, Database, State, Journal string
+	Names                         []string
+	Standby                       bool
+}
+
+// child is a worker in a process of its own, which can be killed.
+type child struct {
+	b       *bundle
+	command *exec.Cmd
+	lines   *bufio.Reader
+	input   io.Closer
+}
+
+// runChild is the main function of such a process. Its job "append" writes a line to the journal, then takes as many
+// milliseconds as its first argument says.
+func runChild(text string) error {
+	var c childConfig
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return err
+	}
+	registry := jobs.NewRegistry()
+	job, err := jobs.NewTyped("append", func(ctx context.Context, t *jobs.Task, arguments []int64) (string, error) {
+		if err := appendLine(c.Journal, fmt.Sprintf("%s %s %d\n", t.ID(), t.Key(), t.Attempt())); err != nil {
+			return "", err
+		}
+		timer := time.NewTimer(time.Duration(arguments[0]) * time.Millisecond)
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		case <-timer.C:
+			if len(arguments) > 1 && t.Attempt() <= arguments[1] {
+				return "", errors.New("not yet")
+			}
+			return "appended", nil
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if err := registry.Add(job); err != nil {
+		return err
+	}
+	client, err := couch.Dial(c.URL, couch.Options{})
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	log := logrus.New()
+	log.SetOutput(os.Stderr)
+	return worker.Run(ctx, worker.Config{
+		Names: c.Names, Client: client, Database: c.Database, Jobs: registry, StateFolder: c.State, Standby: c.Standby,
+		Log: log, Ready: func() { fmt.Println("ready") },
+	})
+}
+
+func appendLine(path, line string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(line)
+	return errors.Join(err, file.Close())
+}
+
+// startChild starts a worker process and waits until it is ready.
+func (b *bundle) startChild(journal, state string, standby bool, names ...string) *child {
+	b.t.Helper()
+	config, err := json.Marshal(childConfig{
+		URL: b.server.url(b.proxy.Addr()), Database: b.server.database, State: state, Journal: journal, Names: names, Standby: standby,
+	})
+	must(b.t, err)
+	c := &child{b: b, command: exec.Command(os.Args[0])}
+	c.command.Env = append(os.Environ(), childVariable+"="+string(config))
+	c.command.Stderr = b.t.Output()
+	out, err := c.command.StdoutPipe()
+	must(b.t, err)
+	must(b.t, c.command.Start())
+	b.t.Cleanup(c.kill)
+	c.lines = bufio.NewReader(out)
+	line, err := c.lines.ReadString('\n')
+	if err != nil || line != "ready\n" {
+		b.t.Fatalf("the worker process said %q: %v", line, err)
+	}
+	return c
+}
+
+// kill ends the process as a power cut would, and waits for its end.
+func (c *child) kill() {
+	_ = c.command.Process.Kill()
+	_ = c.command.Wait()
+}
+
+// journal counts the runs of each task and attempt that the processes noted.
+func journal(t *testing.T, path string) map[string]int {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	must(t, err)
+	runs := map[string]int{}
+	for line := range strings.Lines(string(raw)) {
+		runs[strings.TrimSpace(line)]++
+	}
+	return runs
+}
+
+func TestKilledWorkerLosesNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := filepath.Join(t.TempDir(), "journal")
+	const n = 400
+	b.many(n, func(i int) string {
+		return fmt.Sprintf(`{"_id":"t%03d","worker":"manobi","job":{"name":"append","arguments":[%d]},"status":"waiting","date":%q}`,
+			i, i%40, time.Now().Add(time.Duration(i)*10*time.Millisecond).UTC().Format(time.RFC3339Nano))
+	})
+	for round := 1; round <= 3; round++ {
+		c := b.startChild(path, b.state, false, "manobi")
+		b.await("a part of the tasks is done", func() bool { return b.doneLocked() >= round*n/5 })
+		c.kill()
+	}
+	b.startChild(path, b.state, false, "manobi")
+	b.awaitAll("done", n)
+	runs := journal(t, path)
+	tasks, again := map[string]bool{}, 0
+	for line, count := range runs {
+		tasks[strings.Fields(line)[0]] = true
+		again += count - 1
+	}
+	if len(tasks) != n {
+		t.Errorf("%d of %d tasks ran", len(tasks), n)
+	}
+	t.Logf("killed three times: %d of %d runs were repeated", again, n)
+	if again > 3*worker.DefaultConcurrency {
+		t.Errorf("%d runs were repeated, more than could be under way at three deaths", again)
+	}
+}
+
+func (b *bundle) doneLocked() int {
+	done := 0
+	for _, doc := range b.docs {
+		if doc.Get("status").String() == "done" {
+			done++
+		}
+	}
+	return done
+}
+
+func TestStandbyTakesOver(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := filepath.Join(t.TempDir(), "journal")
+	holder := b.startChild(path, t.TempDir(), false, "manobi")
+	b.startChild(path, t.TempDir(), true, "manobi")
+	b.put("running", `{"worker":"manobi","job":{"name":"append","arguments":[600000]},"timeout":"1h"}`)
+	b.put("sleeping", `{"worker":"manobi","job":{"name":"append","arguments":[0]},"status":"waiting","date":"in 10 seconds"}`)
+	b.put("retrying", `{"worker":"manobi","job":{"name":"append","arguments":[0,2]},"retry":{"limit":5,"interval":"8s","backoff":"none"}}`)
+	b.awaitStatus("running", "running")
+	b.awaitStatus("sleeping", "scheduled")
+	b.awaitStatus("retrying", "scheduled")
+	died := time.Now()
+	holder.kill()
+	b.await("the standby runs what ran", func() bool { return lines(path, "running ") == 2 })
+	if took := time.Since(died); took > 20*time.Second {
+		t.Logf("the takeover took %v", took)
+	}
+	b.awaitStatus("sleeping", "done")
+	if doc := b.awaitStatus("retrying", "done"); doc.Get("retries").Int() != 2 {
+		t.Errorf("%s", doc.Raw)
+	}
+}
+
+func lines(path, prefix string) int {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	return strings.Count("\n"+string(raw), "\n"+prefix)
+}
+
+func TestSecondMemberIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.start("manobi")
+	p, _ := b.begin(nil, "manobi")
+	<-p.ended
+	if p.err == nil || !strings.Contains(p.err.Error(), fmt.Sprint(os.Getpid())) || !strings.Contains(p.err.Error(), "standby") {
+		t.Errorf("on the same machine: %v", p.err)
+	}
+	p, _ = b.begin(func(c *worker.Config) { c.StateFolder = t.TempDir() }, "manobi")
+	<-p.ended
+	if p.err == nil || !strings.Contains(p.err.Error(), "manobi") || !strings.Contains(p.err.Error(), "standby") {
+		t.Errorf("with another state folder: %v", p.err)
+	}
+}

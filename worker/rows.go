@@ -1,0 +1,216 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/adlayer/after/changes"
+	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/task"
+)
+
+// row is one revision of one document as it came from the feed, a page of live tasks or a load.
+type row struct {
+	id      string
+	rev     mark
+	deleted bool
+	// ours says that the document is addressed to one of our workers; name is which.
+	ours bool
+	name uint16
+	// task is the decoded document where the reader saw that it will be needed; otherwise doc is there to be decoded.
+	task *task.Task
+	doc  []byte
+	// found says that no live member held the task when the row was read: missed dates and interrupted runs count.
+	found bool
+}
+
+// decode gives the row's task, nil where the bytes are no document.
+func (r *row) decode() *task.Task {
+	if r.task == nil && r.doc != nil {
+		if t, err := task.Decode(r.doc); err == nil {
+			r.task = t
+		}
+	}
+	return r.task
+}
+
+// reader makes rows; it is used by the goroutines that read, and knows only what never changes.
+type reader struct {
+	names map[string]uint16
+	// incarnation is ours: a document that holds it is most likely the echo of our own write, and is not decoded.
+	incarnation []byte
+}
+
+func (r *reader) row(id, rev string, deleted bool, doc []byte) row {
+	out := row{id: id, rev: markOf(rev), deleted: deleted, doc: doc}
+	if deleted || doc == nil {
+		return out
+	}
+	out.name, out.ours = r.names[string(task.WorkerOf(doc))]
+	if out.ours && !bytes.Contains(doc, r.incarnation) {
+		out.decode()
+	}
+	return out
+}
+
+// fromFeed makes rows of a batch of changes.
+func (r *reader) fromFeed(batch []changes.Row) []row {
+	rows := make([]row, 0, len(batch))
+	for _, c := range batch {
+		rows = append(rows, r.row(c.ID, c.Rev, c.Deleted, c.Doc))
+	}
+	return rows
+}
+
+// fromDocuments makes rows of documents that were read by id. What is missing counts as deleted.
+func (r *reader) fromDocuments(docs []couch.Document) []row {
+	rows := make([]row, 0, len(docs))
+	for _, d := range docs {
+		out := row{id: d.ID, rev: markOf(d.Rev), deleted: d.Deleted || d.Missing, doc: d.Body}
+		if !out.deleted {
+			out.name, out.ours = r.names[string(task.WorkerOf(d.Body))]
+			out.decode()
+		}
+		rows = append(rows, out)
+	}
+	return rows
+}
+
+// follow reads the feed until its context ends.
+func (l *loop) follow(ctx context.Context, r *reader, since string) error {
+	options := changes.Options{Since: since, IncludeDocs: true, Log: l.log, MaxBatch: 1000}
+	return changes.Follow(ctx, l.db, options, func(ctx context.Context, batch []changes.Row, _ string) error {
+		if len(batch) == 0 {
+			return nil
+		}
+		select {
+		case l.rows <- r.fromFeed(batch):
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
+}
+
+// onRows takes in what the feed brought.
+func (l *loop) onRows(rows []row) {
+	for i := range rows {
+		l.onRow(&rows[i])
+	}
+}
+
+// onRow takes in one revision: an echo, old news, an edit, or a task that was not known.
+func (l *loop) onRow(r *row) {
+	i, e := l.table.find(r.id)
+	if e == nil {
+		l.onUnknown(r)
+		return
+	}
+	switch {
+	case r.rev == e.rev, r.rev.gen < e.rev.gen:
+		return
+	case e.act != nil && e.act.inFlight:
+		if e.act.row == nil || e.act.row.rev.gen <= r.rev.gen {
+			kept := *r
+			e.act.row = &kept
+		}
+	default:
+		l.onEdit(i, e, r)
+	}
+}
+
+// onUnknown takes in a row of a task that this process does not hold.
+func (l *loop) onUnknown(r *row) {
+	if !r.ours || r.deleted || l.draining || !l.workersOf[r.name].holding || l.finished.covers(r.id, r.rev.gen) {
+		return
+	}
+	t := r.decode()
+	if t == nil {
+		return
+	}
+	decision := l.decide(t, r.found)
+	if decision.Action == task.Ignore {
+		return
+	}
+	i, e := l.add(r.id, r.name)
+	e.rev = r.rev
+	e.found = r.found
+	if l.unsettled() > backlogHigh && decision.Action == task.Schedule {
+		l.deferred = append(l.deferred, e.id)
+		e.loading = true
+		return
+	}
+	l.admit(i, e, decision)
+}
+
+func (l *loop) decide(t *task.Task, found bool) task.Decision {
+	v := l.view()
+	v.Recovering = found
+	return task.Decide(t, v)
+}
+
+// onEdit takes in a revision that somebody else made of a task that we hold and do not write at the moment.
+func (l *loop) onEdit(i uint32, e *entry, r *row) {
+	e.rev = r.rev
+	if e.act != nil && e.act.run != nil {
+		l.onEditDuringRun(e, r)
+		return
+	}
+	t := r.decode()
+	if r.deleted || !r.ours || t == nil || !l.workersOf[r.name].holding {
+		l.drop(i, e)
+		return
+	}
+	l.leavePlace(i, e)
+	l.readdress(e, r.name)
+	l.admit(i, e, l.decide(t, r.found))
+}
+
+// onEditDuringRun keeps the edit until the outcome meets it, and passes a cancel on to the job.
+func (l *loop) onEditDuringRun(e *entry, r *row) {
+	if r.deleted {
+		e.act.edit = &task.Task{ID: r.id, Deleted: true}
+		l.tell(e.act.run, ErrDeleted)
+		return
+	}
+	t := r.decode()
+	if t == nil {
+		return
+	}
+	e.act.edit = t
+	if t.Status == task.Cancel || t.Status == task.Canceled {
+		l.tell(e.act.run, ErrCanceled)
+	}
+}
+
+// leavePlace takes a task out of wheel and queue.
+func (l *loop) leavePlace(i uint32, e *entry) {
+	l.wheel.Remove(i)
+	l.set(e, idle)
+}
+
+// readdress moves an entry to another of our workers.
+func (l *loop) readdress(e *entry, name uint16) {
+	l.count(e, -1)
+	e.name = name
+	l.count(e, 1)
+}
+
+// admit does what the rules decided of a revision.
+func (l *loop) admit(i uint32, e *entry, d task.Decision) {
+	if d.Note != "" {
+		l.log.WithField("task", e.id).Info(d.Note)
+	}
+	switch d.Action {
+	case task.Ignore:
+		l.finish(i, e)
+	case task.Hold, task.Start:
+		l.hold(e, d.Next)
+		l.sleepUntil(i, e, d.Next.Plan.Due)
+	case task.Schedule:
+		l.hold(e, d.Next)
+		l.submit(i, e, claim, d.Next)
+	case task.End:
+		l.submit(i, e, end, d.Next)
+	}
+}

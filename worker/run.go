@@ -1,0 +1,101 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/adlayer/after/jobs"
+	"github.com/adlayer/after/task"
+)
+
+// Why a run is told to stop; a job finds it with context.Cause.
+var (
+	ErrCanceled  = errors.New("the task was canceled")
+	ErrDeleted   = errors.New("the task was deleted")
+	ErrTimeout   = errors.New("the run took longer than its timeout")
+	ErrDraining  = errors.New("the worker is stopping")
+	ErrLeaseLost = errors.New("another member holds the worker's name")
+)
+
+// grace is how long a job may take to end after it was told to.
+const grace = 5 * time.Second
+
+// run is one execution of a job. The owner loop owns it; its goroutine only reads what is set before it starts.
+type run struct {
+	index   uint32
+	name    uint16
+	job     *jobs.Job
+	cancel  context.CancelCauseFunc
+	started time.Time
+	// limit is when the job's time is up; zero means never.
+	limit time.Time
+	// told is when the job was told to stop, marked that the document says running, detached that the run was given up
+	// because the job ignores that it was told.
+	told     time.Time
+	marked   bool
+	detached bool
+}
+
+// ended is a run's outcome, with the document that follows from it if nobody edited the task in the meantime.
+type ended struct {
+	run      *run
+	ran      *task.Task
+	outcome  task.Outcome
+	decision task.Decision
+}
+
+// execute runs a job to its end and reports it. It is the body of a run's goroutine.
+func (l *loop) execute(ctx context.Context, r *run, t *task.Task) {
+	var result json.RawMessage
+	err := errGoexit
+	defer func() { // deferred, because a job may end its goroutine without returning
+		o := outcomeOf(ctx, result, err)
+		o.Started, o.Finished = r.started, l.config.Now()
+		r.cancel(nil)
+		l.outcomes <- ended{run: r, ran: t, outcome: o, decision: task.Settle(t, o, l.view())}
+	}()
+	handle := jobs.NewTask(t, t.Retries+1, l.log.WithField("task", t.ID))
+	result, err = r.job.Run(ctx, handle)
+}
+
+var errGoexit = errors.New("the job ended its goroutine without returning")
+
+// outcomeOf reads what a job returned, in the light of why it was told to stop, if it was.
+func outcomeOf(ctx context.Context, result json.RawMessage, err error) task.Outcome {
+	if err == nil {
+		return task.Outcome{Result: result}
+	}
+	cause := context.Cause(ctx)
+	if d, ok := jobs.SnoozeOf(err); ok {
+		return task.Outcome{Snooze: d}
+	}
+	o := task.Outcome{Result: result, Err: err, Kind: "job", Permanent: jobs.IsPermanent(err)}
+	o.RetryAfter, _ = jobs.RetryAfterOf(err)
+	var panicked *jobs.PanicError
+	switch {
+	case errors.Is(cause, ErrDraining), errors.Is(cause, ErrLeaseLost):
+		return task.Outcome{Err: err, Interrupted: true}
+	case errors.Is(cause, ErrTimeout):
+		o.Kind = "timeout"
+	case errors.Is(cause, ErrCanceled), errors.Is(cause, ErrDeleted):
+		o.Kind = "canceled"
+	case errors.As(err, &panicked):
+		o.Kind = "panic"
+	}
+	return o
+}
+
+// said puts an outcome into words, for the log where no document can take it.
+func said(o task.Outcome) string {
+	switch {
+	case o.Interrupted:
+		return "interrupted"
+	case o.Err != nil:
+		return "error: " + o.Err.Error()
+	case len(o.Result) > 0:
+		return "done: " + string(o.Result)
+	}
+	return "done"
+}

@@ -1,0 +1,95 @@
+package worker_test
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/adlayer/after/store"
+	"github.com/adlayer/after/store/httpd"
+)
+
+func TestMain(m *testing.M) {
+	if config := os.Getenv(childVariable); config != "" {
+		if err := runChild(config); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// server is one server that tests run against.
+type server struct {
+	t        *testing.T
+	address  string // host:port
+	database string
+	login    string // user:password
+	folder   string // of the embedded store
+	options  func(*httpd.Options)
+
+	mu    sync.Mutex
+	store *store.Store
+	httpd *httpd.Server
+	http  *http.Server
+}
+
+func (s *server) url(address string) string { return "http://" + s.login + "@" + address }
+
+// startStore serves the embedded store on a free port.
+func startStore(t *testing.T) *server {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	s := &server{t: t, address: listener.Addr().String(), database: "tasks", login: "after:secret", folder: t.TempDir()}
+	s.open(listener)
+	t.Cleanup(s.close)
+	return s
+}
+
+func (s *server) open(listener net.Listener) {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, err := store.Open(s.folder, store.Options{})
+	must(s.t, err)
+	s.store = st
+	options := httpd.Options{Admins: map[string]string{"after": "secret"}}
+	if s.options != nil {
+		s.options(&options)
+	}
+	s.httpd = httpd.New(st, options)
+	s.http = s.httpd.HTTPServer()
+	server := s.http
+	go func() { _ = server.Serve(listener) }()
+}
+
+// close ends the server as a crash of its process would be seen from outside: connections are cut.
+func (s *server) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.http == nil {
+		return
+	}
+	_ = s.http.Close()
+	_ = s.httpd.Close()
+	if err := s.store.Close(); err != nil {
+		s.t.Errorf("closing the store: %v", err)
+	}
+	s.http = nil
+}
+
+// restart closes the server and opens its folder again at the same address.
+func (s *server) restart() {
+	s.t.Helper()
+	s.close()
+	listener, err := net.Listen("tcp", s.address)
+	must(s.t, err)
+	s.open(listener)
+}

@@ -1,0 +1,283 @@
+package worker
+
+import (
+	"github.com/adlayer/after/task"
+)
+
+// onOutcomes takes in a run's end and those that came meanwhile.
+func (l *loop) onOutcomes(first ended) {
+	l.onEnded(first)
+	for range cap(l.outcomes) {
+		select {
+		case e := <-l.outcomes:
+			l.onEnded(e)
+		default:
+			return
+		}
+	}
+}
+
+func (l *loop) onEnded(end ended) {
+	l.leave(end.run)
+	if end.run.detached {
+		l.workersOf[end.run.name].Stuck--
+		l.log.WithField("task", end.ran.ID).WithError(end.outcome.Err).Warn("a job that was given up has ended after all")
+		return
+	}
+	l.onOutcome(end, l.table.at(end.run.index))
+}
+
+// onOutcome turns a run's outcome into the next document of its task.
+func (l *loop) onOutcome(end ended, e *entry) {
+	act := e.act
+	act.run = nil
+	l.set(e, idle)
+	outcome := end.outcome
+	act.outcome = &outcome
+	if act.inFlight {
+		return // the answer comes first
+	}
+	decision := end.decision
+	if act.edit != nil || act.ran != end.ran || end.run.detached {
+		l.settle(end.run.index, e)
+		return
+	}
+	l.write(end.run.index, e, decision)
+}
+
+// settle decides what the document becomes after a run, in the light of what a person did to it meanwhile.
+func (l *loop) settle(i uint32, e *entry) {
+	act := e.act
+	if act.edit == nil {
+		l.write(i, e, task.Settle(act.ran, *act.outcome, l.view()))
+		return
+	}
+	edit := act.edit
+	act.edit = nil
+	if l.takenOver(edit) {
+		l.log.WithField("task", e.id).WithField("member", edit.Claim.Member).Warn("another member has taken the task over: the outcome of our run is only here: " + said(*act.outcome))
+		l.abandon(i, e)
+		return
+	}
+	l.write(i, e, task.Resolve(act.ran, *act.outcome, edit, l.view()))
+}
+
+// takenOver says that a document is claimed by another member, which happens only to one that lost its lease.
+func (l *loop) takenOver(t *task.Task) bool {
+	return t.Claim != nil && t.Claim.Member != l.self.Member
+}
+
+// write submits what an outcome led to.
+func (l *loop) write(i uint32, e *entry, d task.Decision) {
+	if d.Next == nil {
+		l.log.WithField("task", e.id).Info("the task is gone: the outcome of its run is only here: " + said(*e.act.outcome))
+		l.abandon(i, e)
+		return
+	}
+	l.submit(i, e, settle, d.Next)
+}
+
+// abandon forgets a task and all that is under way for it.
+func (l *loop) abandon(i uint32, e *entry) {
+	pending := e.act.row
+	e.act = nil
+	l.finish(i, e)
+	if pending != nil {
+		l.onRow(pending)
+	}
+}
+
+// flush sends what waits to be written: at once while nothing is in flight, otherwise when it is worth a request.
+func (l *loop) flush() {
+	for len(l.queue) > 0 && l.requests < requestsMost {
+		if l.requests > 0 && len(l.queue) < worthwhile {
+			return
+		}
+		n := min(len(l.queue), batchMost)
+		batch := append([]write(nil), l.queue[:n]...)
+		l.queue = append(l.queue[:0], l.queue[n:]...)
+		l.requests++
+		l.inFlight += n
+		l.requesters.Go(func() { l.answers <- l.sender.send(l.writing, batch) })
+	}
+}
+
+// onAnswers takes in what the database said to one batch.
+func (l *loop) onAnswers(answers []answer) {
+	l.requests--
+	l.inFlight -= len(answers)
+	for _, a := range answers {
+		e := l.table.at(a.index)
+		e.act.inFlight = false
+		switch {
+		case a.rev != "":
+			l.onWritten(a.index, e, a.rev)
+		case a.unwritten:
+			l.keep(a.index, e)
+		case a.refused != nil:
+			l.onRefused(a.index, e, a.refused)
+		case a.gone:
+			l.onGone(a.index, e)
+		default:
+			l.onConflict(a.index, e, a.theirs)
+		}
+	}
+}
+
+// onWritten goes on from a document that the database has as we wrote it.
+func (l *loop) onWritten(i uint32, e *entry, rev string) {
+	act := e.act
+	next := act.next.WithRev(rev)
+	act.next = nil
+	e.rev = markOf(rev)
+	e.found = false
+	switch act.purpose {
+	case claim:
+		l.afterWrite(i, e, next)
+	case end:
+		l.tally(e, next)
+		l.afterWrite(i, e, nil)
+	case first:
+		act.noted = true
+		l.hold(e, next)
+		l.afterWrite(i, e, next)
+		if l.draining {
+			l.giveBackNoted()
+		}
+	case mark1s:
+		l.hold(e, next)
+		act.ran = next
+		l.takePending(i, e)
+		if act.run == nil && act.outcome != nil && !act.inFlight {
+			l.settle(i, e)
+		}
+	case settle:
+		l.tally(e, next)
+		act.outcome, act.ran = nil, nil
+		if next.Status != task.Scheduled && next.Status != task.Waiting {
+			next = nil
+		}
+		l.afterWrite(i, e, next)
+	}
+}
+
+// afterWrite lets a task sleep on with its new document, or forgets it if there is none, unless a newer row is here.
+func (l *loop) afterWrite(i uint32, e *entry, next *task.Task) {
+	pending := e.act.row
+	e.act.row = nil
+	if pending != nil && (pending.rev == e.rev || pending.rev.gen < e.rev.gen) {
+		pending = nil
+	}
+	e.rest()
+	switch {
+	case pending != nil:
+		e.act = nil
+		l.onEdit(i, e, pending)
+	case next == nil || next.Plan == nil || !l.workersOf[e.name].holding:
+		e.act = nil
+		l.finish(i, e)
+	default:
+		l.hold(e, next)
+		l.sleepUntil(i, e, next.Plan.Due)
+	}
+}
+
+// takePending takes in the row that came during a write, while a run is under way.
+func (l *loop) takePending(i uint32, e *entry) {
+	pending := e.act.row
+	e.act.row = nil
+	if pending != nil && pending.rev != e.rev && pending.rev.gen >= e.rev.gen {
+		l.takeEdit(i, e, pending)
+	}
+}
+
+// takeEdit keeps an edit for the outcome that it will meet.
+func (l *loop) takeEdit(i uint32, e *entry, r *row) {
+	e.rev = r.rev
+	if e.act.run != nil {
+		l.onEditDuringRun(e, r)
+		return
+	}
+	if r.deleted {
+		e.act.edit = &task.Task{ID: r.id, Deleted: true}
+	} else {
+		e.act.edit = r.decode()
+	}
+	l.settle(i, e)
+}
+
+// onConflict goes on from what the database has in place of our write.
+func (l *loop) onConflict(i uint32, e *entry, theirs *task.Task) {
+	act := e.act
+	landed := act.next.Claim != nil && theirs.Claim != nil && *theirs.Claim == *act.next.Claim
+	r := row{id: e.id, rev: markOf(theirs.Rev), task: theirs}
+	r.name, r.ours = l.byName[theirs.Worker]
+	if act.row != nil && act.row.rev.gen > r.rev.gen {
+		r = *act.row
+	}
+	act.row, act.next = nil, nil
+	switch {
+	case act.purpose == mark1s && act.run != nil:
+		l.takeEdit(i, e, &r)
+	case act.purpose == mark1s, act.purpose == settle && !landed:
+		l.takeEdit(i, e, &r)
+	default:
+		// What we wrote has arrived and its answer was lost, or nothing has run yet: what is there now decides.
+		if act.purpose == settle {
+			l.tally(e, theirs)
+		}
+		e.act = nil
+		l.onEdit(i, e, &r)
+	}
+}
+
+// onGone goes on where the document was deleted under our write.
+func (l *loop) onGone(i uint32, e *entry) {
+	act := e.act
+	act.next, act.row = nil, nil
+	if act.run != nil {
+		act.edit = &task.Task{ID: e.id, Deleted: true}
+		l.tell(act.run, ErrDeleted)
+		return
+	}
+	if act.outcome != nil {
+		l.log.WithField("task", e.id).Info("the task was deleted: the outcome of its run is only here: " + said(*act.outcome))
+	}
+	e.act = nil
+	l.finish(i, e)
+}
+
+// onRefused shows a document that the database will not take. It is left alone until somebody changes it.
+func (l *loop) onRefused(i uint32, e *entry, why error) {
+	act := e.act
+	entry := l.log.WithField("task", e.id).WithError(why)
+	if act.outcome != nil {
+		entry = entry.WithField("outcome", said(*act.outcome))
+	}
+	entry.Error("the database refuses the task's document: it is left as it is until somebody changes it")
+	l.workersOf[e.name].Refused++
+	act.next = nil
+	if act.run != nil {
+		return // its outcome is tried by itself
+	}
+	if act.outcome != nil {
+		l.spool(e)
+	}
+	e.act = nil
+	l.finish(i, e)
+}
+
+// tally counts a firing that ended.
+func (l *loop) tally(e *entry, t *task.Task) {
+	w := l.workersOf[e.name]
+	switch t.Status {
+	case task.Failed:
+		w.Errors++
+	case task.Done, task.Scheduled:
+		if t.Error != nil {
+			w.Errors++
+		} else {
+			w.Done++
+		}
+	}
+}

@@ -1,0 +1,250 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/task"
+)
+
+const (
+	// batchMost is how many documents one request carries, and batchBytes how much of them.
+	batchMost  = 1000
+	batchBytes = 4 << 20
+	// requestsMost is how many bulk writes are in flight at once; a second one leaves early only if it is worth its while.
+	requestsMost = 3
+	worthwhile   = 250
+	// shrunkTo is what a refused document is cut to.
+	shrunkTo = 256 << 10
+
+	backoffFirst = 100 * time.Millisecond
+	backoffMost  = 5 * time.Second
+)
+
+// purpose says what a write is for, and so what its answer means.
+type purpose uint8
+
+const (
+	// claim: the task is planned; it enters the wheel once the database has it.
+	claim purpose = iota
+	// first: an at-most-once run may start once the database knows of it.
+	first
+	// mark: a run lasts longer than a second.
+	mark1s
+	// settle: what came of a run.
+	settle
+	// end: what cannot or must not run.
+	end
+)
+
+// write is one document on its way to the database.
+type write struct {
+	index uint32
+	doc   *task.Task
+}
+
+// answer is what became of one write. Exactly one of rev, theirs, gone, refused and unwritten says it.
+type answer struct {
+	index uint32
+	// rev: the database has the document under this revision.
+	rev string
+	// theirs is what the database has instead.
+	theirs *task.Task
+	// gone: there is no such document any more.
+	gone bool
+	// refused: the database will not take the document, ever.
+	refused error
+	// unwritten: the worker stopped before the database could be reached.
+	unwritten bool
+}
+
+// sender writes batches until the database has answered each document, or its context ends.
+type sender struct {
+	db  *couch.Database
+	log logrus.FieldLogger
+}
+
+// send writes one batch and gives one answer for each document, in any order.
+func (s *sender) send(ctx context.Context, batch []write) []answer {
+	answers := make([]answer, 0, len(batch))
+	for len(batch) > 0 {
+		n, size := 0, 0
+		bodies := make([][]byte, 0, len(batch))
+		for n < len(batch) && (n == 0 || size < batchBytes) {
+			bodies = append(bodies, batch[n].doc.Encode())
+			size += len(bodies[n])
+			n++
+		}
+		answers = s.sendPart(ctx, batch[:n], bodies, answers)
+		batch = batch[n:]
+	}
+	return answers
+}
+
+// sendPart writes what fits into one request, and splits it where the database refuses it as a whole.
+func (s *sender) sendPart(ctx context.Context, batch []write, bodies [][]byte, answers []answer) []answer {
+	results, err := s.bulk(ctx, bodies)
+	switch {
+	case err == nil:
+		return s.sort(ctx, batch, results, answers)
+	case ctx.Err() != nil:
+		for _, w := range batch {
+			answers = append(answers, answer{index: w.index, unwritten: true})
+		}
+		return answers
+	case len(batch) > 1:
+		half := len(batch) / 2
+		answers = s.sendPart(ctx, batch[:half], bodies[:half], answers)
+		return s.sendPart(ctx, batch[half:], bodies[half:], answers)
+	}
+	small := batch[0].doc.Shrink(shrunkTo)
+	if body := small.Encode(); len(body) < len(bodies[0]) {
+		s.log.WithError(err).WithField("task", batch[0].doc.ID).Warn("document refused: writing it with a shorter result")
+		return s.sendPart(ctx, []write{{index: batch[0].index, doc: small}}, [][]byte{body}, answers)
+	}
+	return append(answers, answer{index: batch[0].index, refused: err})
+}
+
+// bulk sends one request until it is answered. The error is a refusal of the whole request, or the end of the context.
+func (s *sender) bulk(ctx context.Context, bodies [][]byte) ([]couch.Result, error) {
+	var results []couch.Result
+	err := s.persist(ctx, "writing outcomes", func() (err error) {
+		results, err = s.db.Bulk(ctx, bodies)
+		return err
+	})
+	return results, err
+}
+
+// persist repeats a request with growing pauses until it succeeds, is refused for what it says, or the context ends.
+func (s *sender) persist(ctx context.Context, what string, request func() error) error {
+	pause := backoffFirst
+	for {
+		err := request()
+		if err == nil || refusal(err) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+		}
+		s.log.WithError(err).Warnf("%s failed: trying again in %v", what, pause)
+		if !wait(ctx, pause/2+rand.N(pause)) { //nolint:gosec // jitter
+			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+		}
+		pause = min(2*pause, backoffMost)
+	}
+}
+
+// refusal says that the same request will be refused for ever.
+func refusal(err error) bool {
+	switch couch.Status(err) {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
+		return true
+	}
+	return false
+}
+
+// sort turns the results of one request into answers; what met another revision is read back.
+func (s *sender) sort(ctx context.Context, batch []write, results []couch.Result, answers []answer) []answer {
+	var again []write
+	var doubtful []doubt
+	for i, result := range results {
+		w := batch[i]
+		err := result.Err()
+		switch {
+		case err == nil && !result.Accepted:
+			answers = append(answers, answer{index: w.index, rev: result.Rev})
+		case err == nil, couch.IsConflict(err):
+			doubtful = append(doubtful, doubt{index: w.index, id: w.doc.ID, accepted: result.Rev})
+		case couch.IsForbidden(err), couch.IsUnauthorized(err), refusal(err):
+			answers = append(answers, answer{index: w.index, refused: err})
+		default:
+			s.log.WithError(err).WithField("task", w.doc.ID).Warn("document not written: trying again")
+			again = append(again, w)
+		}
+	}
+	if len(doubtful) > 0 {
+		answers = s.readBack(ctx, doubtful, answers)
+	}
+	if len(again) > 0 {
+		wait(ctx, backoffFirst)
+		answers = append(answers, s.send(ctx, again)...)
+	}
+	return answers
+}
+
+// doubt is a write of which only the database can tell whether it counts.
+type doubt struct {
+	index    uint32
+	id       string
+	accepted string // the revision that a cluster took without a quorum, if it did
+}
+
+// readBack asks what the database has in place of our writes. A write that it accepted without a quorum is ours if it
+// is the winner; otherwise its leaf is deleted, so that no conflict stays.
+func (s *sender) readBack(ctx context.Context, doubtful []doubt, answers []answer) []answer {
+	refs := make([]couch.Ref, len(doubtful))
+	for i, d := range doubtful {
+		refs[i].ID = d.id
+	}
+	var docs []couch.Document
+	err := s.persist(ctx, "reading back conflicts", func() (err error) {
+		docs, err = s.db.BulkGet(ctx, refs)
+		return err
+	})
+	for i, d := range doubtful {
+		if err != nil {
+			answers = append(answers, unread(ctx, d.index, err))
+			continue
+		}
+		answers = append(answers, s.judge(ctx, d, docs[i]))
+	}
+	return answers
+}
+
+func unread(ctx context.Context, index uint32, err error) answer {
+	if ctx.Err() != nil {
+		return answer{index: index, unwritten: true}
+	}
+	return answer{index: index, refused: err}
+}
+
+func (s *sender) judge(ctx context.Context, d doubt, doc couch.Document) answer {
+	switch {
+	case doc.Missing, doc.Deleted:
+		return answer{index: d.index, gone: true}
+	case doc.Rev == d.accepted && d.accepted != "":
+		return answer{index: d.index, rev: doc.Rev}
+	}
+	theirs, err := task.Decode(doc.Body)
+	if err != nil {
+		return answer{index: d.index, refused: fmt.Errorf("reading what replaced the document: %w", err)}
+	}
+	if d.accepted != "" {
+		if _, err := s.db.Delete(ctx, d.id, d.accepted); err != nil && !couch.IsConflict(err) && !couch.IsNotFound(err) {
+			s.log.WithError(err).WithField("task", d.id).Warn("a losing revision could not be deleted")
+		}
+	}
+	return answer{index: d.index, theirs: theirs}
+}
+
+// wait pauses and says whether the context allowed it to the end.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// errStopped is the cause that ends requests when a worker has to go.
+var errStopped = errors.New("the worker stops")

@@ -1,0 +1,157 @@
+package couchtest
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/adlayer/after/couch"
+)
+
+// clientChecks hold the client and the server together: what package couch promises, it keeps on this server.
+func clientChecks() []check {
+	return []check{
+		{"client/server", func(c *checker) {
+			s, err := c.client.Server(c.ctx)
+			c.must(err)
+			if s.Version == "" {
+				c.failf("Server: no version: %+v", s)
+			}
+			session, err := c.client.Session(c.ctx)
+			c.must(err)
+			c.equal("user", session.User, c.server.User)
+			c.equal("administrator", session.Admin(), true)
+			there, err := c.client.HasDatabase(c.ctx, c.name)
+			c.must(err)
+			c.equal("has the database", there, true)
+			there, err = c.client.HasDatabase(c.ctx, c.name+"x")
+			c.must(err)
+			c.equal("has another", there, false)
+			if err := c.client.CreateDatabase(c.ctx, c.name); !couch.IsExists(err) {
+				c.failf("creating a database twice: %w", err)
+			}
+		}},
+		{"client/documents", func(c *checker) {
+			for _, id := range []string{"a", "with space", "a/b", "é😀", "a+b", "_local/x"} {
+				rev, err := c.db.Put(c.ctx, id, []byte(`{"n":1}`))
+				c.must(err)
+				doc, err := c.db.Get(c.ctx, id)
+				c.must(err)
+				c.equal("id", doc.ID, id)
+				c.equal("revision", doc.Rev, rev)
+				if _, err := c.db.Put(c.ctx, id, []byte(`{"n":2,"_rev":"9-abc"}`)); err == nil || !couch.IsConflict(err) && !strings.HasPrefix(id, "_local/") {
+					c.failf("writing %s with a wrong revision: %w", id, err)
+				}
+				_, err = c.db.Delete(c.ctx, id, rev)
+				c.must(err)
+				if _, err := c.db.Get(c.ctx, id); !couch.IsNotFound(err) {
+					c.failf("reading the deleted %s: %w", id, err)
+				}
+			}
+			info, err := c.db.Info(c.ctx)
+			c.must(err)
+			c.equal("documents", info.Documents, int64(0))
+			if info.UpdateSeq == "" || info.UpdateSeq == "0" {
+				c.failf("Info: the sequence is %q", info.UpdateSeq)
+			}
+		}},
+		{"client/bulk", func(c *checker) {
+			docs := make([][]byte, 0, 300)
+			for i := range 300 {
+				docs = append(docs, fmt.Appendf(nil, `{"_id":"doc%03d","n":%d}`, i, i))
+			}
+			results, err := c.db.Bulk(c.ctx, docs)
+			c.must(err)
+			refs := make([]couch.Ref, 0, len(results))
+			for i, r := range results {
+				c.equal("id", r.ID, fmt.Sprintf("doc%03d", i))
+				c.must(r.Err())
+				refs = append(refs, couch.Ref{ID: r.ID})
+			}
+			refs = append(refs, couch.Ref{ID: "none"}, couch.Ref{ID: "doc007", Rev: "4-abc"})
+			found, err := c.db.BulkGet(c.ctx, refs)
+			c.must(err)
+			for i, doc := range found {
+				if missing := i >= 300; doc.Missing != missing || doc.ID != refs[i].ID || !missing && doc.Rev != results[i].Rev {
+					c.failf("BulkGet: for %+v got %+v", refs[i], doc)
+				}
+			}
+			results, err = c.db.Bulk(c.ctx, [][]byte{[]byte(`{"_id":"doc000","n":1}`), []byte(`{"_id":"new"}`)})
+			c.must(err)
+			if !couch.IsConflict(results[0].Err()) || !results[1].OK() {
+				c.failf("Bulk with a conflict: %+v", results)
+			}
+			if _, err := c.db.Bulk(c.ctx, [][]byte{[]byte(`{"_id":`)}); couch.Status(err) != 400 {
+				c.failf("Bulk of what is no JSON: %w", err)
+			}
+		}},
+		{"client/listing", func(c *checker) {
+			for _, id := range []string{"a", "b", "c", "é"} {
+				c.put(id, `{"n":"`+id+`"}`)
+			}
+			listing, err := c.db.AllDocs(c.ctx, couch.Range{Start: "b", IncludeDocs: true, Limit: 2})
+			c.must(err)
+			c.equal("total", listing.Total, int64(4))
+			c.equal("rows", len(listing.Rows), 2)
+			c.equal("first", listing.Rows[0].ID, "b")
+			if !strings.Contains(string(listing.Rows[1].Doc), `"n":"c"`) || listing.Rows[1].Rev == "" {
+				c.failf("AllDocs: got %+v", listing.Rows[1])
+			}
+			listing, err = c.db.AllDocs(c.ctx, couch.Range{Keys: []string{"é", "none"}})
+			c.must(err)
+			if len(listing.Rows) != 2 || listing.Rows[0].ID != "é" || !listing.Rows[1].Missing {
+				c.failf("AllDocs by keys: got %+v", listing.Rows)
+			}
+		}},
+		{"client/find", func(c *checker) {
+			people(c)
+			index := couch.Index{DDoc: "by", Name: "worker", Fields: []string{"worker", "status"}}
+			c.must(c.db.EnsureIndex(c.ctx, index))
+			c.must(c.db.EnsureIndex(c.ctx, index))
+			query := couch.Query{
+				Selector: []byte(`{"worker":"w2","status":{"$gt":null}}`), Limit: 1, UseIndex: []string{"by", "worker"}, Fields: []string{"_id"},
+			}
+			for _, want := range []string{`{"_id":"4"}`, `{"_id":"3"}`} {
+				page, err := c.db.Find(c.ctx, query)
+				c.must(err)
+				if len(page.Docs) != 1 || !sameJSON(string(page.Docs[0]), want) {
+					c.failf("Find: got %q, want %s", page.Docs, want)
+				}
+				query.Bookmark = page.Bookmark
+				if page.Bookmark == "" || page.Bookmark == "nil" {
+					query.Skip++ // a server without bookmarks
+				}
+			}
+		}},
+		{"client/changes", func(c *checker) {
+			c.put("a", `{"n":1}`)
+			c.put("b", `{"n":2}`)
+			body, err := c.db.Changes(c.ctx, couch.ChangesQuery{IncludeDocs: true, DocIDs: []string{"b"}})
+			c.must(err)
+			defer body.Close() //nolint:errcheck // it was read
+			raw, err := io.ReadAll(body)
+			c.must(err)
+			r := &reply{c: c, what: "Changes", body: raw}
+			r.lists("results.#.id", "b").has("results.0.doc.n", "2")
+		}},
+		{"client/changes-close-ends-a-read", func(c *checker) {
+			body, err := c.db.Changes(c.ctx, couch.ChangesQuery{Feed: "continuous", Since: "0", Heartbeat: 100e6})
+			c.must(err)
+			reading, done := make(chan struct{}), make(chan error)
+			go func() {
+				buffer := make([]byte, 100)
+				_, _ = body.Read(buffer) //nolint:errcheck // the first heartbeat
+				close(reading)
+				_, err := io.Copy(io.Discard, body)
+				done <- err
+			}()
+			<-reading
+			c.must(body.Close())
+			select {
+			case <-done:
+			case <-c.ctx.Done():
+				c.failf("a read goes on after Close")
+			}
+		}},
+	}
+}

@@ -1,0 +1,33 @@
+package couchtest
+
+import (
+	"net/http/httptest"
+	"testing"
+
+	"github.com/adlayer/after/store"
+	"github.com/adlayer/after/store/httpd"
+)
+
+// Embedded starts the embedded store on a folder of the test's own, behind a real listener, and ends it with the test.
+func Embedded(tb testing.TB) Server {
+	tb.Helper()
+	s := Server{Name: "embedded store", User: "admin", Password: "secret", Recorded: embeddedGaps()}
+	st, err := store.Open(tb.TempDir(), store.Options{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	handler := httpd.New(st, httpd.Options{Admins: map[string]string{s.User: s.Password}})
+	listener := httptest.NewServer(handler)
+	tb.Cleanup(func() {
+		listener.CloseClientConnections()
+		if err := handler.Close(); err != nil {
+			tb.Errorf("closing the server: %v", err)
+		}
+		listener.Close()
+		if err := st.Close(); err != nil {
+			tb.Errorf("closing the store: %v", err)
+		}
+	})
+	s.URL = listener.URL
+	return s
+}

@@ -1,0 +1,84 @@
+package couchtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// CouchVariable is the variable that names a real CouchDB to test with: its URL, with an administrator's credentials in it.
+const CouchVariable = "AFTER_TEST_COUCHDB"
+
+// Servers gives the servers that a test can have here: the embedded store, PouchDB Server and, where AFTER_TEST_COUCHDB names
+// one, a real CouchDB. Each but the last is the test's own and ends with it. Where one cannot be had, it says so on standard
+// error; with AFTER_REQUIRE_NPM=1 a missing PouchDB Server fails the test.
+func Servers(tb testing.TB) []Server {
+	tb.Helper()
+	servers := []Server{Embedded(tb)}
+	if s, ok := orLoudly(tb, PouchDB); ok {
+		servers = append(servers, s)
+	}
+	if s, ok := Couch(tb); ok {
+		servers = append(servers, s)
+	}
+	return servers
+}
+
+// orLoudly starts a server, or says loudly that it did not.
+func orLoudly(tb testing.TB, start func(testing.TB) (Server, error)) (Server, bool) {
+	tb.Helper()
+	s, err := start(tb)
+	switch {
+	case err == nil:
+		return s, true
+	case errors.Is(err, ErrNoNPM) && os.Getenv(RequireNPM) != "1":
+		loudly(tb, "PouchDB Server: "+err.Error())
+	default:
+		tb.Errorf("PouchDB Server cannot be had: %v", err)
+	}
+	return Server{}, false
+}
+
+// Couch is the real CouchDB that AFTER_TEST_COUCHDB names, if it names one.
+func Couch(tb testing.TB) (Server, bool) {
+	tb.Helper()
+	address := os.Getenv(CouchVariable)
+	if address == "" {
+		loudly(tb, "a real CouchDB: "+CouchVariable+" names none")
+		return Server{}, false
+	}
+	parsed, err := url.Parse(address)
+	if err != nil || parsed.Host == "" || parsed.User == nil {
+		tb.Fatalf("%s is no URL with credentials, such as http://admin:secret@127.0.0.1:5984", CouchVariable)
+	}
+	password, _ := parsed.User.Password()
+	s := Server{Name: "CouchDB", User: parsed.User.Username(), Password: password}
+	parsed.User, parsed.Path = nil, ""
+	s.URL = parsed.String()
+	return s, true
+}
+
+// loudly says that something did not run, past go test's own keeping of output.
+func loudly(tb testing.TB, what string) {
+	tb.Helper()
+	fmt.Fprintf(os.Stderr, "*** %s did NOT run on %s\n", tb.Name(), what)
+	tb.Logf("did NOT run on %s", what)
+}
+
+// lockFile waits for the lock on a file, which it makes.
+func lockFile(path string) (unlock func(), err error) {
+	lock := flock.New(filepath.Clean(path))
+	ctx, cancel := context.WithTimeout(context.Background(), installPatience)
+	defer cancel()
+	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
+		return nil, fmt.Errorf("waiting for %s: %w", path, err)
+	}
+	return func() { _ = lock.Unlock() }, nil //nolint:errcheck // it ends with the process at the latest
+}

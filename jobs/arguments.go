@@ -34,8 +34,7 @@ func decode(raw json.RawMessage, into any, strict bool) error {
 
 // explain turns an error of the decoder into words for whoever wrote the task.
 func explain(err error) error {
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		field := "arguments"
 		if wrong.Field != "" {
 			field += "." + wrong.Field

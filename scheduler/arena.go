@@ -176,5 +176,5 @@ func digit(s int64, level int) int64 { return s >> (levelBits * level) & (fan - 
 func parent(s int64, level int) int64 { return s >> (levelBits * (level + 1)) }
 
 func listAt(level int, digit int64) uint32 {
-	return uint32(levelLists + int64(level)*fan + digit)
+	return uint32(levelLists + int64(level)*fan + digit) //nolint:gosec // below heads
 }

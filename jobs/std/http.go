@@ -152,8 +152,7 @@ func header(id string) string {
 
 // inner takes off what net/http puts around an error: it repeats the address, with what may stand in its query.
 func inner(err error) error {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		return wrapped.Err
 	}
 	return err

@@ -77,7 +77,7 @@ func (c Call) Run(ctx context.Context) (Output, error) {
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit):
-		return output, &ExitError{Name: c.name(), Status: exit.ProcessState.String(), Stderr: lines.tail()}
+		return output, &ExitError{Name: c.name(), Status: exit.String(), Stderr: lines.tail()}
 	case errors.Is(err, exec.ErrWaitDelay):
 		c.Log.Warnf("%s ended, but left a process behind that holds its output open: what that writes is lost", c.name())
 	case err != nil:
@@ -91,7 +91,7 @@ func (c Call) Run(ctx context.Context) (Output, error) {
 func (c Call) start(ctx context.Context, out *head, stderr *lines) (*exec.Cmd, error) {
 	grace := cmp.Or(c.Grace, defaultGrace)
 	for wait := time.Millisecond; ; wait *= 2 {
-		cmd := exec.CommandContext(ctx, c.Path, c.Args...)
+		cmd := exec.CommandContext(ctx, c.Path, c.Args...) //nolint:gosec // running what it is told is the purpose; callers decide what
 		cmd.Dir = c.Folder
 		cmd.Env = append(Environment(os.Environ()), c.Environment...)
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(c.Input), out, stderr

@@ -20,6 +20,9 @@ type View struct {
 	Known       func(job string) bool // whether a job of that name exists; nil knows all
 	Recovering  bool                  // the document was met at a start or takeover: before it, no live member held it
 	MissedAfter time.Duration         // in recovery, what was due earlier than this before Now was missed
+	// Alive says whether the member of that name lives; nil knows of none. A run that was moved to another worker meanwhile is left to a
+	// living member, which hands it over when it ends.
+	Alive func(member string) bool
 }
 
 // Action is what a worker does about a document.
@@ -264,6 +267,9 @@ func (t *Task) skipMissed(s schedule, v View) Decision {
 func (t *Task) decideInterrupted(v View) Decision {
 	if t.Claim.Incarnation == v.Self.Incarnation {
 		return Decision{Note: "it runs here"}
+	}
+	if t.Claim.Worker != t.Worker && v.Alive != nil && v.Alive(t.Claim.Member) {
+		return Decision{Note: "it still runs at the worker " + t.Claim.Worker + ", which hands it over when that ends"}
 	}
 	s, err := t.schedule(v.Now)
 	switch {

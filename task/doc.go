@@ -1,2 +1,79 @@
 // Package task is the task document, its statuses and the pure rules that move it.
+//
+// A document is decoded once; every rule gives a changed copy of it and never touches a byte that it does not own: fields that after
+// does not know, and a person's own, are written back as the store gave them, in their order. Nothing here reads a clock, does
+// I/O or holds a lock: the instant, the writer and what else a rule needs come in a View.
+//
+// # The states
+//
+//	            person                          worker
+//	 waiting ──────────────► Decide ─► scheduled ──► (due) ─► [running] ─► Settle ─► done
+//	 reschedule ───────────► Decide ─► scheduled                              ├────► error
+//	 cancel ───────────────► Decide ─► canceled                               ├────► scheduled: a retry, the next date, a snooze
+//	 deleted ──────────────► Decide ─► (forgotten)                            └────► scheduled: interrupted, the same firing
+//
+// Decide reads one revision of a document; what it says depends on the status:
+//
+//	absent, waiting      planned anew from date
+//	reschedule           the same
+//	scheduled            goes on with its plan; planned anew where there is none, or where date or repeat differ from it
+//	running              without a claim: as scheduled. With one, its worker died: the same firing starts again, or, at most
+//	                     once, ends as an error of kind unknown; planned anew where it was edited
+//	cancel               canceled
+//	done error canceled  nothing
+//	any other word       error of kind invalid
+//
+// A task that is due when it is met starts at once and needs one write in all. An at-most-once task needs another before: what Begin
+// gives is written first, and only where that write succeeded does it start. What cannot run, because a field cannot be read, no job
+// has the name or the repeat never comes, ends as an error of kind invalid that names the field. A sleeping task whose job is
+// missing sleeps on: the job may be back before its date.
+//
+// # Plans
+//
+// Planning anew takes the first date from date (absent is now), counts occurrences from there, and sets repetitions and retries to
+// zero, but not executions. Words are replaced in the document by the instant they mean; otherwise date is rewritten only when a
+// repeat goes on, so that date is always the plan's nominal date, and one that differs was written by a person. The plan keeps the
+// canonical form of the interval and its zone (Plan.Rule) to see edits of them; limit and until are read each time, so an edit of
+// those does not start the count again. Plan.Key names the firing: id, nominal date and the revision that asked for it. It stays
+// the same through retries, snoozes and interruptions.
+//
+// # What was missed
+//
+// In recovery (View.Recovering), what was due earlier than MissedAfter before now was missed, whatever its status; a firing that was
+// interrupted is not missed but runs first. One-off: run and all start it now, skip ends it as an error of kind missed. Repeat: run starts
+// one firing, for the latest date that is not in the future (a retry that was missed goes on if no later date passed), skip goes to the
+// next date in the future and ends as an error of kind missed where there is none, all runs each missed date in turn, even over
+// further restarts (Plan.CatchUp).
+//
+// # Outcomes
+//
+// Settle applies what came of a run:
+//
+//	success         done; a repeat goes to its next date
+//	error           the next retry, if one is left and the error is neither permanent nor of a kind that repeating cannot mend (invalid,
+//	                unknown, missed, too_large, stuck); else error, and a repeat goes to its next date with the error kept
+//	canceled        canceled, with the outcome beside it
+//	snooze          scheduled at now plus that; same firing, no attempt used
+//	interrupted     scheduled, same firing, no attempt used; at most once: error of kind unknown
+//
+// The next date of a repeat is the first after both its nominal date and now: a run longer than the interval skips what it covered. A retry may
+// pass beyond the next date; the repeat then goes on after it. The last firing of a repeat, by limit, until or the
+// calendar's end, ends as done or error. executions counts runs that came to an outcome, repetitions the firings of a repeat that came to
+// an end, retries those of the present firing.
+//
+// # When an outcome meets an edit
+//
+// Resolve is asked where the settling write was refused because the document had changed. An edit is told by what differs from the
+// task as it was read or last written, so the status that it had all along is no new request:
+//
+//	gone or deleted                   nothing
+//	the very outcome is in it         what Decide says: the write was done, only its answer was lost
+//	another worker                    the outcome in history, waiting for that worker; nothing where it has taken the task already
+//	another member's next firing      nothing: that member has taken over
+//	cancel, canceled                  canceled, with the outcome beside it
+//	done, error                       stays so, with the outcome in history
+//	newly waiting or reschedule       the outcome in history, and planned anew
+//	another date, interval or zone    the same
+//	a field that cannot be read       the outcome in history, and error of kind invalid
+//	anything else                     the outcome on the person's document
 package task

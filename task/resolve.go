@@ -31,8 +31,9 @@ func Resolve(ran *Task, o Outcome, theirs *Task, v View) Decision {
 
 // takenOver says whether another incarnation holds the task and is at another firing.
 func (t *Task) takenOver(ran *Task, self Self) bool {
-	return t.Claim != nil && t.Claim.Incarnation != self.Incarnation && !t.Status.asks() && t.Status != Cancel &&
-		t.Plan != nil && t.Plan.Key != ran.Key() && (ran.Claim == nil || t.Claim.Incarnation != ran.stored.incarnation)
+	return t.Claim != nil && t.Claim.Incarnation != self.Incarnation && t.Claim.Incarnation != ran.stored.incarnation &&
+		!t.Status.asks() && t.Status != Cancel && t.Status != Canceled &&
+		t.Plan != nil && t.Plan.Key != ran.Key()
 }
 
 // written turns a start without a write into one with a write before it, so that what the copy carries is not lost.
@@ -87,7 +88,7 @@ func onto(ran, theirs *Task) *Task {
 	next.Executions, next.Repetitions, next.Retries = ran.Executions, ran.Repetitions, ran.Retries
 	next.Error, next.history, next.added = ran.Error, ran.history, ran.added
 	next.dirty.add(fieldPlan, fieldClaim, fieldExecutions, fieldRepetitions, fieldRetries, fieldError, fieldHistory)
-	if ran.Date != nil && !bytes.Equal(ran.Date, ran.stored.date) {
+	if !bytes.Equal(ran.Date, ran.stored.date) && bytes.Equal(theirs.Date, ran.stored.date) {
 		next.Date = ran.Date
 		next.dirty.add(fieldDate)
 	}

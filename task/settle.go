@@ -2,6 +2,7 @@ package task
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -17,7 +18,8 @@ type Outcome struct {
 	Permanent bool
 	// Snooze above zero postpones the firing by so much from now; no attempt is used.
 	Snooze time.Duration
-	// Interrupted says that the run was cut short by the worker's own end. It is no outcome: no attempt is used.
+	// Interrupted says that the run was cut short by the worker's own end. It is no outcome: no attempt is used, and the firing
+	// runs again, unless it may run at most once.
 	Interrupted bool
 	// RetryAfter above zero replaces the pause before the next retry.
 	RetryAfter time.Duration
@@ -88,6 +90,10 @@ func Settle(t *Task, o Outcome, v View) Decision {
 		started := cut(o.Started)
 		next.setPlan(&Plan{From: started, Nominal: started, Due: started, Key: firingKey(t.ID, started, askedBy(t.Rev))})
 	}
+	if o.Interrupted && t.Delivery == AtMostOnce {
+		o.Interrupted, o.Kind = false, KindUnknown
+		o.Err = errors.New("its worker stopped during the run, and it runs at most once")
+	}
 	if o.Interrupted {
 		return next.resume(v)
 	}
@@ -121,6 +127,11 @@ func (t *Task) record(o Outcome) {
 	t.Duration = max(0, t.Finished.Sub(t.Started))
 	t.Lag = max(0, t.Started.Sub(t.Plan.Due))
 	t.dirty.add(fieldExecutions, fieldStarted, fieldFinished, fieldDuration, fieldLag)
+	if t.Plan.Interrupted {
+		plan := *t.Plan
+		plan.Interrupted = false
+		t.setPlan(&plan)
+	}
 	if o.Snooze > 0 {
 		return
 	}

@@ -24,7 +24,11 @@ func Resolve(ran *Task, o Outcome, theirs *Task, v View) Decision {
 	case theirs.Status.ended():
 		return endedByHand(ran, o, theirs, v)
 	case askedAgain(ran, theirs, v):
-		return written(Decide(afterwards(ran, o, theirs, v), v))
+		next := afterwards(ran, o, theirs, v)
+		if next.Status == Running { // our own word: the run is over
+			next.setStatus(Waiting)
+		}
+		return written(Decide(next, v))
 	}
 	return Settle(onto(ran, theirs), o, v)
 }

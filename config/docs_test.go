@@ -68,7 +68,8 @@ One JSON file, environment variables, flags. The later goes before the earlier:
    - the user's configuration folder: ` + "`$XDG_CONFIG_HOME/after/config.json`" + ` or ` + "`~/.config/after/config.json`" + `,
      on macOS ` + "`~/Library/Application Support/after/config.json`" + `, on Windows ` + "`%AppData%\\after\\config.json`" + `,
    - ` + "`<prefix>/etc/after/config.json`" + `, where the program is ` + "`<prefix>/bin/after`" + `;
-3. the variables: ` + "`AFTER_`" + ` and the key's path in capitals, ` + "`AFTER_COUCH_URL`" + ` for ` + "`couch.url`" + `;
+3. the variables: ` + "`AFTER_`" + ` and the key's path in capitals, ` + "`AFTER_COUCH_URL`" + ` for ` + "`couch.url`" + `; an empty one
+   counts as not set;
 4. the flags.
 
 A key that after does not know, or a value of the wrong type, is an error that names the key and the file.

@@ -224,6 +224,9 @@ func (l *loader) variables(environ []string) {
 	}
 	for _, entry := range environ {
 		name, text, _ := strings.Cut(entry, "=")
+		if text == "" {
+			continue // as good as not set, which is how container files leave them
+		}
 		source := "variable " + name
 		key, found := known[name]
 		switch {

@@ -1,0 +1,170 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/adlayer/after/config"
+	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/fleet"
+)
+
+// version is set by the linker where the program is built with make or install.sh.
+var version string
+
+// Version is the program's version: what the linker set, else what Go knows of the module, else "devel".
+func Version() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
+}
+
+// app is what the commands of one run share.
+type app struct {
+	Streams
+
+	terminal bool // Out is one: tables
+	talks    bool // Err is one: progress that is drawn over
+	colour   bool
+	json     bool
+	now      func() time.Time
+
+	configPath string
+}
+
+// keyAnnotation marks a flag that sets a key of the configuration.
+const keyAnnotation = "after-key"
+
+// The keys that say where the tasks are, and those of this machine's state.
+func serverKeys() []string { return []string{"couch.url", "couch.database"} }
+func stateKeys() []string  { return []string{"state.folder"} }
+
+// keyFlags adds the flags that set the given keys of the configuration.
+func keyFlags(cmd *cobra.Command, paths ...string) {
+	for _, path := range paths {
+		for _, key := range config.Keys() {
+			if key.Path == path {
+				cmd.Flags().String(key.Flag, "", usageOf(key))
+				cmd.Flags().Lookup(key.Flag).Annotations = map[string][]string{keyAnnotation: {path}}
+			}
+		}
+	}
+}
+
+// usageOf is a flag's line in the help: the first sentence of the key's description.
+func usageOf(key config.Key) string {
+	sentence, _, _ := strings.Cut(strings.ReplaceAll(key.Doc, "`", ""), ". ")
+	sentence = strings.TrimSuffix(sentence, ".")
+	return strings.ToLower(sentence[:1]) + sentence[1:] + " (`" + key.Path + "`)"
+}
+
+func (a *app) jsonFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON, one value a line")
+}
+
+// load reads the configuration, with the flags of the command on top.
+func (a *app) load(cmd *cobra.Command) (*config.Config, error) {
+	flags := map[string]string{}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if path := f.Annotations[keyAnnotation]; len(path) == 1 {
+			flags[path[0]] = f.Value.String()
+		}
+	})
+	c, err := config.Load(config.Options{Path: a.configPath, Flags: flags})
+	if err != nil {
+		return nil, &codeError{err: err, code: exitUsage}
+	}
+	return c, nil
+}
+
+// dial prepares the client for the server of the configuration.
+func dial(c *config.Config) (*couch.Client, error) {
+	return couch.Dial(c.Couch.URL, couch.Options{
+		User: c.Couch.User, Password: c.Couch.Password, UserAgent: "after/" + Version(),
+	})
+}
+
+// session is a command's connection to the tasks.
+type session struct {
+	config *config.Config
+	couch  *couch.Client
+	fleet  *couch.Database
+}
+
+// connect reads the configuration and prepares the clients; no request is sent yet. Close it.
+func (a *app) connect(cmd *cobra.Command) (*session, error) {
+	c, err := a.load(cmd)
+	if err != nil {
+		return nil, err
+	}
+	server, err := dial(c)
+	if err != nil {
+		return nil, &codeError{err: err, code: exitUsage}
+	}
+	return &session{
+		config: c,
+		couch:  server,
+		fleet:  server.Database(fleet.Database(c.Couch.Database)),
+	}, nil
+}
+
+func (s *session) close() { s.couch.Close() }
+
+// running says which of the names a live member holds, as far as the fleet's documents tell.
+func (s *session) running(ctx context.Context, now time.Time) (map[string]bool, error) {
+	members, err := s.members(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, m := range members {
+		for _, w := range m.Workers {
+			if m.alive {
+				names[w.Name] = true
+			}
+		}
+	}
+	return names, nil
+}
+
+// member is one member of the fleet, and whether it seems to live.
+type member struct {
+	fleet.Info
+	alive bool
+}
+
+// silent is how long a heartbeat may be old before its member is shown as lost. It compares clocks of two machines by
+// way of the store's, which is right to half a second or so: hence more than the fleet's own measure.
+const silent = fleet.Validity + 5*time.Second
+
+// members lists the fleet. A fleet without a database has no members.
+func (s *session) members(ctx context.Context, now time.Time) ([]member, error) {
+	server, err := s.couch.Server(ctx)
+	if err != nil {
+		return nil, err
+	}
+	infos, err := fleet.List(ctx, s.fleet)
+	if couch.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing the fleet: %w", err)
+	}
+	members := make([]member, 0, len(infos))
+	for _, info := range infos {
+		// Seen is by the member's clock; its Clock is how far that is ahead of the store's.
+		seen := info.Seen.Add(-time.Duration(info.Clock) * time.Millisecond)
+		members = append(members, member{Info: info, alive: now.Add(server.Clock).Sub(seen) < silent})
+	}
+	return members, nil
+}

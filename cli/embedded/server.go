@@ -1,0 +1,99 @@
+package embedded
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/adlayer/after/store"
+	"github.com/adlayer/after/store/httpd"
+)
+
+// Options say what to serve, and where.
+type Options struct {
+	Listen  string            // host:port; port 0 takes a free one
+	Data    string            // the folder, made where it is not there
+	Admins  map[string]string // users and their passwords
+	Version string
+	Log     logrus.FieldLogger
+}
+
+// Server is a store being served.
+type Server struct {
+	store   *store.Store
+	http    *http.Server
+	address string
+	end     context.CancelFunc // of the requests
+	failed  chan error         // the listener's end, once
+}
+
+// goodbye is how long answers under way may take when the server closes.
+const goodbye = 3 * time.Second
+
+// Serve opens the store and serves it. A folder that another process holds is a [*store.HeldError].
+func Serve(o Options) (*Server, error) {
+	s, err := store.Open(o.Data, store.Options{Log: o.Log})
+	if err != nil {
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	listener, err := net.Listen("tcp", o.Listen) //nolint:noctx // it does not wait
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listening for the store: %w", err), s.Close())
+	}
+	requests, end := context.WithCancel(context.Background())
+	server := &Server{
+		store: s, address: listener.Addr().String(), end: end, failed: make(chan error, 1),
+		http: &http.Server{
+			Handler:           httpd.New(s, httpd.Options{Admins: o.Admins, Log: o.Log, Version: o.Version}),
+			ReadHeaderTimeout: 30 * time.Second,
+			IdleTimeout:       2 * time.Minute,
+			BaseContext:       func(net.Listener) context.Context { return requests },
+		},
+	}
+	go func() {
+		err := server.http.Serve(listener)
+		if errors.Is(err, http.ErrServerClosed) {
+			err = nil
+		}
+		server.failed <- err
+	}()
+	return server, nil
+}
+
+// Address is where it listens, as host:port.
+func (s *Server) Address() string { return s.address }
+
+// Failed gives the error with which the listener ended, nil after Close.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// Close ends the feeds, lets other answers under way finish, and closes the store.
+func (s *Server) Close() error {
+	s.end()
+	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	defer cancel()
+	err := s.http.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.http.Close()
+	}
+	return errors.Join(err, s.store.Close())
+}
+
+// Holds says whether the folder's store is the one that a server's greeting names by uuid.
+func Holds(data, uuid string) bool {
+	content, err := os.ReadFile(filepath.Join(data, "after-store.json"))
+	if err != nil || uuid == "" {
+		return false
+	}
+	var mark struct {
+		UUID string `json:"uuid"`
+	}
+	return json.Unmarshal(content, &mark) == nil && mark.UUID == uuid
+}

@@ -1,0 +1,239 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/adlayer/after/when"
+)
+
+// argumentsOf makes a job's arguments of the words of the command line. A word that begins with { or [ is JSON, any other
+// a text; one object or array alone is the arguments as a whole. Without words there are none (nil).
+func argumentsOf(words []string) (json.RawMessage, error) {
+	if len(words) == 0 {
+		return nil, nil
+	}
+	values := make([]json.RawMessage, len(words))
+	for i, word := range words {
+		if strings.HasPrefix(word, "{") || strings.HasPrefix(word, "[") {
+			if !json.Valid([]byte(word)) {
+				return nil, fmt.Errorf("argument %d begins like JSON and is none: %s", i+1, word)
+			}
+			values[i] = json.RawMessage(word)
+			continue
+		}
+		text, err := json.Marshal(word)
+		if err != nil {
+			return nil, fmt.Errorf("argument %d: %w", i+1, err)
+		}
+		values[i] = text
+	}
+	if len(values) == 1 && values[0][0] != '"' {
+		return values[0], nil
+	}
+	return json.Marshal(values)
+}
+
+// maxInput bounds what is read from a file or standard input for a document.
+const maxInput = 32 << 20
+
+// jsonOf reads a flag that takes JSON: the text itself, "@file", or "@-" for standard input.
+func (a *app) jsonOf(flag, text string) (json.RawMessage, error) {
+	content := []byte(text)
+	if path, ok := strings.CutPrefix(text, "@"); ok {
+		var err error
+		if content, err = a.read(path); err != nil {
+			return nil, fmt.Errorf("--%s: %w", flag, err)
+		}
+	}
+	if !json.Valid(content) {
+		return nil, fmt.Errorf("--%s is no JSON (a text needs quotation marks inside the shell's: '\"…\"')", flag)
+	}
+	return json.RawMessage(content), nil
+}
+
+func (a *app) read(path string) ([]byte, error) {
+	var in io.Reader = a.In
+	if path != "-" {
+		file, err := os.Open(path) //nolint:gosec // the person names the file
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close() //nolint:errcheck // it was only read
+		in = file
+	}
+	content, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(content) > maxInput {
+		return nil, fmt.Errorf("%s has more than %d bytes", path, maxInput)
+	}
+	return content, nil
+}
+
+// zoneOf gives the zone that words and local times are read in: the one asked for, else the person's own. name is its
+// IANA name, "" where the person's has none that others would understand.
+func zoneOf(asked string) (loc *time.Location, name string, err error) {
+	if asked != "" {
+		loc, err = when.LoadLocation(asked)
+		return loc, asked, err
+	}
+	return time.Local, localZone(), nil //nolint:gosmopolitan // the person's own zone is what they mean
+}
+
+// localZone is the name of the person's zone: what TZ says, or where /etc/localtime leads.
+func localZone() string {
+	name := strings.TrimPrefix(os.Getenv("TZ"), ":")
+	if name == "" {
+		if target, err := os.Readlink("/etc/localtime"); err == nil {
+			_, name, _ = strings.Cut(target, "zoneinfo/")
+		}
+	}
+	if _, err := when.LoadLocation(name); name == "" || err != nil {
+		return ""
+	}
+	return name
+}
+
+// instant reads --at or --in; neither is now, as the zero time.
+func instant(at, in string, now time.Time, loc *time.Location) (time.Time, error) {
+	switch {
+	case at != "" && in != "":
+		return time.Time{}, errors.New("--at and --in say the same thing twice: give one of them")
+	case at != "":
+		date, err := when.ParseDate(at, now, loc)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("--at: %w", err)
+		}
+		return date.Time, nil
+	case in != "":
+		d, err := when.ParseDuration(in)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("--in: %w", err)
+		}
+		return now.Add(d), nil
+	}
+	return time.Time{}, nil
+}
+
+// oneUnit matches one part of a repeat as people type it: "5m", "2 days", "month".
+var oneUnit = regexp.MustCompile(`^\s*(\d*)\s*([A-Za-z]+)\s*(?:,|and\b)?`)
+
+// unitKeys gives the document's key for each unit a repeat may be typed with. Short ones are those of the document: m
+// is minutes, M months.
+func unitKey(word string) string {
+	switch word {
+	case "y", "M", "w", "d", "h", "m", "s", "ms":
+		return map[string]string{"y": "years", "M": "months", "w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds"}[word]
+	}
+	word = strings.ToLower(word)
+	if word == "min" || word == "mins" {
+		return "minutes"
+	}
+	if word == "sec" || word == "secs" {
+		return "seconds"
+	}
+	for _, unit := range []string{"year", "month", "week", "day", "hour", "minute", "second", "millisecond"} {
+		if word == unit || word == unit+"s" {
+			return unit + "s"
+		}
+	}
+	return ""
+}
+
+// repeatOf makes the document's `repeat` of what was typed: JSON, an ISO 8601 duration, or units such as "1d12h", "every 5
+// minutes", "month". limit 0 and until "" are none.
+func repeatOf(text string, limit int64, until string, now time.Time, loc *time.Location) (json.RawMessage, error) {
+	if text == "" {
+		if limit != 0 || until != "" {
+			return nil, errors.New("--times and --until belong to --repeat")
+		}
+		return nil, nil
+	}
+	rule, err := ruleOf(text)
+	if err != nil {
+		return nil, err
+	}
+	if limit != 0 || until != "" {
+		object, ok := rule.(map[string]any)
+		if !ok {
+			return nil, errors.New("with --times or --until, write --repeat in units, such as 1d12h")
+		}
+		if limit != 0 {
+			object["limit"] = limit
+		}
+		if until != "" {
+			date, err := when.ParseDate(until, now, loc)
+			if err != nil {
+				return nil, fmt.Errorf("--until: %w", err)
+			}
+			object["until"] = when.Format(date.Time)
+		}
+	}
+	raw, err := json.Marshal(rule)
+	if err != nil {
+		return nil, fmt.Errorf("--repeat: %w", err)
+	}
+	if _, err := when.ParseRule(raw, now, loc); err != nil {
+		return nil, fmt.Errorf("--repeat: %w", err)
+	}
+	return raw, nil
+}
+
+func ruleOf(text string) (any, error) {
+	if strings.HasPrefix(text, "{") {
+		object := map[string]any{}
+		if err := json.Unmarshal([]byte(text), &object); err != nil {
+			return nil, errors.New("--repeat begins like JSON and is none")
+		}
+		return object, nil
+	}
+	if strings.HasPrefix(text, "P") {
+		return text, nil
+	}
+	object := map[string]any{}
+	rest := strings.TrimPrefix(strings.TrimSpace(text), "every ")
+	for rest != "" {
+		match := oneUnit.FindStringSubmatch(rest)
+		if match == nil || unitKey(match[2]) == "" {
+			// Perhaps a form that only the worker's rules know.
+			return text, nil
+		}
+		n := int64(1)
+		if match[1] != "" {
+			var err error
+			if n, err = strconv.ParseInt(match[1], 10, 64); err != nil {
+				return nil, fmt.Errorf("--repeat: %q is too large", match[1])
+			}
+		}
+		key := unitKey(match[2])
+		if _, twice := object[key]; twice {
+			return nil, fmt.Errorf("--repeat names %s twice", key)
+		}
+		object[key] = n
+		rest = strings.TrimSpace(rest[len(match[0]):])
+	}
+	if len(object) == 0 {
+		return nil, errors.New("--repeat is empty")
+	}
+	return object, nil
+}
+
+// retryOf reads --retry: a number of retries, or the document's object.
+func retryOf(text string) (json.RawMessage, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if _, err := strconv.ParseUint(text, 10, 32); err == nil || (strings.HasPrefix(text, "{") && json.Valid([]byte(text))) {
+		return json.RawMessage(text), nil
+	}
+	return nil, fmt.Errorf(`--retry %q: write a number of retries, or {"limit": 5, "interval": "30s"}`, text)
+}

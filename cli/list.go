@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func newList(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "Show the fleet: every worker, where it runs and how it does",
+		Long: `Shows the fleet from the documents of its members, wherever they run: each worker with its host and process,
+since when, how many tasks sleep until later, are scheduled for the next minutes, run, ended as done and as error since
+the process started, how late the last one started, and how far the machine's clock is from the store's.
+
+A member without a sign of life is shown as lost until it comes back or another takes its workers.`,
+		Example: `  after list
+  after list --json | jq -r 'select(.running > 0) | .name'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.list(cmd) },
+	}
+	keyFlags(cmd, serverKeys()...)
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+// listed is one worker as list prints it with --json. Lag and clock are in milliseconds.
+type listed struct {
+	Name      string    `json:"name"`
+	State     string    `json:"state"` // holding, standby or lost
+	Host      string    `json:"host"`
+	PID       int       `json:"pid"`
+	Since     time.Time `json:"since"`
+	Sleeping  int       `json:"sleeping"`
+	Scheduled int       `json:"scheduled"`
+	Queued    int       `json:"queued"`
+	Running   int       `json:"running"`
+	Stuck     int       `json:"stuck"`
+	Done      int64     `json:"done"`
+	Errors    int64     `json:"errors"`
+	Refused   int64     `json:"refused"`
+	Lag       int64     `json:"lag"`
+	Clock     int64     `json:"clock"`
+	Version   string    `json:"version"`
+	Member    string    `json:"member"`
+}
+
+func (a *app) list(cmd *cobra.Command) error {
+	s, err := a.connect(cmd)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	defer a.progress("asking " + s.config.Couch.Redacted() + " for the fleet")()
+	now := a.now()
+	members, err := s.members(cmd.Context(), now)
+	if err != nil {
+		return err
+	}
+	t := &table{headers: []string{"NAME", "STATE", "HOST", "PID", "SINCE", "SLEEPING", "SCHEDULED", "RUNNING", "DONE", "ERRORS", "LAG", "CLOCK"}}
+	for _, m := range members {
+		for _, l := range workersOf(m) {
+			if a.json {
+				if err := a.printJSON(l); err != nil {
+					return err
+				}
+				continue
+			}
+			t.add(l.Name, l.State, l.Host, strconv.Itoa(l.PID), distance(l.Since.Sub(now)),
+				strconv.Itoa(l.Sleeping), strconv.Itoa(l.Scheduled), running(l), strconv.FormatInt(l.Done, 10),
+				strconv.FormatInt(l.Errors, 10), milliseconds(l.Lag), signed(l.Clock))
+		}
+	}
+	if a.json {
+		return nil
+	}
+	if len(t.rows) == 0 {
+		a.say("no worker runs: \"after start <name>\" starts one")
+		return nil
+	}
+	return a.printTable(t)
+}
+
+func workersOf(m member) []listed {
+	list := make([]listed, 0, len(m.Workers))
+	for _, w := range m.Workers {
+		state := w.State
+		if !m.alive {
+			state = "lost"
+		}
+		list = append(list, listed{
+			Name: w.Name, State: state, Host: m.Host, PID: m.PID, Since: m.Since,
+			Sleeping: w.Sleeping, Scheduled: w.Scheduled, Queued: w.Queued, Running: w.Running, Stuck: w.Stuck,
+			Done: w.Done, Errors: w.Errors, Refused: w.Refused, Lag: w.Lag, Clock: m.Clock, Version: m.Version, Member: m.Member,
+		})
+	}
+	return list
+}
+
+// running shows how many run, and in brackets what needs a look: due tasks that wait for room, runs that ignore their end.
+func running(l listed) string {
+	text := strconv.Itoa(l.Running)
+	if l.Queued > 0 {
+		text += fmt.Sprintf(" (+%d waiting)", l.Queued)
+	}
+	if l.Stuck > 0 {
+		text += fmt.Sprintf(" (%d stuck)", l.Stuck)
+	}
+	return text
+}
+
+func milliseconds(ms int64) string { return strconv.FormatInt(ms, 10) + " ms" }
+
+func signed(ms int64) string { return fmt.Sprintf("%+d ms", ms) }

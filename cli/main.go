@@ -1,0 +1,140 @@
+// Package cli is the command line of after: one file a command, and the wiring of everything else.
+//
+// It is the only package that prints, reads signals or exits. A program with jobs of its own imports them and calls
+// [Main]; it then has all of these commands, and its workers run its jobs beside the built-in ones.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// Main runs the program with the arguments, the environment and the streams of the process, and exits.
+func Main() {
+	name := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
+	os.Exit(Run(context.Background(), name, os.Args[1:], Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+}
+
+// Streams are where a run reads and writes. Tables, colours and progress appear where Out and Err are terminals.
+type Streams struct {
+	In  io.Reader
+	Out io.Writer
+	Err io.Writer
+}
+
+// Run runs one command line and gives the exit status, one of [ExitCodes].
+func Run(ctx context.Context, program string, args []string, streams Streams) int {
+	a := newApp(streams)
+	root := newRoot(a, program)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	var silent *silentError
+	if !errors.As(err, &silent) {
+		fmt.Fprintf(streams.Err, "%s: %s\n", program, hint(err))
+	}
+	return codeOf(err)
+}
+
+func newApp(streams Streams) *app {
+	a := &app{Streams: streams, now: time.Now}
+	if f, ok := streams.Out.(*os.File); ok {
+		a.terminal = term.IsTerminal(int(f.Fd()))
+	}
+	if f, ok := streams.Err.(*os.File); ok {
+		a.talks = term.IsTerminal(int(f.Fd()))
+	}
+	if os.Getenv("TERM") == "dumb" {
+		a.talks = false
+	}
+	a.colour = a.terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return a
+}
+
+func newRoot(a *app, program string) *cobra.Command {
+	root := &cobra.Command{
+		Use:   program,
+		Short: "Run tasks when they are due: a worker fleet driven by documents",
+		Long: `after runs tasks when they are due. A task is one JSON document in a CouchDB database, or in the store that
+comes with after; a named worker runs its job on its second and writes the outcome back into the document.
+
+Start a worker, which brings up the store if there is none:
+  ` + program + ` start manobi
+
+Schedule a task for it, from another terminal:
+  ` + program + ` add manobi log "hello" --in 5s`,
+		Version:           Version(),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		DisableAutoGenTag: true,
+		Args:              cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return cmd.Help()
+		},
+	}
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	root.Flags().BoolP("version", "V", false, "print the version")
+	root.PersistentFlags().StringVar(&a.configPath, "config", "", "read the configuration from this `file`")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{err: err, command: cmd.CommandPath()}
+	})
+	root.AddGroup(
+		&cobra.Group{ID: groupWorkers, Title: "Workers:"},
+		&cobra.Group{ID: groupServer, Title: "Server and set-up:"},
+	)
+	grouped(root, groupWorkers, newStart(a), newStop(a), newList(a), newLog(a), newClean(a), newJobs(a))
+	grouped(root, groupServer, newServe(a), newSetup(a), newConfig(a))
+	root.AddCommand(newMan())
+	return root
+}
+
+const (
+	groupWorkers = "workers"
+	groupTasks   = "tasks"
+	groupServer  = "server"
+)
+
+func grouped(root *cobra.Command, group string, commands ...*cobra.Command) {
+	for _, command := range commands {
+		command.GroupID = group
+		checked(command)
+		root.AddCommand(command)
+	}
+}
+
+// checked makes a wrong number of arguments a mistake in usage, with the exit status of one.
+func checked(command *cobra.Command) {
+	check := command.Args
+	command.Args = func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return &usageError{err: err, command: cmd.CommandPath()}
+		}
+		return nil
+	}
+}
+
+func unknownCommand(cmd *cobra.Command, name string) error {
+	cmd.SuggestionsMinimumDistance = 2
+	text := fmt.Sprintf("there is no command %q", name)
+	if near := cmd.SuggestionsFor(name); len(near) > 0 {
+		text += "; is " + near[0] + " meant?"
+	}
+	return &usageError{err: errors.New(text), command: cmd.CommandPath()}
+}

@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/adlayer/after/cli/process"
+	"github.com/adlayer/after/config"
+	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/jobs"
+	"github.com/adlayer/after/jobs/folder"
+	"github.com/adlayer/after/jobs/std"
+	"github.com/adlayer/after/worker"
+)
+
+// runner runs the workers of this process from the first to the last: through signals and new configurations.
+type runner struct {
+	app     *app
+	command *cobra.Command
+	config  *config.Config
+	client  *couch.Client
+	names   []string
+	standby bool
+	log     *logger
+	ready   func() // called once
+}
+
+// lastResort is how long the work may take to end after it was told to end at once.
+const lastResort = 10 * time.Second
+
+// errServer says that the listener of our own store has failed.
+var errServer = errors.New("the embedded store cannot be served any more")
+
+// run returns when the workers have ended: nil if they were asked to.
+func (r *runner) run(ctx context.Context, serverFailed <-chan error) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	kill, reload, done := make(chan struct{}), make(chan os.Signal, 1), make(chan struct{})
+	process.NotifyReload(reload)
+	defer signal.Stop(reload)
+	var watching sync.WaitGroup
+	watching.Go(func() { r.watchSignals(ctx, stop, kill, done) })
+	watching.Go(func() {
+		select {
+		case err := <-serverFailed:
+			stop(errors.Join(errServer, err))
+		case <-done:
+		}
+	})
+	defer watching.Wait()
+	defer close(done)
+	ready := sync.OnceFunc(r.ready)
+	for {
+		again, err := r.once(ctx, kill, reload, ready)
+		if err != nil || !again {
+			if cause := context.Cause(ctx); errors.Is(cause, errServer) {
+				err = errors.Join(cause, err)
+			}
+			return err
+		}
+	}
+}
+
+// watchSignals drains at the first signal and ends at once at the second.
+func (r *runner) watchSignals(ctx context.Context, stop context.CancelCauseFunc, kill chan<- struct{}, done <-chan struct{}) {
+	signals := make(chan os.Signal, 2)
+	process.NotifyStop(signals)
+	defer signal.Stop(signals)
+	select {
+	case sig := <-signals:
+		r.log.WithField("signal", sig.String()).WithField("drain", r.config.Worker.Drain).Info("stopping: a second signal ends at once")
+	case <-done:
+		return
+	}
+	if err := process.Notify(ctx, "STOPPING=1"); err != nil {
+		r.log.WithError(err).Warn("systemd could not be told that the workers stop")
+	}
+	stop(nil)
+	select {
+	case sig := <-signals:
+		r.log.WithField("signal", sig.String()).Warn("ending at once")
+		close(kill)
+	case <-done:
+		return
+	}
+	select {
+	case <-time.After(lastResort):
+		r.log.Error("the work has not ended although it was told to: giving up")
+		os.Exit(exitFailure)
+	case <-done:
+	}
+}
+
+// once runs the workers until they end, or until a new configuration needs them to start anew.
+func (r *runner) once(ctx context.Context, kill <-chan struct{}, reload <-chan os.Signal, ready func()) (again bool, err error) {
+	inner, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- r.work(inner, kill, ready) }()
+	for {
+		select {
+		case err := <-ended:
+			return again && ctx.Err() == nil, err
+		case <-reload:
+			if !again && r.reload() {
+				again = true
+				r.log.Info("the configuration was read again: the workers start anew with it")
+				stop()
+			}
+		}
+	}
+}
+
+// work runs the workers with the configuration in force.
+func (r *runner) work(ctx context.Context, kill <-chan struct{}, ready func()) error {
+	state, err := r.config.StateFolder()
+	if err != nil {
+		return err
+	}
+	return worker.Run(ctx, worker.Config{
+		Names: r.names, Client: r.client, Database: r.config.Couch.Database, Jobs: jobsOf(r.config, r.client, r.log),
+		Concurrency: r.config.Worker.Concurrency, Drain: r.config.Worker.Drain, StateFolder: state,
+		Standby: r.standby, Version: Version(), Log: r.log, Ready: ready, Kill: kill,
+	})
+}
+
+// jobsOf joins the jobs that the program registered, those of the jobs folder, and the built-in ones.
+func jobsOf(c *config.Config, client *couch.Client, log *logger) jobs.Source {
+	sources := []jobs.Source{jobs.Default()}
+	options := folder.Options{}
+	if log != nil {
+		options.Log = log
+	}
+	sources = append(sources, folder.New(c.Jobs.Folder, options))
+	sources = append(sources, std.New(std.Options{ExecAllow: c.Jobs.Exec.Allow, Replicator: client, UserAgent: "after/" + Version()}))
+	return jobs.Sources(sources...)
+}
+
+// reload reads the configuration again and takes what can be taken at once. It says whether the workers must start anew.
+func (r *runner) reload() (anew bool) {
+	fresh, err := r.app.load(r.command)
+	if err != nil {
+		r.log.WithError(err).Error("the configuration was not read again: the former one stays in force")
+		return false
+	}
+	former := r.config
+	if !reflect.DeepEqual(former.Store, fresh.Store) || former.State != fresh.State {
+		r.log.Warn("store and state have changed in the configuration: they come in force at the next start")
+	}
+	fresh.Store, fresh.State = former.Store, former.State
+	if former.Couch != fresh.Couch {
+		client, err := dial(fresh)
+		if err != nil {
+			r.log.WithError(err).Error("the configuration was not read again: the former one stays in force")
+			return false
+		}
+		r.client = client
+	}
+	r.log.configure(fresh.Log, r.app.colour && r.app.talks)
+	r.config = fresh
+	if former.Couch == fresh.Couch && reflect.DeepEqual(former.Jobs, fresh.Jobs) && former.Worker == fresh.Worker {
+		r.log.Info("the configuration was read again")
+		return false
+	}
+	return true
+}

@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/adlayer/after/cli/embedded"
+	"github.com/adlayer/after/cli/process"
+	"github.com/adlayer/after/config"
+)
+
+func newServe(a *app) *cobra.Command {
+	var m modes
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the embedded store alone",
+		Long: `Serves the store that comes with after, in CouchDB's protocol, for workers and other programs of this machine and,
+once it has passwords of its own, of others. "after start" does so by itself where nothing answers yet.
+
+"after stop serve" ends it, "after log serve" shows its log.`,
+		Example: `  after serve
+  after serve -b --listen 127.0.0.1:5984 --data /var/lib/after/data`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.load(cmd)
+			if err != nil {
+				return err
+			}
+			if m.background && !m.detached {
+				return a.launch(cmd, c, []string{process.Serve})
+			}
+			v := &voice{app: a, detached: m.detached}
+			return v.ended(a.serve(cmd.Context(), cmd, c, v))
+		},
+	}
+	m.flags(cmd)
+	keyFlags(cmd, "store.listen", "store.data", "state.folder", "log.level")
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+// enter opens the log and registers the process under the names.
+func (a *app) enter(c *config.Config, names []string, detached bool) (*logger, func() error, error) {
+	state, err := c.StateFolder()
+	if err != nil {
+		return nil, nil, err
+	}
+	screen := a.Err
+	if detached {
+		screen = io.Discard
+	}
+	log, err := newLogger(c, state, names, screen, a.colour && a.talks)
+	if err != nil {
+		return nil, nil, err
+	}
+	entry, err := process.Register(state, process.Info{Names: names, Since: a.now().UTC(), Version: Version()})
+	if err != nil {
+		return nil, nil, errors.Join(err, log.close())
+	}
+	return log, func() error { return errors.Join(log.close(), entry.Close()) }, nil
+}
+
+func (a *app) serve(ctx context.Context, cmd *cobra.Command, c *config.Config, v *voice) (err error) {
+	if err := embedded.CheckListen(c.Store.Listen, c.Store.DefaultPasswords()); err != nil {
+		return &codeError{err: err, code: exitUsage}
+	}
+	data, err := c.DataFolder()
+	if err != nil {
+		return err
+	}
+	log, leave, err := a.enter(c, []string{process.Serve}, v.detached)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, leave()) }()
+	server, err := embedded.Serve(embedded.Options{
+		Listen: c.Store.Listen, Data: data, Admins: c.Store.Admins, Version: Version(), Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
+	stops, reloads := make(chan os.Signal, 2), make(chan os.Signal, 1)
+	process.NotifyStop(stops)
+	process.NotifyReload(reloads)
+	log.WithField("address", server.Address()).WithField("data", data).Info("the store is served")
+	v.note("serving the store at http://%s, its data in %s", server.Address(), data)
+	if err := errors.Join(v.ready(), process.Notify(ctx, "READY=1")); err != nil {
+		log.WithError(err).Warn("nobody could be told that the store is ready")
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case sig := <-stops:
+			log.WithField("signal", sig.String()).Info("the store ends")
+			return process.Notify(ctx, "STOPPING=1")
+		case err := <-server.Failed():
+			return err
+		case <-reloads:
+			if c, err := a.load(cmd); err != nil {
+				log.WithError(err).Error("the configuration was not read again: the former one stays in force")
+			} else {
+				log.configure(c.Log, a.colour && a.talks)
+				log.Info("the configuration was read again: log is in force now, store after a restart")
+			}
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"github.com/adlayer/after/cli/process"
+	"github.com/adlayer/after/config"
+)
+
+func newStart(a *app) *cobra.Command {
+	var m modes
+	var standby bool
+	cmd := &cobra.Command{
+		Use:   "start <name>...",
+		Short: "Start one or more workers",
+		Long: `Starts the named workers in one process, which share its concurrency fairly, in the foreground or, with -b, in the
+background. They run the tasks whose "worker" is their name.
+
+Where couch.url is the address of the embedded store (store.listen) and nothing answers there, the process serves
+the store itself. Other processes of this machine stand by to serve it on when this one ends.
+
+SIGINT and SIGTERM let running jobs finish for the time of worker.drain; a second one ends at once. SIGHUP reads the
+configuration again.
+
+A worker's name is held by one live process of the whole fleet. A second one is refused, or waits with --standby until
+the first one ends or dies.`,
+		Example: `  after start manobi
+  after start -b manobi nightly --concurrency 20
+  after start --standby manobi`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if err := checkNames(names); err != nil {
+				return &usageError{err: err, command: cmd.CommandPath()}
+			}
+			c, err := a.load(cmd)
+			if err != nil {
+				return err
+			}
+			if m.background && !m.detached {
+				return a.launch(cmd, c, names)
+			}
+			v := &voice{app: a, detached: m.detached}
+			return v.ended(a.start(cmd.Context(), cmd, c, names, standby, v))
+		},
+	}
+	m.flags(cmd)
+	cmd.Flags().BoolVar(&standby, "standby", false, "where another process holds a name, wait and take over when it ends")
+	keyFlags(cmd, "couch.url", "couch.database", "store.listen", "store.data", "jobs.folder", "worker.concurrency", "worker.drain",
+		"state.folder", "log.level")
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+// checkNames refuses what could not be told apart, typed or shown.
+func checkNames(names []string) error {
+	seen := map[string]bool{}
+	for _, name := range names {
+		switch {
+		case strings.TrimSpace(name) != name || name == "":
+			return fmt.Errorf("%q cannot be a worker's name: it is empty or has spaces around it", name)
+		case strings.ContainsFunc(name, unicode.IsControl) || len(name) > 100:
+			return fmt.Errorf("%q cannot be a worker's name: it has control characters or more than 100 bytes", name)
+		case name == process.Serve:
+			return fmt.Errorf("%q cannot be a worker's name: it means the store in \"after stop\" and \"after log\"", name)
+		case seen[name]:
+			return fmt.Errorf("%s is named twice", name)
+		}
+		seen[name] = true
+	}
+	return nil
+}
+
+func (a *app) start(ctx context.Context, cmd *cobra.Command, c *config.Config, names []string, standby bool, v *voice) (err error) {
+	log, leave, err := a.enter(c, names, v.detached)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, leave()) }()
+	defer func() {
+		if err != nil && (v.detached || v.told) {
+			log.WithError(err).Error("ended")
+		}
+	}()
+	server, err := dial(c)
+	if err != nil {
+		return &codeError{err: err, code: exitUsage}
+	}
+	h := &host{config: c, client: server, log: log, note: v.note}
+	// Everything that is served ends after everything that needs it.
+	defer func() { err = errors.Join(err, h.close()) }()
+	if err := h.up(ctx); err != nil {
+		return err
+	}
+	r := &runner{
+		app: a, command: cmd, config: c, client: server, names: names, standby: standby, log: log,
+		ready: func() { a.started(ctx, c, names, v, log) },
+	}
+	return r.run(ctx, h.failed())
+}
+
+// started tells everybody that the workers are ready.
+func (a *app) started(ctx context.Context, c *config.Config, names []string, v *voice, log *logger) {
+	log.WithField("workers", strings.Join(names, ",")).WithField("concurrency", c.Worker.Concurrency).Info("ready")
+	v.note("%s %s ready. Schedule a task five seconds ahead:\n\n  %s\n", strings.Join(names, ", "), isAre(names), curl(c, names[0]))
+	if err := errors.Join(v.ready(), process.Notify(ctx, "READY=1")); err != nil {
+		log.WithError(err).Warn("nobody could be told that the workers are ready")
+	}
+}
+
+func isAre(names []string) string {
+	if len(names) == 1 {
+		return "is"
+	}
+	return "are"
+}

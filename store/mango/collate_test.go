@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +18,9 @@ import (
 
 	"github.com/adlayer/after/store/mango"
 )
+
+// longNumber finds numbers whose difference may not fit where kivik keeps it.
+var longNumber = regexp.MustCompile(`[0-9]{10}`)
 
 // ordered holds values in CouchDB's order; those of one row are equal.
 var ordered = [][]string{
@@ -163,7 +167,7 @@ func TestKeysCompareAsValues(t *testing.T) {
 		if want := compareValues(decode(a), decode(b)); got != want {
 			t.Fatalf("%s against %s: %d, want %d", a, b, got, want)
 		}
-		if strings.ContainsAny(a+b, "{.") {
+		if strings.ContainsAny(a+b, "{.") || longNumber.MatchString(a+b) {
 			return // where kivik's differs from CouchDB
 		}
 		if want := sign(kivik.CompareObject(plain(a), plain(b))); got != want {

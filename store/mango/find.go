@@ -92,6 +92,9 @@ func (f *finding) scanDocuments(ctx context.Context, db *store.Database, from []
 			if err := f.canceled(ctx); err != nil {
 				return err
 			}
+			if f.q.desc && from != nil && row.ID == string(from) {
+				return nil // a range begins with its start, a page behind it
+			}
 			matched, err := f.consider(row, !strings.HasPrefix(row.ID, "_design/"))
 			if matched {
 				f.last = append(f.last[:0], row.ID...)

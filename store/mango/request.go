@@ -36,7 +36,7 @@ type request struct {
 func readRequest(body []byte) (*request, error) {
 	v, err := parse(body)
 	if err != nil {
-		return nil, refuse("bad_request", "invalid UTF-8 JSON")
+		return nil, err
 	}
 	if v.kind != kindObject {
 		return nil, refuse("bad_request", "Request body must be a JSON object")

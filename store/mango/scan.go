@@ -18,14 +18,20 @@ func skipSpace(b []byte, i int) int {
 
 // skipString gives the index behind the string whose opening quote is at i.
 func skipString(b []byte, i int) int {
-	for i++; i < len(b); {
-		switch b[i] {
-		case '"':
-			return i + 1
-		case '\\':
-			i += 2
-		default:
-			i++
+	i++
+	for i < len(b) {
+		n := bytes.IndexByte(b[i:], '"')
+		if n < 0 {
+			return len(b)
+		}
+		end := i + n
+		slashes := 0
+		for slashes < n && b[end-1-slashes] == '\\' {
+			slashes++
+		}
+		i = end + 1
+		if slashes%2 == 0 {
+			return i
 		}
 	}
 	return len(b)
@@ -123,9 +129,12 @@ func (w *walker) start() int {
 	return i
 }
 
-// nameIs tells whether a quoted name, as written, stands for want.
+// nameIs tells whether a quoted name, as written, stands for want. Escapes make a name longer, never shorter.
 func nameIs(quoted []byte, want string) bool {
 	inner := quoted[1 : len(quoted)-1]
+	if len(inner) < len(want) {
+		return false
+	}
 	if bytes.IndexByte(inner, '\\') < 0 {
 		return string(inner) == want
 	}

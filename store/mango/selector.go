@@ -125,7 +125,7 @@ type Selector struct {
 func Compile(raw []byte) (Selector, error) {
 	v, err := parse(raw)
 	if err != nil {
-		return Selector{}, refuse("bad_request", "invalid UTF-8 JSON")
+		return Selector{}, err
 	}
 	return compile(v)
 }

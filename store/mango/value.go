@@ -3,8 +3,8 @@ package mango
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
+
+	"github.com/adlayer/after/store"
 )
 
 // kind is what a JSON value is, in the order in which CouchDB collates the kinds.
@@ -24,9 +24,6 @@ const (
 // maxDepth bounds how deep a request may nest: beyond any use, far below the stack.
 const maxDepth = 500
 
-// errDepth is what a request nested deeper than maxDepth gets.
-var errDepth = errors.New("nested too deep")
-
 // value is a parsed JSON value that keeps the order of its members. Requests and design documents become values; documents never do.
 type value struct {
 	kind    kind
@@ -40,17 +37,17 @@ type member struct {
 	value *value
 }
 
-// parse reads one JSON value.
+// parse reads one JSON value. What is none, or nests too deep, is refused as a bad request.
 func parse(raw []byte) (*value, error) {
 	if !json.Valid(raw) {
-		return nil, errors.New("invalid JSON")
+		return nil, store.BadRequest("invalid UTF-8 JSON")
 	}
 	return build(bytes.TrimSpace(raw), 0)
 }
 
 func build(raw []byte, depth int) (*value, error) {
 	if depth > maxDepth {
-		return nil, fmt.Errorf("JSON value: %w: more than %d levels", errDepth, maxDepth)
+		return nil, store.BadRequest("JSON is nested too deeply: more than %d levels", maxDepth)
 	}
 	v := &value{kind: kindOf(raw)}
 	switch v.kind {

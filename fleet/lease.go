@@ -44,6 +44,21 @@ func (m *Member) Take(ctx context.Context, name string, standby bool, waiting fu
 	}
 }
 
+// AwaitEnd returns nil once a member has left, or has been silent for [Validity]; otherwise the context's error.
+func (m *Member) AwaitEnd(ctx context.Context, member string) error {
+	var seen witness
+	for {
+		var info Info
+		found, err := get(ctx, m.config.Database, memberPrefix+member, &info)
+		if err == nil && (!found || seen.see(info.Rev, time.Now())) {
+			return nil
+		}
+		if !sleep(ctx, look) {
+			return fmt.Errorf("waiting for the end of member %s: %w", member, context.Cause(ctx))
+		}
+	}
+}
+
 // sleep waits and says whether it was allowed to wait to the end.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)

@@ -37,12 +37,13 @@ type loop struct {
 	sender sender
 	loader loader
 
-	rows     chan []row   // from the feed
-	pages    chan page    // from the readers of live tasks
-	outcomes chan ended   // from the jobs
+	rows     chan []row    // from the feed
+	pages    chan page     // from the readers of live tasks
+	outcomes chan ended    // from the jobs
 	answers  chan []answer // from the writers
-	loaded   chan []row   // from the loaders
-	names    chan naming  // from those who take and lose names
+	loaded   chan []row    // from the loaders
+	names    chan naming   // from those who take and lose names
+	ends     chan string   // members that have ended, from those who wait for it
 	ticker   *scheduler.Ticker
 
 	// writing ends when nothing may be written any more; working when nothing may run.
@@ -65,16 +66,18 @@ type loop struct {
 	byName    map[string]uint16
 	runs      map[*run]struct{}
 	atLimit   map[string]*waitingJobs
-	queue     []write // on its way to the next request
-	requests  int     // bulk writes in flight
-	inFlight  int     // documents in them
+	queue     []write  // on its way to the next request
+	requests  int      // bulk writes in flight
+	inFlight  int      // documents in them
 	wanted    []string // ids whose documents are to be loaded
-	loads     int     // loads in flight
+	loads     int      // loads in flight
 	deferred  []string // ids that wait until the backlog is worked off
-	held      int     // documents in memory
+	held      int      // documents in memory
 	preloaded time.Time
-	woken     time.Time // what the ticker was last asked for
-	second    time.Time // the last second whose work is done
+	guarded   map[string][]string // ids of tasks whose runs other members still owe an outcome, by member
+	departed  map[string]bool     // members that we have seen end
+	woken     time.Time           // what the ticker was last asked for
+	second    time.Time           // the last second whose work is done
 	draining  bool
 	gaveUp    bool
 	killed    bool
@@ -141,6 +144,8 @@ func (l *loop) run(stop context.Context) {
 			l.onLoaded(rows)
 		case n := <-l.names:
 			l.onNaming(n)
+		case member := <-l.ends:
+			l.onEnd(member)
 		case <-l.ticker.C():
 			l.woken = time.Time{}
 			l.onTick()

@@ -182,7 +182,7 @@ func TestStandbyTakesOver(t *testing.T) {
 	b.startChild(path, t.TempDir(), true, "manobi")
 	b.put("running", `{"worker":"manobi","job":{"name":"append","arguments":[600000]},"timeout":"1h"}`)
 	b.put("sleeping", `{"worker":"manobi","job":{"name":"append","arguments":[0]},"status":"waiting","date":"in 10 seconds"}`)
-	b.put("retrying", `{"worker":"manobi","job":{"name":"append","arguments":[0,2]},"retry":{"limit":5,"interval":"8s","backoff":"none"}}`)
+	b.put("retrying", `{"worker":"manobi","job":{"name":"append","arguments":[0,2]},"retry":{"limit":5,"interval":"8s","backoff":"constant"}}`)
 	b.awaitStatus("running", "running")
 	b.awaitStatus("sleeping", "scheduled")
 	b.awaitStatus("retrying", "scheduled")

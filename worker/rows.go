@@ -126,6 +126,7 @@ func (l *loop) onUnknown(r *row) {
 	}
 	t := r.decode()
 	if t == nil {
+		l.log.WithField("task", r.id).Error("the document cannot be read as a task")
 		return
 	}
 	decision := l.decide(t, r.found)
@@ -135,6 +136,9 @@ func (l *loop) onUnknown(r *row) {
 	i, e := l.add(r.id, r.name)
 	e.rev = r.rev
 	e.found = r.found
+	if l.guard(e, t) {
+		return
+	}
 	if l.unsettled() > backlogHigh && decision.Action == task.Schedule {
 		l.deferred = append(l.deferred, e.id)
 		e.loading = true
@@ -163,6 +167,10 @@ func (l *loop) onEdit(i uint32, e *entry, r *row) {
 	}
 	l.leavePlace(i, e)
 	l.readdress(e, r.name)
+	if l.guard(e, t) {
+		l.hold(e, nil)
+		return
+	}
 	l.admit(i, e, l.decide(t, r.found))
 }
 

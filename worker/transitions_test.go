@@ -197,7 +197,9 @@ func TestRunAgain(t *testing.T) {
 	b.awaitStatus("t", "done")
 	b.edit("t", map[string]any{"status": "waiting"})
 	runs := b.awaitRuns("t", 2)
-	doc := b.awaitDoc("t", func(doc gjson.Result) bool { return doc.Get("executions").Int() == 2 && doc.Get("status").String() == "done" })
+	doc := b.awaitDoc("t", func(doc gjson.Result) bool {
+		return doc.Get("executions").Int() == 2 && doc.Get("status").String() == "done"
+	})
 	if runs[0].Key == runs[1].Key {
 		t.Errorf("a deliberate second run has the key of the first: %s", runs[0].Key)
 	}
@@ -241,7 +243,7 @@ func TestRetries(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.start("manobi")
-	b.put("twice", `{"worker":"manobi","job":"fail-times","arguments":[2],"retry":{"limit":5,"interval":"50ms","backoff":"none"}}`)
+	b.put("twice", `{"worker":"manobi","job":{"name":"fail-times","arguments":[2]},"retry":{"limit":5,"interval":"50ms","backoff":"constant"}}`)
 	b.put("never", `{"worker":"manobi","job":"fail"}`)
 	b.put("exhausted", `{"worker":"manobi","job":"fail","retry":{"limit":2,"interval":"20ms"}}`)
 	if doc := b.awaitStatus("twice", "done"); doc.Get("retries").Int() != 2 || doc.Get("executions").Int() != 3 {

@@ -35,7 +35,7 @@ type process struct {
 	fleetDB  *couch.Database
 	loop     *loop
 	reader   *reader
-	clock    atomic.Int64 // local clock minus the store's, nanoseconds
+	clock    atomic.Int64  // local clock minus the store's, nanoseconds
 	ended    chan struct{} // closed when the loop has ended
 	lost     map[string]chan fleet.Lease
 }
@@ -183,8 +183,10 @@ func (p *process) build() {
 		answers:  make(chan []answer, requestsMost),
 		loaded:   make(chan []row, loadsMost),
 		names:    make(chan naming),
-		ticker:   scheduler.NewTickerOn(c.Now),
-		table:    newTable(), wheel: scheduler.New[uint32](), finished: newFinished(),
+		ends:     make(chan string),
+		guarded:  map[string][]string{}, departed: map[string]bool{},
+		ticker: scheduler.NewTickerOn(c.Now),
+		table:  newTable(), wheel: scheduler.New[uint32](), finished: newFinished(),
 		byName: map[string]uint16{}, runs: map[*run]struct{}{}, atLimit: map[string]*waitingJobs{},
 	}
 	l.writing, l.stopWriting = context.WithCancelCause(context.Background())

@@ -165,6 +165,7 @@ func (s *Store) decide(g *group, r *request) {
 		}
 	}
 	s.scratch = w.scratch
+	d.compactIfDue()
 }
 
 // syncLoop is the syncer.

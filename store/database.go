@@ -30,11 +30,13 @@ type Database struct {
 	compacting atomic.Bool
 
 	// The rest belongs to the committer.
-	stats   counters          // as of the last write decided
+	stats   counters        // as of the last write decided
 	decided map[string]meta // records decided in the group being gathered; they win over
 	behind  map[string]meta // those of the group being synced, and over the engine's; a nil local document is a deletion
 
 	uncounted bool // stats are not yet in the batch
+
+	compactAt atomic.Int64 // Superseded at which the next compaction is due; set at the end of each
 }
 
 // counters are what a database counts, stored with every group of writes.

@@ -518,3 +518,6 @@ func sum(d *Doc, parent Rev) [16]byte {
 	h.Sum(out[:0])
 	return out
 }
+
+// Size is the memory that the parser keeps, in bytes.
+func (p *Parser) Size() int { return cap(p.scan.out) }

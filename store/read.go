@@ -305,3 +305,20 @@ func (v *Snapshot) ChangesDescending(visit func(*Row) error) error {
 	}
 	return endScan(it, err)
 }
+
+// Counts are the counts of the view, without the size on disk, which costs more.
+func (v *Snapshot) Counts() Stats {
+	return Stats{Seq: v.stats.Seq, Docs: v.stats.Docs, Deleted: v.stats.Deleted}
+}
+
+// Head is Get without the body.
+func (v *Snapshot) Head(id string) (*Row, error) {
+	m, err := v.meta(id)
+	if err != nil {
+		return nil, err
+	}
+	if m == nil {
+		return nil, NotFound("missing")
+	}
+	return v.winner(id, m, false)
+}

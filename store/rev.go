@@ -113,3 +113,6 @@ func compareRevs(a, b Rev) int {
 	}
 	return bytes.Compare(a.key(), b.key())
 }
+
+// CompareRevs orders by generation, then by hash.
+func CompareRevs(a, b Rev) int { return compareRevs(a, b) }

@@ -319,3 +319,6 @@ func NewUUID() string {
 	_, _ = rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
 }
+
+// MaxDocument is the largest document that is taken, in bytes.
+func (s *Store) MaxDocument() int { return s.opts.MaxDocument }

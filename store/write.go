@@ -35,7 +35,7 @@ func (d *Database) Write(ctx context.Context, docs []Doc, o WriteOptions) ([]Res
 	for i := range docs {
 		doc := &docs[i]
 		if doc.ID == "" {
-			doc.ID = newID()
+			doc.ID = NewID()
 		}
 		results[i].ID = doc.ID
 		results[i].Err = d.check(doc, o)
@@ -84,8 +84,8 @@ func (d *Database) Put(ctx context.Context, raw []byte) (string, error) {
 	return results[0].Rev.String(), nil
 }
 
-// newID makes a document id of 32 hexadecimal digits that sorts by the time it was made.
-func newID() string {
+// NewID makes a document id of 32 hexadecimal digits that sorts by the time it was made.
+func NewID() string {
 	at := strconv.FormatInt(time.Now().UnixMicro(), 16)
 	return "0" + at + NewUUID()[1+len(at):]
 }

@@ -25,7 +25,7 @@ const (
 
 const (
 	pendingLimit = 256     // changed documents that a query takes along instead of bringing the index up to date
-	catchUpLimit = 4 << 20 // bytes after which a batch is written
+	catchUpLimit = 512 << 10 // bytes after which a batch is written, small enough not to hold up writers
 	roundsLimit  = 4       // catch-ups before a query takes along whatever writers have added meanwhile
 )
 

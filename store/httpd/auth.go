@@ -1,0 +1,251 @@
+package httpd
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/adlayer/after/store"
+)
+
+// identity is who asks.
+type identity struct {
+	name  string // empty: nobody
+	roles []string
+	admin bool   // of the server
+	via   string // how it was shown: "default" (basic), "cookie"
+}
+
+// authenticator knows passwords. A credential that was checked once is remembered by its keyed digest, so that it costs no hashing again.
+type authenticator struct {
+	store  *store.Store
+	key    [32]byte
+	admins map[string]func(password string) bool
+
+	mu      sync.RWMutex
+	checked map[[32]byte]checkedUser
+	secrets map[[32]byte]*identity
+}
+
+// maxChecked bounds what is remembered; beyond it all is forgotten and checked anew.
+const maxChecked = 4096
+
+func newAuthenticator(st *store.Store, admins map[string]string) *authenticator {
+	a := &authenticator{
+		store: st, admins: map[string]func(string) bool{},
+		checked: map[[32]byte]checkedUser{}, secrets: map[[32]byte]*identity{},
+	}
+	_, _ = rand.Read(a.key[:]) // never fails
+	for name, password := range admins {
+		a.admins[name] = verifier(password)
+	}
+	return a
+}
+
+// verifier compares a password with one from the configuration: a hash of CouchDB's, or plain text.
+func verifier(want string) func(string) bool {
+	if h, ok := parseHash(want); ok {
+		return h.matches
+	}
+	wanted := sha256.Sum256([]byte(want))
+	return func(password string) bool {
+		got := sha256.Sum256([]byte(password))
+		return subtle.ConstantTimeCompare(got[:], wanted[:]) == 1
+	}
+}
+
+func (a *authenticator) digest(kind byte, text string) (out [32]byte) {
+	m := hmac.New(sha256.New, a.key[:])
+	_, _ = m.Write([]byte{kind})
+	_, _ = m.Write([]byte(text))
+	m.Sum(out[:0])
+	return out
+}
+
+func unauthorized(reason string) error {
+	return &store.Error{Status: http.StatusUnauthorized, Name: "unauthorized", Reason: reason}
+}
+
+func wrongPassword() error { return unauthorized("Name or password is incorrect.") }
+
+// identify finds out who asks. No credentials are nobody; wrong ones are an error.
+func (a *authenticator) identify(r *http.Request) (*identity, error) {
+	header := r.Header.Get("Authorization")
+	if scheme, rest, _ := strings.Cut(header, " "); strings.EqualFold(scheme, "Basic") {
+		return a.basic(rest)
+	}
+	if cookie, err := r.Cookie(cookieName); err == nil && cookie.Value != "" {
+		return a.cookie(cookie.Value)
+	}
+	return &identity{}, nil
+}
+
+func (a *authenticator) basic(text string) (*identity, error) {
+	digest := a.digest('b', text)
+	a.mu.RLock()
+	who := a.secrets[digest]
+	a.mu.RUnlock()
+	if who != nil {
+		return who, nil
+	}
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
+	if err != nil {
+		return nil, store.BadRequest("Authorization header has invalid base64 value")
+	}
+	name, password, _ := strings.Cut(string(raw), ":")
+	who, lasting, err := a.check(name, password)
+	if err != nil {
+		return nil, err
+	}
+	if lasting {
+		a.mu.Lock()
+		if len(a.secrets) >= maxChecked {
+			clear(a.secrets)
+		}
+		a.secrets[digest] = who
+		a.mu.Unlock()
+	}
+	return who, nil
+}
+
+// check verifies a name and a password. lasting tells that the answer cannot change while the server runs.
+func (a *authenticator) check(name, password string) (who *identity, lasting bool, err error) {
+	if name == "" && password == "" {
+		return &identity{}, true, nil
+	}
+	if matches, ok := a.admins[name]; ok {
+		if !matches(password) {
+			return nil, false, wrongPassword()
+		}
+		return &identity{name: name, roles: []string{"_admin"}, admin: true, via: "default"}, true, nil
+	}
+	who, err = a.user(name, password)
+	return who, false, err
+}
+
+func (c *call) needAdmin() error {
+	if c.who.admin {
+		return nil
+	}
+	return unauthorized("You are not a server admin.")
+}
+
+const defaultSecurity = `{"members":{"roles":["_admin"]},"admins":{"roles":["_admin"]}}`
+
+// securityObject is a database's _security as it is enforced.
+type securityObject struct {
+	raw     []byte
+	Admins  people `json:"admins"`
+	Members people `json:"members"`
+	// Readers is the old name of members.
+	Readers *people `json:"readers"`
+}
+
+type people struct {
+	Names []string `json:"names"`
+	Roles []string `json:"roles"`
+}
+
+func (p *people) empty() bool { return len(p.Names) == 0 && len(p.Roles) == 0 }
+
+func (p *people) has(who *identity) bool {
+	if who.name != "" && slices.Contains(p.Names, who.name) {
+		return true
+	}
+	for _, role := range who.roles {
+		if slices.Contains(p.Roles, role) {
+			return true
+		}
+	}
+	return false
+}
+
+func checkSecurity(raw []byte) error {
+	if _, err := parseSecurity(raw); err != nil || raw[0] != '{' {
+		return store.BadRequest("The security object must have `admins` and `members` with lists of strings as `names` and `roles`.")
+	}
+	return nil
+}
+
+func parseSecurity(raw []byte) (*securityObject, error) {
+	if raw == nil {
+		raw = []byte(defaultSecurity)
+	}
+	sec := &securityObject{raw: raw}
+	if err := json.Unmarshal(raw, sec); err != nil {
+		return nil, err
+	}
+	if sec.Readers != nil && sec.Members.empty() {
+		sec.Members = *sec.Readers
+	}
+	return sec, nil
+}
+
+// securityKey is where a database keeps its parsed security object.
+type securityKey struct{}
+
+type securityCache struct {
+	mu  sync.Mutex
+	sec *securityObject
+}
+
+func (c *call) securityObject() (*securityObject, error) {
+	cache, ok := c.db.Attach(securityKey{}, func() any { return new(securityCache) }).(*securityCache)
+	if !ok {
+		cache = new(securityCache)
+	}
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	raw := c.db.Security()
+	if raw == nil {
+		raw = []byte(defaultSecurity)
+	}
+	if cache.sec != nil && bytes.Equal(cache.sec.raw, raw) {
+		return cache.sec, nil
+	}
+	sec, err := parseSecurity(raw)
+	if err == nil {
+		cache.sec = sec
+	}
+	return sec, err
+}
+
+// needMember lets members, admins and, where there are no members, everybody in.
+func (c *call) needMember() error {
+	if c.who.admin {
+		return nil
+	}
+	sec, err := c.securityObject()
+	if err != nil {
+		return err
+	}
+	if sec.Members.empty() || sec.Members.has(c.who) || sec.Admins.has(c.who) {
+		return nil
+	}
+	if c.who.name == "" {
+		return unauthorized("You are not authorized to access this db.")
+	}
+	return &store.Error{Status: http.StatusForbidden, Name: "forbidden", Reason: "You are not allowed to access this db."}
+}
+
+func (c *call) needDatabaseAdmin() error {
+	if c.who.admin {
+		return nil
+	}
+	sec, err := c.securityObject()
+	if err != nil {
+		return err
+	}
+	if sec.Admins.has(c.who) {
+		return nil
+	}
+	return unauthorized("You are not a db or server admin.")
+}

@@ -1,0 +1,103 @@
+package httpd
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/adlayer/after/store"
+)
+
+// buffers are used again from request to request; very large ones are left to the collector.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }} //nolint:gochecknoglobals // a pool is shared by nature
+
+const keepBuffer = 4 << 20
+
+func putBuffer(b *bytes.Buffer) {
+	if b.Cap() <= keepBuffer {
+		b.Reset()
+		buffers.Put(b)
+	}
+}
+
+func getBuffer() *bytes.Buffer {
+	b, ok := buffers.Get().(*bytes.Buffer)
+	if !ok {
+		b = new(bytes.Buffer)
+	}
+	return b
+}
+
+// body reads the request's body. done gives its memory back.
+func (c *call) body() (raw []byte, done func(), err error) {
+	limit := c.s.opts.MaxRequest
+	if c.r.ContentLength > limit {
+		return nil, nil, requestTooLarge()
+	}
+	b := getBuffer()
+	var src io.Reader = c.r.Body
+	switch encoding := c.r.Header.Get("Content-Encoding"); encoding {
+	case "", "identity":
+		if n := c.r.ContentLength; n > 0 {
+			b.Grow(int(min(n, 64<<20)) + bytes.MinRead)
+		}
+	case "gzip":
+		z, err := gzip.NewReader(io.LimitReader(c.r.Body, limit))
+		if err != nil {
+			putBuffer(b)
+			return nil, nil, store.BadRequest("Request body is not properly gzipped.")
+		}
+		src = z
+	default:
+		putBuffer(b)
+		return nil, nil, badType(encoding + " is not a supported content encoding.")
+	}
+	if _, err := b.ReadFrom(io.LimitReader(src, limit+1)); err != nil {
+		putBuffer(b)
+		if errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) {
+			return nil, nil, store.BadRequest("Request body is not properly gzipped.")
+		}
+		return nil, nil, store.BadRequest("The request body could not be read: %v", err)
+	}
+	if int64(b.Len()) > limit {
+		putBuffer(b)
+		return nil, nil, requestTooLarge()
+	}
+	return b.Bytes(), func() { putBuffer(b) }, nil
+}
+
+func requestTooLarge() error {
+	return &store.Error{Status: http.StatusRequestEntityTooLarge, Name: "too_large", Reason: "the request entity is too large"}
+}
+
+// object reads a body that is a JSON object into its members. A missing body counts as {} where empty allows it.
+func (c *call) object(empty bool) (map[string]json.RawMessage, error) {
+	raw, done, err := c.body()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if len(raw) == 0 && empty {
+		return map[string]json.RawMessage{}, nil
+	}
+	return decodeObject(raw)
+}
+
+func decodeObject(raw []byte) (map[string]json.RawMessage, error) {
+	canonical, err := store.Canonical(raw)
+	if err != nil {
+		return nil, err
+	}
+	if canonical[0] != '{' {
+		return nil, store.BadRequest("Request body must be a JSON object")
+	}
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal(canonical, &m); err != nil {
+		return nil, store.BadRequest("invalid UTF-8 JSON")
+	}
+	return m, nil
+}

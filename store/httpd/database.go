@@ -1,0 +1,269 @@
+package httpd
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/adlayer/after/store"
+)
+
+// database answers what is addressed to a database.
+func (c *call) database() error {
+	name := c.path[0]
+	if what, ok := serverMissing[name]; ok {
+		return store.NotImplemented(what)
+	}
+	c.path = c.path[1:]
+	if len(c.path) == 0 {
+		switch c.r.Method {
+		case http.MethodPut:
+			return c.createDatabase(name)
+		case http.MethodDelete:
+			return c.dropDatabase(name)
+		}
+	}
+	db, err := c.s.store.Database(name)
+	if err != nil {
+		return err
+	}
+	c.db = db
+	if err := c.needMember(); err != nil {
+		return err
+	}
+	if len(c.path) == 0 {
+		return c.root()
+	}
+	if serve, ok := databaseRoutes[c.path[0]]; ok {
+		return serve(c)
+	}
+	return c.document()
+}
+
+// databaseRoutes are the paths of a database that are no documents.
+var databaseRoutes = map[string]func(*call) error{ //nolint:gochecknoglobals // a constant table
+	"_all_docs":           (*call).allDocs,
+	"_design_docs":        (*call).designDocs,
+	"_local_docs":         (*call).localDocs,
+	"_bulk_docs":          (*call).bulkDocs,
+	"_bulk_get":           (*call).bulkGet,
+	"_changes":            (*call).changes,
+	"_revs_diff":          (*call).revsDiff,
+	"_missing_revs":       (*call).missingRevs,
+	"_find":               (*call).findRoute,
+	"_explain":            (*call).findRoute,
+	"_index":              (*call).findRoute,
+	"_security":           (*call).security,
+	"_revs_limit":         (*call).revsLimit,
+	"_ensure_full_commit": (*call).fullCommit,
+	"_compact":            (*call).compact,
+	"_view_cleanup":       (*call).viewCleanup,
+	"_purge":              missing("Purging (_purge)"),
+	"_purged_infos_limit": missing("Purging (_purged_infos_limit)"),
+	"_shards":             missing("Sharding (_shards)"),
+	"_sync_shards":        missing("Sharding (_sync_shards)"),
+	"_partition":          missing("Partitions (_partition)"),
+	"_search":             missing("Text search (_search)"),
+	"_temp_view":          missing("Temporary views (_temp_view)"),
+	"_auto_purge":         missing("Purging (_auto_purge)"),
+}
+
+func missing(what string) func(*call) error {
+	return func(*call) error { return store.NotImplemented(what) }
+}
+
+func (c *call) createDatabase(name string) error {
+	if err := c.needAdmin(); err != nil {
+		return err
+	}
+	for _, p := range []string{"q", "n"} {
+		if c.q.Has(p) {
+			if n, err := strconv.Atoi(c.q.Get(p)); err != nil || n < 1 {
+				return store.BadRequest("The `%s` value should be a positive integer.", p)
+			}
+		}
+	}
+	switch c.q.Get("partitioned") {
+	case "", "false":
+	case "true":
+		return store.NotImplemented("A partitioned database")
+	default:
+		return store.BadRequest("Invalid `partitioned` parameter")
+	}
+	if _, err := c.s.store.CreateDatabase(c.r.Context(), name); err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", c.base()+"/"+escape(name))
+	return c.answer(http.StatusCreated, []byte(`{"ok":true}`))
+}
+
+func (c *call) dropDatabase(name string) error {
+	if err := c.needAdmin(); err != nil {
+		return err
+	}
+	if c.q.Has("rev") {
+		return store.BadRequest("You tried to DELETE a database with a ?=rev parameter. Did you mean to DELETE a document instead?")
+	}
+	if err := c.s.store.DropDatabase(c.r.Context(), name); err != nil {
+		return err
+	}
+	return c.ok()
+}
+
+// escape encodes one part of a path as CouchDB does in Location.
+func escape(part string) string {
+	return strings.ReplaceAll(url.QueryEscape(part), "+", "%20")
+}
+
+// root is the database itself.
+func (c *call) root() error {
+	switch c.r.Method {
+	case http.MethodGet, http.MethodHead:
+		b, err := appendInfo(nil, c.db)
+		if err != nil {
+			return err
+		}
+		return c.answer(http.StatusOK, b)
+	case http.MethodPost:
+		return c.postDocument()
+	}
+	return c.allow(http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPost)
+}
+
+// appendInfo adds what GET /db answers.
+func appendInfo(b []byte, db *store.Database) ([]byte, error) {
+	snap, err := db.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	st := snap.Stats()
+	_ = snap.Close() // has no error to give
+	b = append(b, `{"instance_start_time":"`...)
+	b = strconv.AppendInt(b, db.Created().Unix(), 10)
+	b = append(b, `","db_name":`...)
+	b = store.AppendString(b, db.Name())
+	b = append(b, `,"purge_seq":"0-`...)
+	b = append(b, seqTag(db)...)
+	b = append(b, `","update_seq":"`...)
+	b = appendSeq(b, db, st.Seq)
+	size := strconv.FormatUint(st.Disk, 10)
+	b = append(b, `","sizes":{"file":`+size+`,"external":`+size+`,"active":`+size+`},"props":{},"doc_del_count":`...)
+	b = strconv.AppendInt(b, st.Deleted, 10)
+	b = append(b, `,"doc_count":`...)
+	b = strconv.AppendInt(b, st.Docs, 10)
+	b = append(b, `,"disk_format_version":8,"compact_running":`...)
+	b = strconv.AppendBool(b, db.Compacting())
+	return append(b, `,"cluster":{"q":1,"n":1,"w":1,"r":1}}`...), nil
+}
+
+func (c *call) findRoute() error {
+	if c.path[0] != "_index" {
+		if err := c.allow(http.MethodPost); err != nil {
+			return err
+		}
+	}
+	return c.find(strings.Join(c.path, "/"))
+}
+
+func (c *call) fullCommit() error {
+	if err := c.allow(http.MethodPost); err != nil {
+		return err
+	}
+	if err := c.wantJSON(); err != nil {
+		return err
+	}
+	at := strconv.FormatInt(c.db.Created().Unix(), 10)
+	return c.answer(http.StatusCreated, []byte(`{"ok":true,"instance_start_time":"`+at+`"}`))
+}
+
+func (c *call) compact() error {
+	if err := c.maintenance(); err != nil {
+		return err
+	}
+	if len(c.path) > 1 {
+		return store.NotFound("missing")
+	}
+	c.db.Compact()
+	return c.answer(http.StatusAccepted, []byte(`{"ok":true}`))
+}
+
+func (c *call) viewCleanup() error {
+	if err := c.maintenance(); err != nil {
+		return err
+	}
+	return c.answer(http.StatusAccepted, []byte(`{"ok":true}`))
+}
+
+func (c *call) maintenance() error {
+	if err := c.allow(http.MethodPost); err != nil {
+		return err
+	}
+	if err := c.needDatabaseAdmin(); err != nil {
+		return err
+	}
+	return c.wantJSON()
+}
+
+func (c *call) revsLimit() error {
+	switch c.r.Method {
+	case http.MethodGet:
+		return c.answer(http.StatusOK, strconv.AppendUint(nil, c.db.RevsLimit(), 10))
+	case http.MethodPut:
+	default:
+		return c.allow(http.MethodPut, http.MethodGet)
+	}
+	if err := c.needDatabaseAdmin(); err != nil {
+		return err
+	}
+	raw, done, err := c.body()
+	if err != nil {
+		return err
+	}
+	defer done()
+	if raw, err = store.Canonical(raw); err != nil {
+		return err
+	}
+	n, err := strconv.ParseUint(string(raw), 10, 32)
+	if err != nil {
+		return store.BadRequest("`revs_limit` must be a positive integer")
+	}
+	if err := c.db.SetRevsLimit(c.r.Context(), n); err != nil {
+		return err
+	}
+	return c.ok()
+}
+
+func (c *call) security() error {
+	switch c.r.Method {
+	case http.MethodGet:
+		raw := c.db.Security()
+		if raw == nil {
+			raw = json.RawMessage(defaultSecurity)
+		}
+		return c.answer(http.StatusOK, bytes.Clone(raw))
+	case http.MethodPut:
+	default:
+		return c.allow(http.MethodPut, http.MethodGet)
+	}
+	if err := c.needDatabaseAdmin(); err != nil {
+		return err
+	}
+	raw, done, err := c.body()
+	if err != nil {
+		return err
+	}
+	defer done()
+	if raw, err = store.Canonical(raw); err != nil {
+		return err
+	}
+	if err := checkSecurity(raw); err != nil {
+		return err
+	}
+	if err := c.db.SetSecurity(c.r.Context(), raw); err != nil {
+		return err
+	}
+	return c.ok()
+}

@@ -1,0 +1,381 @@
+package httpd
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/adlayer/after/store"
+)
+
+const (
+	designPrefix = "_design/"
+	localPrefix  = "_local/"
+)
+
+// document answers what is addressed to a document: c.path is its id, in parts where it begins with _design or _local.
+func (c *call) document() error {
+	id, rest := c.path[0], c.path[1:]
+	if (id == "_design" || id == "_local") && len(rest) > 0 {
+		id, rest = id+"/"+rest[0], rest[1:]
+	}
+	if len(rest) > 0 {
+		return c.below(id, rest)
+	}
+	switch c.r.Method {
+	case http.MethodGet, http.MethodHead:
+		return c.getDocument(id)
+	case http.MethodPut:
+		return c.putDocument(id)
+	case http.MethodDelete:
+		return c.deleteDocument(id)
+	case http.MethodPost:
+		if _, err := c.find1(id); err != nil && strings.HasPrefix(id, "_") && !strings.HasPrefix(id, designPrefix) {
+			return store.BadRequest("Referer header required.")
+		}
+		return store.NotImplemented("Uploading attachments by a form")
+	case "COPY":
+		return store.NotImplemented("COPY")
+	}
+	return c.allow(http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, "COPY")
+}
+
+// find1 reads a document's winner in a snapshot of its own.
+func (c *call) find1(id string) (*store.Row, error) {
+	snap, err := c.db.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	defer snap.Close() //nolint:errcheck // it has none to give
+	return snap.Get(id)
+}
+
+// below is an attachment, or a function of a design document.
+func (c *call) below(id string, rest []string) error {
+	if strings.HasPrefix(id, designPrefix) {
+		switch rest[0] {
+		case "_view":
+			return store.NotImplemented("A view (_view)")
+		case "_show", "_list", "_update", "_rewrite", "_search", "_nouveau", "_info":
+			return store.NotImplemented("A design function (" + rest[0] + ")")
+		}
+	}
+	if c.r.Method == http.MethodGet || c.r.Method == http.MethodHead {
+		row, err := c.find1(id)
+		switch {
+		case err != nil:
+			return err
+		case row.Deleted:
+			return store.NotFound("deleted")
+		}
+		return store.NotFound("Document is missing attachment")
+	}
+	return store.NotImplemented("An attachment")
+}
+
+// readOptions are what GET can add to a document.
+type readOptions struct {
+	revs, revsInfo, conflicts, deletedConflicts, localSeq, latest bool
+}
+
+func (c *call) readOptions() readOptions {
+	meta := c.flag("meta")
+	return readOptions{
+		revs: c.flag("revs"), revsInfo: c.flag("revs_info") || meta, conflicts: c.flag("conflicts") || meta,
+		deletedConflicts: c.flag("deleted_conflicts") || meta, localSeq: c.flag("local_seq"), latest: c.flag("latest"),
+	}
+}
+
+// adorned tells whether the answer is more than one revision, so that the revision is no ETag for it.
+func (o readOptions) adorned() bool {
+	return o.revsInfo || o.conflicts || o.deletedConflicts || o.localSeq
+}
+
+func (o readOptions) needTree() bool { return o.revs || o.adorned() || o.latest }
+
+func (c *call) getDocument(id string) error {
+	snap, err := c.db.Snapshot()
+	if err != nil {
+		return err
+	}
+	defer snap.Close() //nolint:errcheck // it has none to give
+	if strings.HasPrefix(id, localPrefix) {
+		return c.getLocal(snap, id)
+	}
+	if open := c.q.Get("open_revs"); open != "" && open != "[]" {
+		return c.openRevs(snap, id, open)
+	}
+	o := c.readOptions()
+	if !c.q.Has("rev") && !o.needTree() {
+		row, err := snap.Get(id)
+		switch {
+		case err != nil:
+			return err
+		case row.Deleted:
+			return store.NotFound("deleted")
+		}
+		return c.sendDocument(row, row.AppendJSON(nil), true)
+	}
+	return c.getRevision(snap, id, o)
+}
+
+func (c *call) getLocal(snap *store.Snapshot, id string) error {
+	row, err := snap.Local(id)
+	if err != nil {
+		return err
+	}
+	doc := row.AppendJSON(nil)
+	c.w.Header().Set("ETag", etagOf(doc))
+	return c.answer(http.StatusOK, doc)
+}
+
+// sendDocument sends a document, or says that it is the one the client has. An adorned one has an ETag only while that is what CouchDB does:
+// none.
+func (c *call) sendDocument(row *store.Row, doc []byte, tag bool) error {
+	if tag {
+		etag := `"` + row.Rev.String() + `"`
+		c.w.Header().Set("ETag", etag)
+		if c.r.Header.Get("If-None-Match") == etag {
+			c.w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+	}
+	return c.answer(http.StatusOK, doc)
+}
+
+func (c *call) getRevision(snap *store.Snapshot, id string, o readOptions) error {
+	var want store.Rev
+	if c.q.Has("rev") {
+		var err error
+		if want, err = store.ParseRev(c.q.Get("rev")); err != nil {
+			return err
+		}
+	}
+	tree, err := snap.Tree(id)
+	if err != nil {
+		return err
+	}
+	target := tree.Winner()
+	switch {
+	case want.IsZero():
+		if target.Deleted {
+			return store.NotFound("deleted")
+		}
+	case o.latest && len(tree.LeavesOf(want)) > 0:
+		leaves := tree.LeavesOf(want)
+		target = leaves[0]
+		if c.q.Has("rev") && !target.Deleted {
+			target = tree.Winner()
+		}
+	default:
+		found, ok := tree.Find(want)
+		if !ok {
+			return store.NotFound("missing")
+		}
+		target = found
+	}
+	row, err := snap.Revision(tree, target)
+	if err != nil {
+		return err
+	}
+	doc, extra, err := adorn(snap, tree, row, o)
+	if err != nil {
+		return err
+	}
+	return c.sendDocument(row, doc, !extra)
+}
+
+// adorn makes the document with what was asked for beside it. extra tells that something of it can change while the revision does not.
+func adorn(snap *store.Snapshot, tree *store.Tree, row *store.Row, o readOptions) (doc []byte, extra bool, err error) {
+	doc = row.AppendJSON(nil)
+	doc = doc[:len(doc)-1]
+	if o.revs {
+		doc = appendRevisions(doc, tree.Path(row.Rev))
+	}
+	if o.revsInfo {
+		extra = true
+		if doc, err = appendRevsInfo(doc, snap, tree, row.Rev); err != nil {
+			return nil, false, err
+		}
+	}
+	if o.conflicts || o.deletedConflicts {
+		before := len(doc)
+		doc = appendConflicts(doc, tree, row.Rev, o)
+		extra = extra || len(doc) > before
+	}
+	if o.localSeq {
+		extra = true
+		doc = appendUint(append(doc, `,"_local_seq":`...), tree.Seq())
+	}
+	return append(doc, '}'), extra, nil
+}
+
+func appendRevisions(b []byte, path []store.Revision) []byte {
+	b = appendUint(append(b, `,"_revisions":{"start":`...), path[0].Rev.Pos)
+	b = append(b, `,"ids":[`...)
+	for i, r := range path {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = store.AppendString(b, r.Rev.Hash())
+	}
+	return append(b, "]}"...)
+}
+
+func appendRevsInfo(b []byte, snap *store.Snapshot, tree *store.Tree, rev store.Rev) ([]byte, error) {
+	b = append(b, `,"_revs_info":[`...)
+	for i, r := range tree.Path(rev) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		there, err := snap.HasBody(r)
+		if err != nil {
+			return nil, err
+		}
+		status := "missing"
+		switch {
+		case r.Deleted:
+			status = "deleted"
+		case there:
+			status = "available"
+		}
+		b = append(r.Rev.Append(append(b, `{"rev":"`...)), `","status":"`+status+`"}`...)
+	}
+	return append(b, ']'), nil
+}
+
+func appendConflicts(b []byte, tree *store.Tree, rev store.Rev, o readOptions) []byte {
+	var live, dead []store.Rev
+	for _, leaf := range tree.Leaves() {
+		switch {
+		case leaf.Rev == rev:
+		case leaf.Deleted:
+			dead = append(dead, leaf.Rev)
+		default:
+			live = append(live, leaf.Rev)
+		}
+	}
+	if o.conflicts && len(live) > 0 {
+		b = appendRevList(append(b, `,"_conflicts":`...), live)
+	}
+	if o.deletedConflicts && len(dead) > 0 {
+		b = appendRevList(append(b, `,"_deleted_conflicts":`...), dead)
+	}
+	return b
+}
+
+func appendRevList(b []byte, revs []store.Rev) []byte {
+	b = append(b, '[')
+	for i, r := range revs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(r.Append(append(b, '"')), '"')
+	}
+	return append(b, ']')
+}
+
+// openRevs answers several revisions at once: all leaves, or those that are named.
+func (c *call) openRevs(snap *store.Snapshot, id, text string) error {
+	if accept := c.r.Header.Get("Accept"); !strings.Contains(accept, "application/json") && !strings.Contains(accept, "*/*") {
+		return store.NotImplemented("Sending revisions as multipart (ask with Accept: application/json)")
+	}
+	o := c.readOptions()
+	var revs []store.Rev
+	if text != "all" {
+		var err error
+		if revs, err = parseRevList([]byte(text)); err != nil {
+			return err
+		}
+	}
+	found, err := leavesOrRevs(snap, id, revs, text == "all", o)
+	if err != nil {
+		return err
+	}
+	b := []byte{'['}
+	for i, f := range found {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if f.doc != nil {
+			b = append(append(append(b, `{"ok":`...), f.doc...), '}')
+		} else {
+			b = append(f.rev.Append(append(b, `{"missing":"`...)), `"}`...)
+		}
+	}
+	return c.answer(http.StatusOK, append(b, ']'))
+}
+
+func parseRevList(raw []byte) ([]store.Rev, error) {
+	canonical, err := store.Canonical(raw)
+	if err != nil {
+		return nil, err
+	}
+	var texts []string
+	if json.Unmarshal(canonical, &texts) != nil {
+		return nil, store.BadRequest("Invalid rev format")
+	}
+	revs := make([]store.Rev, len(texts))
+	for i, text := range texts {
+		if revs[i], err = store.ParseRev(text); err != nil {
+			return nil, err
+		}
+	}
+	return revs, nil
+}
+
+// openRev is one revision asked for: its document, or nil where it is not there.
+type openRev struct {
+	rev store.Rev
+	doc []byte
+}
+
+// leavesOrRevs reads all leaves of a document, or the revisions named (with o.latest the leaves that descend from them). A 404 only for all
+// leaves of a document that was never there.
+func leavesOrRevs(snap *store.Snapshot, id string, revs []store.Rev, all bool, o readOptions) ([]openRev, error) {
+	tree, err := snap.Tree(id)
+	if err != nil && (all || !store.IsNotFound(err)) {
+		return nil, err
+	}
+	var out []openRev
+	add := func(r store.Revision) error {
+		row, err := snap.Revision(tree, r)
+		if store.IsNotFound(err) {
+			out = append(out, openRev{rev: r.Rev})
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		doc, _, err := adorn(snap, tree, row, o)
+		out = append(out, openRev{r.Rev, doc})
+		return err
+	}
+	if all {
+		for _, leaf := range byRev(tree.Leaves()) {
+			if err := add(leaf); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	}
+	for _, rev := range revs {
+		var targets []store.Revision
+		if tree != nil {
+			if o.latest {
+				targets = byRev(tree.LeavesOf(rev))
+			} else if r, ok := tree.Find(rev); ok {
+				targets = []store.Revision{r}
+			}
+		}
+		if len(targets) == 0 {
+			out = append(out, openRev{rev: rev})
+		}
+		for _, r := range targets {
+			if err := add(r); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}

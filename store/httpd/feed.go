@@ -1,0 +1,400 @@
+package httpd
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/adlayer/after/store"
+)
+
+// feed sends changes. Rows are gathered into a buffer from a short-lived snapshot and written when it is full or nothing more is ready, so
+// that a slow reader holds nothing of the store.
+type feed struct {
+	c    *call
+	q    *changesQuery
+	db   *store.Database
+	last uint64 // the newest sequence that was dealt with
+	sent int    // rows
+	buf  []byte
+	ctl  *http.ResponseController
+}
+
+const (
+	feedBuffer   = 128 << 10
+	feedDeadline = 2 * time.Minute // for one write to be taken
+)
+
+func (f *feed) run() error {
+	// Before anything is sent, so that a database that has gone is a 404.
+	snap, err := f.db.Snapshot()
+	if err != nil {
+		return err
+	}
+	_ = snap.Close() // has no error to give
+	b := getBuffer()
+	defer putBuffer(b)
+	b.Grow(feedBuffer + feedBuffer/4)
+	f.buf = b.AvailableBuffer()
+	f.ctl = http.NewResponseController(f.c.w)
+	if f.q.feed == "eventsource" {
+		f.c.w.Header().Set("Cache-Control", "no-cache")
+		f.c.setHead("text/event-stream")
+	} else {
+		f.c.setHead("application/json")
+	}
+	if f.q.feed == "normal" {
+		f.c.w.Header().Set("ETag", f.c.changesTag())
+	}
+	f.c.w.WriteHeader(http.StatusOK)
+	f.open()
+	if err := f.follow(); err != nil {
+		// The head has gone out: all that can be told now is that the answer is not complete.
+		f.c.s.log.WithError(err).WithField("database", f.db.Name()).Debug("store: a feed ended early")
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+// open writes what comes before the first row.
+func (f *feed) open() {
+	switch f.q.feed {
+	case "continuous", "eventsource":
+		f.beat()
+	default:
+		f.buf = append(f.buf, `{"results":[`...)
+		f.buf = append(f.buf, '\n')
+	}
+}
+
+// beat writes an empty message.
+func (f *feed) beat() {
+	if f.q.feed == "eventsource" {
+		f.buf = append(f.buf, "event: heartbeat\ndata: \n\n"...)
+	} else {
+		f.buf = append(f.buf, '\n')
+	}
+}
+
+func (f *feed) flush() error {
+	if len(f.buf) == 0 {
+		return nil
+	}
+	_ = f.ctl.SetWriteDeadline(time.Now().Add(feedDeadline)) // not every ResponseWriter has deadlines
+	_, err := f.c.w.Write(f.buf)
+	f.buf = f.buf[:0]
+	if err == nil && f.q.feed != "normal" {
+		err = f.ctl.Flush()
+	}
+	return err
+}
+
+func (f *feed) follow() error {
+	if f.q.descending {
+		return f.descend()
+	}
+	f.c.s.feeds.Add(1)
+	defer f.c.s.feeds.Done()
+	clock := newFeedClock(f.q)
+	defer clock.stop()
+	for {
+		news := f.db.Wait()
+		pending, full, err := f.gather()
+		if err != nil {
+			return err
+		}
+		done := f.full() || f.q.feed == "normal" || (f.q.feed == "longpoll" && f.sent > 0)
+		switch {
+		case full && !f.full():
+			if err := f.flush(); err != nil {
+				return err
+			}
+			continue
+		case done || f.db.Gone():
+			f.close(pending)
+			return f.flush()
+		}
+		if err := f.flush(); err != nil {
+			return err
+		}
+		ended, err := f.wait(news, clock)
+		if err != nil {
+			return err
+		}
+		if ended {
+			f.close(0)
+			return f.flush()
+		}
+	}
+}
+
+// wait blocks until there may be news, sending heartbeats. ended tells that the feed is over.
+func (f *feed) wait(news <-chan struct{}, clock *feedClock) (ended bool, err error) {
+	for {
+		select {
+		case <-news:
+			return false, nil
+		case <-f.c.r.Context().Done():
+			return true, context.Cause(f.c.r.Context())
+		case <-f.c.s.ctx.Done():
+			return true, nil
+		case <-clock.timeout():
+			return true, nil
+		case <-clock.beat():
+			f.beat()
+			if err := f.flush(); err != nil {
+				return true, err
+			}
+		}
+	}
+}
+
+func (f *feed) full() bool { return f.q.limit >= 0 && f.sent >= f.q.limit }
+
+// gather reads rows behind last into the buffer: until there are no more, the buffer is full or the limit is reached. pending is the number
+// of rows behind the last one.
+func (f *feed) gather() (pending int64, more bool, err error) {
+	snap, err := f.db.Snapshot()
+	if err != nil {
+		if f.db.Gone() {
+			return 0, false, nil
+		}
+		return 0, false, err
+	}
+	defer snap.Close() //nolint:errcheck // it has none to give
+	dropped := int64(0)
+	stopped := false
+	if !f.full() {
+		err = snap.Changes(f.last, func(row *store.Row) error {
+			if f.q.match != nil && !f.q.match(row) {
+				f.last = row.Seq
+				dropped++
+				return nil
+			}
+			if err := f.add(snap, row); err != nil {
+				return err
+			}
+			f.last = row.Seq
+			if f.full() || len(f.buf) >= feedBuffer {
+				stopped = true
+				return store.ErrStop
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, false, err
+		}
+	}
+	if stopped || f.full() {
+		if f.full() {
+			pending, err = countPending(snap, f.last)
+		}
+		if f.q.counted {
+			pending += dropped
+		}
+		return pending, stopped, err
+	}
+	f.last = max(f.last, snap.Seq())
+	if f.q.counted {
+		pending = dropped
+	}
+	return pending, false, nil
+}
+
+// maxPending is how far pending rows are counted one by one; beyond it the number is an estimate.
+const maxPending = 10_000
+
+func countPending(snap *store.Snapshot, since uint64) (n int64, err error) {
+	err = snap.Changes(since, func(*store.Row) error {
+		n++
+		if n > maxPending {
+			return store.ErrStop
+		}
+		return nil
+	})
+	if n > maxPending {
+		st := snap.Stats()
+		n = min(int64(st.Seq-since), st.Docs+st.Deleted) //nolint:gosec // sequences stay far below the limit
+	}
+	return n, err
+}
+
+// add writes one row.
+func (f *feed) add(snap *store.Snapshot, row *store.Row) error {
+	b := f.buf
+	switch f.q.feed {
+	case "eventsource":
+		b = append(b, "data: "...)
+	case "continuous":
+	default:
+		if f.sent > 0 {
+			b = append(b, ",\n"...)
+		}
+	}
+	b = append(b, `{"seq":`...)
+	if f.q.interval > 1 && f.sent%f.q.interval != 0 {
+		b = append(b, "null"...)
+	} else {
+		b = append(appendSeq(append(b, '"'), f.db, row.Seq), '"')
+	}
+	b = store.AppendString(append(b, `,"id":`...), row.ID)
+	b, err := f.addRevs(append(b, `,"changes":[`...), snap, row)
+	if err != nil {
+		return err
+	}
+	b = append(b, ']')
+	if row.Deleted {
+		b = append(b, `,"deleted":true`...)
+	}
+	if f.q.includeDocs {
+		if b, err = f.addDoc(append(b, `,"doc":`...), snap, row); err != nil {
+			return err
+		}
+	}
+	b = append(b, '}')
+	switch f.q.feed {
+	case "eventsource":
+		b = append(appendSeq(append(b, "\nid: \""...), f.db, row.Seq), "\"\n\n"...)
+	case "continuous":
+		b = append(b, '\n')
+	}
+	f.buf = b
+	f.sent++
+	return nil
+}
+
+func (f *feed) addRevs(b []byte, snap *store.Snapshot, row *store.Row) ([]byte, error) {
+	if !f.q.allLeaves || !row.Branched {
+		return append(row.Rev.Append(append(b, `{"rev":"`...)), `"}`...), nil
+	}
+	tree, err := snap.Tree(row.ID)
+	if err != nil {
+		return b, err
+	}
+	for i, leaf := range tree.Leaves() {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(leaf.Rev.Append(append(b, `{"rev":"`...)), `"}`...)
+	}
+	return b, nil
+}
+
+func (f *feed) addDoc(b []byte, snap *store.Snapshot, row *store.Row) ([]byte, error) {
+	if row.Body == nil {
+		return append(b, "null"...), nil
+	}
+	if f.q.fields != nil {
+		doc, err := project(row.AppendJSON(nil), f.q.fields)
+		return append(b, doc...), err
+	}
+	if !f.q.conflicts || !row.Branched {
+		return row.AppendJSON(b), nil
+	}
+	tree, err := snap.Tree(row.ID)
+	if err != nil {
+		return b, err
+	}
+	doc, _, err := adorn(snap, tree, row, readOptions{conflicts: true})
+	return append(b, doc...), err
+}
+
+// close writes what comes behind the last row.
+func (f *feed) close(pending int64) {
+	b := f.buf
+	switch f.q.feed {
+	case "eventsource":
+		return
+	case "continuous":
+		b = append(b, `{"last_seq":"`...)
+	default:
+		if f.sent > 0 {
+			b = append(b, '\n')
+		}
+		b = append(b, "],\n\"last_seq\":\""...)
+	}
+	b = append(appendSeq(b, f.db, f.last), `","pending":`...)
+	f.buf = append(strconv.AppendInt(b, pending, 10), "}\n"...)
+}
+
+// descend sends the rows newest first; the feed ends with the oldest.
+func (f *feed) descend() error {
+	snap, err := f.db.Snapshot()
+	if err != nil {
+		return err
+	}
+	defer snap.Close() //nolint:errcheck // it has none to give
+	f.last = snap.Seq()
+	if f.full() {
+		f.close(0)
+		return f.flush()
+	}
+	seen, limited := int64(0), false
+	err = snap.ChangesDescending(func(row *store.Row) error {
+		if limited {
+			seen++
+			return nil
+		}
+		if f.q.match != nil && !f.q.match(row) {
+			if f.q.counted {
+				seen++
+			}
+			return nil
+		}
+		f.last = row.Seq
+		if err := f.add(snap, row); err != nil {
+			return err
+		}
+		limited = f.full()
+		if len(f.buf) >= feedBuffer {
+			return f.flush()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	f.close(seen)
+	return f.flush()
+}
+
+// feedClock has the timers of one feed.
+type feedClock struct {
+	beats *time.Ticker
+	end   *time.Timer
+}
+
+func newFeedClock(q *changesQuery) *feedClock {
+	c := &feedClock{}
+	if q.heartbeat > 0 {
+		c.beats = time.NewTicker(q.heartbeat)
+	}
+	if q.timeout > 0 {
+		c.end = time.NewTimer(q.timeout)
+	}
+	return c
+}
+
+func (c *feedClock) beat() <-chan time.Time {
+	if c.beats == nil {
+		return nil
+	}
+	return c.beats.C
+}
+
+func (c *feedClock) timeout() <-chan time.Time {
+	if c.end == nil {
+		return nil
+	}
+	return c.end.C
+}
+
+func (c *feedClock) stop() {
+	if c.beats != nil {
+		c.beats.Stop()
+	}
+	if c.end != nil {
+		c.end.Stop()
+	}
+}

@@ -1,0 +1,243 @@
+// Package httpd serves a store in CouchDB's protocol, enough of it for curl, kivik and PouchDB as clients. What it does not have answers 501
+// in CouchDB's error form and names itself.
+package httpd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/adlayer/after/store"
+)
+
+// Options configure a Server. The zero value works, but lets nobody in.
+type Options struct {
+	// Admins are the server's administrators: names and passwords, plain or as CouchDB's hashes (-pbkdf2-..., -pbkdf2:sha256-...).
+	Admins map[string]string
+	// Log hears about requests that failed for the server's own reasons; nil means nobody does.
+	Log logrus.FieldLogger
+	// Version is what GET / says behind "after"; empty means "dev".
+	Version string
+	// MaxRequest is the largest request body in bytes; 0 means 256 MiB. A document has its own limit in the store's options.
+	MaxRequest int64
+	// Heartbeat is how often a feed sends an empty line where the request does not say; 0 means 60 s.
+	Heartbeat time.Duration
+	// Find answers _find, _index and _explain; nil means the server's own.
+	Find Finder
+	// Selector compiles the selector of a _changes filter; nil means the server's own.
+	Selector Selector
+}
+
+const (
+	defaultMaxRequest = 256 << 20
+	defaultHeartbeat  = time.Minute
+	// protocolVersion is the CouchDB whose behaviour this server follows; clients look at it.
+	protocolVersion = "3.5.0"
+)
+
+// Server is the handler. Its methods may be called from any goroutine.
+type Server struct {
+	store *store.Store
+	opts  Options
+	log   logrus.FieldLogger
+	auth  *authenticator
+
+	ctx   context.Context //nolint:containedctx // it ends the feeds at Close
+	stop  context.CancelFunc
+	feeds sync.WaitGroup
+}
+
+// New makes the handler for a store, which stays the caller's to close, after the server.
+func New(st *store.Store, o Options) *Server {
+	if o.Log == nil {
+		quiet := logrus.New()
+		quiet.SetOutput(io.Discard)
+		o.Log = quiet
+	}
+	if o.MaxRequest == 0 {
+		o.MaxRequest = defaultMaxRequest
+	}
+	if o.Heartbeat == 0 {
+		o.Heartbeat = defaultHeartbeat
+	}
+	if o.Version == "" {
+		o.Version = "dev"
+	}
+	if o.Find == nil {
+		o.Find = defaultFinder()
+	}
+	if o.Selector == nil {
+		o.Selector = defaultSelector()
+	}
+	s := &Server{store: st, opts: o, log: o.Log, auth: newAuthenticator(st, o.Admins)}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	return s
+}
+
+// Close ends the open feeds and waits for them. Requests after it still work; stop the listener first.
+func (s *Server) Close() error {
+	s.stop()
+	s.feeds.Wait()
+	return nil
+}
+
+// HTTPServer gives a net/http server around the handler with limits fit for an open port: slow headers end the connection, feeds may stay.
+func (s *Server) HTTPServer() *http.Server {
+	return &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 20 * time.Second,
+		IdleTimeout:       5 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+	}
+}
+
+// call is one request on its way.
+type call struct {
+	s    *Server
+	w    http.ResponseWriter
+	r    *http.Request
+	path []string // decoded, without the database
+	who  *identity
+	db   *store.Database
+	q    url.Values
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Server", "after/"+s.opts.Version)
+	c := &call{s: s, w: w, r: r}
+	if err := c.serve(); err != nil {
+		c.fail(err)
+	}
+}
+
+func (c *call) serve() error {
+	if err := c.splitPath(); err != nil {
+		return err
+	}
+	q, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		return store.BadRequest("invalid_url_encoding")
+	}
+	c.q = q
+	who, err := c.s.auth.identify(c.r)
+	if err != nil {
+		return err
+	}
+	c.who = who
+	if len(c.path) == 0 {
+		return c.welcome()
+	}
+	if serve, ok := serverRoutes[c.path[0]]; ok {
+		return serve(c)
+	}
+	return c.database()
+}
+
+// splitPath decodes the path's parts one by one, so that %2F stays within its part. As in CouchDB, a plus is a space.
+func (c *call) splitPath() error {
+	raw := strings.TrimPrefix(c.r.URL.EscapedPath(), "/")
+	raw = strings.TrimSuffix(raw, "/")
+	if raw == "" {
+		return nil
+	}
+	for part := range strings.SplitSeq(raw, "/") {
+		text, err := url.QueryUnescape(part)
+		if err != nil {
+			return store.BadRequest("invalid_url_encoding")
+		}
+		c.path = append(c.path, text)
+	}
+	return nil
+}
+
+// allow checks the method; GET allows HEAD too where it is listed.
+func (c *call) allow(methods ...string) error {
+	for _, m := range methods {
+		if c.r.Method == m {
+			return nil
+		}
+	}
+	list := strings.Join(methods, ",")
+	c.w.Header().Set("Allow", list)
+	return &store.Error{Status: http.StatusMethodNotAllowed, Name: "method_not_allowed", Reason: "Only " + list + " allowed"}
+}
+
+// wantJSON checks the content type of a request with a body.
+func (c *call) wantJSON() error {
+	kind, _, _ := strings.Cut(c.r.Header.Get("Content-Type"), ";")
+	if strings.TrimSpace(kind) == "application/json" {
+		return nil
+	}
+	return badType("Content-Type must be application/json")
+}
+
+func badType(reason string) error {
+	return &store.Error{Status: http.StatusUnsupportedMediaType, Name: "bad_content_type", Reason: reason}
+}
+
+func (c *call) setHead(kind string) {
+	h := c.w.Header()
+	h["Content-Type"] = []string{kind}
+	if h.Get("Cache-Control") == "" {
+		h["Cache-Control"] = []string{"must-revalidate"}
+	}
+}
+
+// answer sends a whole JSON answer.
+func (c *call) answer(status int, body []byte) error {
+	c.setHead("application/json")
+	c.w.WriteHeader(status)
+	if c.r.Method != http.MethodHead {
+		_, _ = c.w.Write(append(body, '\n')) // a reader that has gone is no error of ours
+	}
+	return nil
+}
+
+func (c *call) ok() error { return c.answer(http.StatusOK, []byte(`{"ok":true}`)) }
+
+// fail sends an error in CouchDB's form.
+func (c *call) fail(err error) {
+	var e *store.Error
+	switch {
+	case errors.As(err, &e):
+	case errors.Is(err, store.ErrClosed):
+		e = &store.Error{Status: http.StatusServiceUnavailable, Name: "service_unavailable", Reason: "The server is stopping."}
+	case errors.Is(err, context.Canceled):
+		return // nobody listens
+	default:
+		c.s.log.WithError(err).WithField("path", c.r.URL.Path).Error("store: a request failed")
+		e = &store.Error{Status: http.StatusInternalServerError, Name: "internal_server_error", Reason: err.Error()}
+	}
+	body := append([]byte(`{"error":`), store.AppendString(nil, e.Name)...)
+	body = append(body, `,"reason":`...)
+	body = append(store.AppendString(body, e.Reason), '}')
+	_ = c.answer(e.Status, body) // answer has no error of its own
+}
+
+func (c *call) base() string {
+	scheme := "http://"
+	if c.r.TLS != nil {
+		scheme = "https://"
+	}
+	return scheme + c.r.Host
+}
+
+// flag reads a boolean parameter; what is neither true nor false counts as false.
+func (c *call) flag(name string) bool { return c.q.Get(name) == "true" }
+
+// asError gives err as an error of the protocol.
+func asError(err error) *store.Error {
+	var e *store.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &store.Error{Status: http.StatusInternalServerError, Name: "internal_server_error", Reason: err.Error()}
+}

@@ -1,0 +1,169 @@
+package httpd
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/adlayer/after/store"
+)
+
+const (
+	cookieName = "AuthSession"
+	cookieAge  = 10 * time.Minute
+)
+
+// newCookie signs the name and the time.
+func (a *authenticator) newCookie(name string, now time.Time) string {
+	text := name + ":" + strings.ToUpper(strconv.FormatInt(now.Unix(), 16)) + ":"
+	return base64.RawURLEncoding.EncodeToString(append([]byte(text), a.mac(text)...))
+}
+
+// cookie reads a session cookie. One that ran out, or that another process signed, is nobody's.
+func (a *authenticator) cookie(value string) (*identity, error) {
+	malformed := store.BadRequest("Malformed AuthSession cookie. Please clear your cookies.")
+	raw, err := base64.RawURLEncoding.DecodeString(value)
+	if err != nil {
+		return nil, malformed
+	}
+	const macLen = 32
+	if len(raw) <= macLen {
+		return nil, malformed
+	}
+	text, sum := string(raw[:len(raw)-macLen]), raw[len(raw)-macLen:]
+	parts := strings.Split(strings.TrimSuffix(text, ":"), ":")
+	if len(parts) < 2 {
+		return nil, malformed
+	}
+	name := strings.Join(parts[:len(parts)-1], ":")
+	at, err := strconv.ParseInt(parts[len(parts)-1], 16, 64)
+	if err != nil {
+		return nil, malformed
+	}
+	if string(a.mac(text)) != string(sum) || time.Since(time.Unix(at, 0)) > cookieAge {
+		return &identity{}, nil
+	}
+	if _, ok := a.admins[name]; ok {
+		return &identity{name: name, roles: []string{"_admin"}, admin: true, via: "cookie"}, nil
+	}
+	row, err := a.userRow(name)
+	if store.IsNotFound(err) {
+		return &identity{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var u userDoc
+	if json.Unmarshal(row.Body, &u) != nil {
+		return &identity{}, nil
+	}
+	return &identity{name: name, roles: u.Roles, via: "cookie"}, nil
+}
+
+func setCookie(h http.Header, value string, now time.Time) {
+	h.Set("Set-Cookie", fmt.Sprintf("%s=%s; Version=1; Expires=%s; Max-Age=%d; Path=/; HttpOnly", cookieName, value,
+		now.Add(cookieAge).UTC().Format(http.TimeFormat), int(cookieAge.Seconds())))
+}
+
+func (c *call) session() error {
+	switch c.r.Method {
+	case http.MethodGet, http.MethodHead:
+		return c.answer(http.StatusOK, c.sessionInfo())
+	case http.MethodPost:
+		return c.logIn()
+	case http.MethodDelete:
+		setCookie(c.w.Header(), "", time.Now())
+		return c.ok()
+	}
+	return c.allow(http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete)
+}
+
+func (c *call) sessionInfo() []byte {
+	b := append([]byte(`{"ok":true,"userCtx":`), appendUser(nil, c.who)...)
+	b = append(b, `,"info":{"authentication_handlers":["cookie","default"]`...)
+	if c.who.via != "" {
+		b = store.AppendString(append(b, `,"authenticated":`...), c.who.via)
+	}
+	return append(b, "}}"...)
+}
+
+// appendUser adds {"name":...,"roles":[...]}.
+func appendUser(b []byte, who *identity) []byte {
+	b = append(b, `{"name":`...)
+	if who.name == "" {
+		b = append(b, "null"...)
+	} else {
+		b = store.AppendString(b, who.name)
+	}
+	b = append(b, `,"roles":[`...)
+	for i, role := range who.roles {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = store.AppendString(b, role)
+	}
+	return append(b, "]}"...)
+}
+
+func (c *call) logIn() error {
+	name, password, err := c.credentials()
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	who, _, err := c.s.auth.check(name, password)
+	if err != nil {
+		setCookie(c.w.Header(), "", now)
+		return err
+	}
+	setCookie(c.w.Header(), c.s.auth.newCookie(name, now), now)
+	b := appendUser([]byte(`{"ok":true,`), who)
+	b = append(b[:len(`{"ok":true,`)], b[len(`{"ok":true,`)+1:]...) // the two objects are one
+	status := http.StatusOK
+	if next := c.q.Get("next"); next != "" {
+		if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") {
+			return store.BadRequest("`next` must be a path of this server")
+		}
+		c.w.Header().Set("Location", c.base()+next)
+		status = http.StatusFound
+	}
+	return c.answer(status, b)
+}
+
+// credentials reads name and password from JSON or a form.
+func (c *call) credentials() (name, password string, err error) {
+	kind, _, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	raw, done, err := c.body()
+	if err != nil {
+		return "", "", err
+	}
+	defer done()
+	switch kind {
+	case "application/json":
+		m, err := decodeObject(raw)
+		if err != nil {
+			return "", "", err
+		}
+		var n, p string
+		if json.Unmarshal(m["name"], &n) != nil || n == "" {
+			return "", "", store.BadRequest("request body must contain a username")
+		}
+		if json.Unmarshal(m["password"], &p) != nil {
+			return "", "", store.BadRequest("request body must contain a password")
+		}
+		return n, p, nil
+	case "application/x-www-form-urlencoded":
+		form, err := url.ParseQuery(string(raw))
+		if err != nil || form.Get("name") == "" {
+			return "", "", store.BadRequest("request body must contain a username")
+		}
+		return form.Get("name"), form.Get("password"), nil
+	}
+	return "", "", badType("Content-Type must be 'application/x-www-form-urlencoded' or 'application/json'")
+}

@@ -1,0 +1,149 @@
+package mango_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/adlayer/after/store"
+	"github.com/adlayer/after/store/mango"
+)
+
+const liveIndex = `{"index":{"partial_filter_selector":{"status":{"$in":["waiting","scheduled","running","reschedule","cancel"]}},"fields":["worker"]},"ddoc":"live","name":"live"}`
+
+func taskDoc(i int, rev, status string) string {
+	if rev != "" {
+		rev = `,"_rev":"` + rev + `"`
+	}
+	return fmt.Sprintf(`{"_id":"task-%08d"%s,"type":"task","worker":"w%d","job":{"name":"noop","arguments":[1,2,3]},"date":"2026-11-22T00:00:00Z",`+
+		`"status":%q,"plan":{"from":"2026-11-22T00:00:00Z","index":0,"nominal":"2026-11-22T00:00:00Z","key":"task@2026"},`+
+		`"data":{"customer":"c-%d","amount":12.5,"note":"some words that take room in the document"}}`, i, rev, i%4, status, i)
+}
+
+// writeTasks writes n task documents in groups of 1,000 and gives their revisions.
+func writeTasks(b *testing.B, db *store.Database, n int, revs []string, status string) []string {
+	b.Helper()
+	out := make([]string, n)
+	docs := make([]store.Doc, 0, 1000)
+	parsers := make([]store.Parser, 1000)
+	for start := 0; start < n; start += 1000 {
+		docs = docs[:0]
+		for i := start; i < min(start+1000, n); i++ {
+			rev := ""
+			if revs != nil {
+				rev = revs[i]
+			}
+			docs = append(docs, store.Doc{})
+			if err := parsers[i-start].Document([]byte(taskDoc(i, rev, status)), &docs[len(docs)-1]); err != nil {
+				b.Fatal(err)
+			}
+		}
+		results, err := db.Write(context.Background(), docs, store.WriteOptions{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for i, r := range results {
+			if r.Err != nil {
+				b.Fatal(r.Err)
+			}
+			out[start+i] = r.Rev.String()
+		}
+	}
+	return out
+}
+
+func diskDatabase(b *testing.B) *store.Database {
+	b.Helper()
+	st, err := store.Open(b.TempDir(), store.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return createDatabase(b, st, "tasks")
+}
+
+// BenchmarkUpdates writes one new revision of each of 50,000 documents, with no index, with the worker's partial index, and with that index asked
+// after every 1,000 documents. Then it tells what the next query pays to catch up.
+func BenchmarkUpdates(b *testing.B) {
+	const n = 50_000
+	for _, name := range []string{"no index", "partial index"} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				db := diskDatabase(b)
+				if name != "no index" {
+					serve(b, db, "POST", "_index", liveIndex)
+				}
+				revs := writeTasks(b, db, n, nil, "scheduled")
+				if name != "no index" {
+					if _, err := mango.Update(context.Background(), db); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.StartTimer()
+				writeTasks(b, db, n, revs, "done")
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "docs/s")
+		})
+	}
+}
+
+// BenchmarkCatchUp brings the partial index up to date after 50,000 documents were new, changed without their keys, done, or written again while done.
+func BenchmarkCatchUp(b *testing.B) {
+	const n = 50_000
+	for name, course := range map[string][]string{
+		"new": {"scheduled"}, "unchanged keys": {"scheduled", "running"}, "leaving": {"scheduled", "done"}, "refused by the filter": {"done", "error"},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				db := diskDatabase(b)
+				serve(b, db, "POST", "_index", liveIndex)
+				var revs []string
+				for i, status := range course {
+					revs = writeTasks(b, db, n, revs, status)
+					if i < len(course)-1 {
+						if _, err := mango.Update(context.Background(), db); err != nil {
+							b.Fatal(err)
+						}
+					}
+				}
+				b.StartTimer()
+				if _, err := mango.Update(context.Background(), db); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/doc")
+		})
+	}
+}
+
+// BenchmarkFind reads pages of the worker's live tasks, 10,000 among 100,000 documents.
+func BenchmarkFind(b *testing.B) {
+	db := diskDatabase(b)
+	serve(b, db, "POST", "_index", liveIndex)
+	revs := writeTasks(b, db, 100_000, nil, "scheduled")
+	writeTasks(b, db, 60_000, revs, "done")
+	if _, err := mango.Update(context.Background(), db); err != nil {
+		b.Fatal(err)
+	}
+	const body = `{"selector":{"worker":"w1","status":{"$in":["waiting","scheduled","running","reschedule","cancel"]}},"use_index":["live","live"],"limit":1000`
+	b.ResetTimer()
+	docs := 0
+	for b.Loop() {
+		bookmark := ""
+		for range 1000 {
+			p := findPage(b, db, body+`,"bookmark":"`+bookmark+`"}`)
+			if len(p.Docs) == 0 {
+				break
+			}
+			docs += len(p.Docs)
+			bookmark = p.Bookmark
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(docs), "ns/doc")
+}

@@ -1,0 +1,260 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/adlayer/after/task"
+	"github.com/adlayer/after/when"
+)
+
+// Spec is a task as a person thinks of it. Worker and Job are required; the zero value of anything else leaves it out.
+type Spec struct {
+	ID     string // any document id; taken ones are a conflict. Empty: a new one, later ones sort after earlier ones
+	Worker string
+	Job    string
+
+	// Arguments of the job: a JSON array or object, or a value that encodes to one.
+	Arguments any
+
+	// When the task runs, by one of the two: an instant, or text as in a document ("tomorrow at 9am", "2026-12-01 09:00"),
+	// which is read in Timezone. Neither: at once.
+	Date time.Time
+	When string
+
+	Timezone string          // IANA name, for When and Repeat; empty: UTC
+	Repeat   json.RawMessage // as in the document
+	Retry    json.RawMessage // as in the document
+	Timeout  time.Duration   // whole milliseconds
+	Missed   task.Missed
+	Delivery task.Delivery
+	Site     string
+	Tags     []string
+	Data     any // anything that encodes to JSON
+}
+
+// document is a Spec as it is written.
+type document struct {
+	ID       string          `json:"_id"`
+	Type     string          `json:"type"`
+	Worker   string          `json:"worker"`
+	Job      any             `json:"job"`
+	Status   task.Status     `json:"status"`
+	Date     string          `json:"date,omitempty"`
+	Timezone string          `json:"timezone,omitempty"`
+	Repeat   json.RawMessage `json:"repeat,omitempty"`
+	Retry    json.RawMessage `json:"retry,omitempty"`
+	Timeout  any             `json:"timeout,omitempty"`
+	Missed   task.Missed     `json:"missed,omitempty"`
+	Delivery task.Delivery   `json:"delivery,omitempty"`
+	Site     string          `json:"site,omitempty"`
+	Tags     []string        `json:"tags,omitempty"`
+	Data     json.RawMessage `json:"data,omitempty"`
+}
+
+type call struct {
+	Name      string          `json:"name"`
+	Arguments json.RawMessage `json:"arguments"`
+}
+
+// Add schedules a task and gives it as it was written. Whatever a worker would refuse to run is an error here, before
+// anything is written. Where the id is taken the error is a conflict.
+func (c *Client) Add(ctx context.Context, s Spec) (*task.Task, error) {
+	t, err := s.Task(c.now())
+	if err != nil {
+		return nil, fmt.Errorf("adding a task: %w", err)
+	}
+	rev, err := c.db.Put(ctx, t.ID, t.Encode())
+	if err != nil {
+		return nil, err
+	}
+	return t.WithRev(rev), nil
+}
+
+// AddAll schedules many tasks in as few requests as make sense. It gives a task and an error for each, one of which is nil.
+// What is wrong with one does not hold up the others.
+func (c *Client) AddAll(ctx context.Context, specs []Spec) ([]*task.Task, []error) {
+	const most = 1000
+	tasks, errs := make([]*task.Task, len(specs)), make([]error, len(specs))
+	var docs [][]byte
+	var places []int
+	flush := func() {
+		results, err := c.db.Bulk(ctx, docs)
+		for i, place := range places {
+			switch {
+			case err != nil:
+				errs[place] = err
+			case results[i].Err() != nil:
+				errs[place] = results[i].Err()
+			default:
+				tasks[place] = tasks[place].WithRev(results[i].Rev)
+			}
+			if errs[place] != nil {
+				tasks[place] = nil
+			}
+		}
+		docs, places = docs[:0], places[:0]
+	}
+	now := c.now()
+	for i, s := range specs {
+		t, err := s.Task(now)
+		if err != nil {
+			errs[i] = fmt.Errorf("adding task %d: %w", i, err)
+			continue
+		}
+		tasks[i] = t
+		docs, places = append(docs, t.Encode()), append(places, i)
+		if len(docs) == most {
+			flush()
+		}
+	}
+	flush()
+	return tasks, errs
+}
+
+// Task makes the task that [Client.Add] writes: with an id, its date an instant, and checked.
+func (s Spec) Task(now time.Time) (*task.Task, error) {
+	d := document{
+		ID: s.ID, Type: "task", Worker: s.Worker, Job: s.Job, Status: task.Waiting, Timezone: s.Timezone,
+		Retry: s.Retry, Missed: s.Missed, Delivery: s.Delivery, Site: s.Site, Tags: s.Tags,
+	}
+	var err error
+	for _, step := range []func(*document, time.Time) error{s.name, s.call, s.plan, s.rest} {
+		if err := step(&d, now); err != nil {
+			return nil, err
+		}
+	}
+	raw, err := json.Marshal(d)
+	if err != nil {
+		return nil, err
+	}
+	t, err := task.Decode(raw)
+	if err != nil {
+		return nil, err
+	}
+	// The rules that a worker would go by say what it would refuse.
+	view := task.View{Now: now, Site: s.Site}
+	if d := task.Decide(t, view); d.Action == task.End && d.Next.Error != nil && d.Next.Error.Kind == task.KindInvalid {
+		return nil, errors.New(d.Next.Error.Message)
+	}
+	return t, nil
+}
+
+func (s Spec) name(d *document, _ time.Time) error {
+	switch {
+	case d.ID == "":
+		id, err := uuid.NewV7()
+		if err != nil {
+			return fmt.Errorf("making an id: %w", err)
+		}
+		d.ID = id.String()
+	case strings.HasPrefix(d.ID, "_"):
+		return fmt.Errorf("id %q: ids that begin with _ belong to the database", d.ID)
+	case !utf8.ValidString(d.ID):
+		return fmt.Errorf("id %q is no valid UTF-8", d.ID)
+	}
+	for field, name := range map[string]string{"worker": s.Worker, "job": s.Job} {
+		switch {
+		case name == "":
+			return fmt.Errorf("%s: a task names its worker and its job", field)
+		case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+			return fmt.Errorf("%s %q: a name is plain text", field, name)
+		}
+	}
+	return nil
+}
+
+func (s Spec) call(d *document, _ time.Time) error {
+	arguments, err := encode(s.Arguments)
+	if err != nil {
+		return fmt.Errorf("arguments: %w", err)
+	}
+	if arguments == nil {
+		return nil
+	}
+	if arguments[0] != '[' && arguments[0] != '{' {
+		return fmt.Errorf("arguments: %.40s is neither an array nor an object", arguments)
+	}
+	d.Job = call{Name: s.Job, Arguments: arguments}
+	return nil
+}
+
+func (s Spec) plan(d *document, now time.Time) error {
+	loc, err := when.LoadLocation(s.Timezone)
+	if err != nil {
+		return fmt.Errorf("timezone: %w", err)
+	}
+	date := s.Date
+	if s.When != "" {
+		if !date.IsZero() {
+			return errors.New("date: both an instant and words are given")
+		}
+		read, err := when.ParseDate(s.When, now, loc)
+		if err != nil {
+			return fmt.Errorf("date: %w", err)
+		}
+		date = read.Time
+	}
+	if !date.IsZero() {
+		d.Date = when.Format(date)
+	}
+	d.Repeat, err = untilWritten(s.Repeat, now, loc)
+	return err
+}
+
+// untilWritten replaces words in a repeat's until, which would mean another instant whenever they are read.
+func untilWritten(repeat json.RawMessage, now time.Time, loc *time.Location) (json.RawMessage, error) {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(repeat, &fields) != nil || fields["until"] == nil {
+		return repeat, nil // what is wrong with it, the rules will say
+	}
+	until, err := when.ParseDateJSON(fields["until"], now, loc)
+	if err != nil {
+		return nil, fmt.Errorf("repeat.until: %w", err)
+	}
+	if !until.Words {
+		return repeat, nil
+	}
+	if fields["until"], err = json.Marshal(when.Format(until.Time)); err != nil {
+		return nil, fmt.Errorf("repeat.until: %w", err)
+	}
+	return json.Marshal(fields)
+}
+
+func (s Spec) rest(d *document, _ time.Time) error {
+	switch {
+	case s.Timeout < 0 || s.Timeout%time.Millisecond != 0:
+		return fmt.Errorf("timeout: %v is not a number of milliseconds from 0", s.Timeout)
+	case s.Timeout > 0 && s.Timeout%time.Second == 0:
+		d.Timeout = fmt.Sprintf("%ds", s.Timeout/time.Second)
+	case s.Timeout > 0:
+		d.Timeout = s.Timeout.Milliseconds()
+	}
+	var err error
+	if d.Data, err = encode(s.Data); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	for name, raw := range map[string]json.RawMessage{"repeat": s.Repeat, "retry": s.Retry} {
+		if raw != nil && !json.Valid(raw) {
+			return fmt.Errorf("%s: %.40q is no JSON", name, raw)
+		}
+	}
+	return nil
+}
+
+// encode gives a value as JSON; nil for nothing.
+func encode(value any) (json.RawMessage, error) {
+	raw, err := json.Marshal(value)
+	if err != nil || string(raw) == "null" {
+		return nil, err
+	}
+	return raw, nil
+}

@@ -168,7 +168,7 @@ type Ref struct {
 }
 
 // BulkGet reads many documents in one request and returns one for each ref, in their order: the winner, or the revision
-// asked for. What is deleted comes as its tombstone, marked Deleted; what is not there is marked Missing. The bodies share
+// asked for. An id may come only once: some servers make one row of several. What is deleted comes as its tombstone, marked Deleted; what is not there is marked Missing. The bodies share
 // one block of memory, which lives as long as any of them.
 func (d *Database) BulkGet(ctx context.Context, refs []Ref) ([]Document, error) {
 	if len(refs) == 0 {

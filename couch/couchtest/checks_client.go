@@ -68,7 +68,7 @@ func clientChecks() []check {
 				c.must(r.Err())
 				refs = append(refs, couch.Ref{ID: r.ID})
 			}
-			refs = append(refs, couch.Ref{ID: "none"}, couch.Ref{ID: "doc007", Rev: "4-abc"})
+			refs = append(refs, couch.Ref{ID: "none"}, couch.Ref{ID: "other", Rev: "4-abc"})
 			found, err := c.db.BulkGet(c.ctx, refs)
 			c.must(err)
 			for i, doc := range found {

@@ -4,6 +4,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/httpd"
 )
@@ -29,5 +30,12 @@ func Embedded(tb testing.TB) Server {
 		}
 	})
 	s.URL = listener.URL
+	// As on a CouchDB that has been set up.
+	client := s.Dial(tb)
+	for _, name := range []string{"_users", "_replicator"} {
+		if err := client.CreateDatabase(tb.Context(), name); err != nil && !couch.IsExists(err) {
+			tb.Fatalf("setting the embedded store up: %v", err)
+		}
+	}
 	return s
 }

@@ -125,7 +125,9 @@ func (f Filter) query() (couch.Query, error) {
 	switch {
 	case f.Invalid:
 		every = append(every, object{"$or": []any{
-			object{"worker": object{"$exists": false}}, object{"worker": ""}, object{"worker": object{"$not": object{"$type": "string"}}},
+			object{"worker": object{"$exists": false}},
+			object{"worker": ""},
+			object{"worker": object{"$not": object{"$type": "string"}}},
 			object{"$and": []any{object{"status": task.Failed}, object{"error.kind": task.KindInvalid}}},
 		}})
 	case f.Status == task.Waiting:

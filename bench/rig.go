@@ -68,7 +68,7 @@ func (r *rig) open(ctx context.Context) (*bed, error) {
 	url := "http://after:after@" + address
 	b.env = append(os.Environ(), "AFTER_COUCH_URL="+url, "AFTER_STORE_LISTEN="+address,
 		"AFTER_STORE_DATA="+filepath.Join(b.folder, "data"), "AFTER_STATE_FOLDER="+filepath.Join(b.folder, "state"),
-		"AFTER_JOBS_FOLDER="+filepath.Join(b.folder, "jobs"), "AFTER_LOG_LEVEL=warning")
+		"AFTER_JOBS_FOLDER="+filepath.Join(b.folder, "jobs"), "AFTER_LOG_LEVEL=warn")
 	b.serve = b.command(ctx, "serve")
 	if err := b.serve.Start(); err != nil {
 		return nil, err

@@ -214,7 +214,7 @@ func (s Spec) plan(d *document, now time.Time) error {
 func untilWritten(repeat json.RawMessage, now time.Time, loc *time.Location) (json.RawMessage, error) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(repeat, &fields) != nil || fields["until"] == nil {
-		return repeat, nil // what is wrong with it, the rules will say
+		return repeat, nil //nolint:nilerr // what is wrong with it, the rules will say
 	}
 	until, err := when.ParseDateJSON(fields["until"], now, loc)
 	if err != nil {

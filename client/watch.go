@@ -95,7 +95,7 @@ func (c *Client) Wait(ctx context.Context, ids []string, changed func(*task.Task
 }
 
 // errEnded ends the feed once nothing is waited for any more.
-var errEnded = errors.New("all tasks have ended") //nolint:gochecknoglobals // a sentinel
+var errEnded = errors.New("all tasks have ended")
 
 // follow hands on every document that changes after since, as a task.
 func (c *Client) follow(ctx context.Context, since string, ids []string, changed func(*task.Task) error) error {

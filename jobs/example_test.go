@@ -25,9 +25,15 @@ func greet(_ context.Context, t *jobs.Task, in greeting) (answer, error) {
 
 func ExampleRegisterTyped() {
 	jobs.RegisterTyped("greet", greet, jobs.Describe("greets somebody by name"), jobs.Timeout(10*time.Second))
+}
 
+func ExampleNewTyped() {
+	job, err := jobs.NewTyped("greet", greet)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	// What a worker does with it:
-	job, _ := jobs.Default().Lookup("greet")
 	document, _ := task.Decode([]byte(`{"_id": "hello", "worker": "manobi", "job": {"name": "greet", "arguments": {"name": "Ada"}}}`))
 	result, err := job.Run(context.Background(), jobs.NewTask(document, 1, nil))
 	fmt.Println(string(result), err)

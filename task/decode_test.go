@@ -179,7 +179,7 @@ func TestDecodeForgivesWorkersFields(t *testing.T) {
 func TestWorkerOf(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]string{
-		`{"_id":"x","worker":"w","job":`:                      "w",
+		`{"_id":"x","worker":"w","job":`:                       "w",
 		` {"a":{"worker":"no"},"b":["worker"],"worker" : "w"}`: "w",
 		`{"w\u006frker":"\u0077"}`:                             "w",
 		`{"workers":"x","worker":"w"}`:                         "w",

@@ -6,11 +6,11 @@
 //
 // # The states
 //
-//	            person                          worker
-//	 waiting ──────────────► Decide ─► scheduled ──► (due) ─► [running] ─► Settle ─► done
-//	 reschedule ───────────► Decide ─► scheduled                              ├────► error
-//	 cancel ───────────────► Decide ─► canceled                               ├────► scheduled: a retry, the next date, a snooze
-//	 deleted ──────────────► Decide ─► (forgotten)                            └────► scheduled: interrupted, the same firing
+//	           person                          worker
+//	waiting ──────────────► Decide ─► scheduled ──► (due) ─► [running] ─► Settle ─► done
+//	reschedule ───────────► Decide ─► scheduled                              ├────► error
+//	cancel ───────────────► Decide ─► canceled                               ├────► scheduled: a retry, the next date, a snooze
+//	deleted ──────────────► Decide ─► (forgotten)                            └────► scheduled: interrupted, the same firing
 //
 // Decide reads one revision of a document; what it says depends on the status:
 //

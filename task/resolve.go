@@ -13,7 +13,7 @@ func Resolve(ran *Task, o Outcome, theirs *Task, v View) Decision {
 		return Decision{Note: "deleted while it ran"}
 	case !theirs.IsTask() || theirs.Worker == "":
 		return Decision{Note: "no task any more"}
-	case theirs.carries(ran, o, v.Self):
+	case theirs.carries(ran, o):
 		return Decide(theirs, v)
 	case theirs.Worker != ran.Worker:
 		return handOver(ran, o, theirs, v)
@@ -35,7 +35,7 @@ func Resolve(ran *Task, o Outcome, theirs *Task, v View) Decision {
 
 // takenOver says whether another incarnation holds the task and is at another firing.
 func (t *Task) takenOver(ran *Task, self Self) bool {
-	return t.Claim != nil && t.Claim.Incarnation != self.Incarnation && t.Claim.Incarnation != ran.stored.incarnation &&
+	return t.Claim != nil && t.Claim.Incarnation != self.Incarnation && t.Claim.Incarnation != ran.stored.Incarnation &&
 		!t.Status.asks() && t.Status != Cancel && t.Status != Canceled &&
 		t.Plan != nil && t.Plan.Key != ran.Key()
 }
@@ -48,10 +48,9 @@ func written(d Decision) Decision {
 	return d
 }
 
-// carries says whether theirs already holds this very outcome: the write was done, only its answer was lost.
-func (t *Task) carries(ran *Task, o Outcome, self Self) bool {
-	return !o.Interrupted && t.Claim != nil && t.Claim.Incarnation == self.Incarnation &&
-		t.Executions > ran.Executions && t.Started.Equal(cut(o.Started)) && t.Finished.Equal(cut(o.Finished))
+// carries says whether t already holds this very outcome: the write was done, only its answer was lost, perhaps with the process.
+func (t *Task) carries(ran *Task, o Outcome) bool {
+	return !o.Interrupted && t.Executions > ran.Executions && t.Started.Equal(cut(o.Started)) && t.Finished.Equal(cut(o.Finished))
 }
 
 // askedAgain says whether the person asked for another run rather than changing something beside it.
@@ -60,13 +59,13 @@ func askedAgain(ran, theirs *Task, v View) bool {
 	if err != nil || theirs.invalid != nil || ran.Plan == nil {
 		return true
 	}
-	if theirs.Status.asks() && !sameAsk(theirs.Status, ran.stored.status) {
+	if theirs.Status.asks() && !sameAsk(theirs.Status, ran.stored.Status) {
 		return true
 	}
 	if theirs.Status != Scheduled && theirs.Status != Running && !theirs.Status.asks() {
 		return true // a word nobody knows: Decide says so
 	}
-	if bytes.Equal(theirs.Date, ran.stored.date) {
+	if bytes.Equal(theirs.Date, ran.stored.Date) {
 		return !s.sameRule(ran.Plan)
 	}
 	planned := *theirs
@@ -92,7 +91,7 @@ func onto(ran, theirs *Task) *Task {
 	next.Executions, next.Repetitions, next.Retries = ran.Executions, ran.Repetitions, ran.Retries
 	next.Error, next.history, next.added = ran.Error, ran.history, ran.added
 	next.dirty.add(fieldPlan, fieldClaim, fieldExecutions, fieldRepetitions, fieldRetries, fieldError, fieldHistory)
-	if !bytes.Equal(ran.Date, ran.stored.date) && bytes.Equal(theirs.Date, ran.stored.date) {
+	if !bytes.Equal(ran.Date, ran.stored.Date) && bytes.Equal(theirs.Date, ran.stored.Date) {
 		next.Date = ran.Date
 		next.dirty.add(fieldDate)
 	}

@@ -44,7 +44,7 @@ type Task struct {
 	dirty   nameSet // fields whose value in the struct differs from the source
 	history json.RawMessage
 	added   []Transition // to history
-	stored  stored
+	stored  Stored
 }
 
 // source is the document as it was read; changed copies of a task share it.
@@ -56,17 +56,28 @@ type source struct {
 	invalid error
 }
 
-// stored is what the database held when the task was read or last written: an edit is told by what differs from it.
-type stored struct {
-	status      Status
-	date        json.RawMessage
-	incarnation string // of whoever had claimed it
+// Stored is what of a task the database held when it was read or last written: an edit is told by what differs from it. It has to
+// be kept beside the document (Stored, WithStored) where a task is put aside between its run and the write of its outcome.
+type Stored struct {
+	Status      Status          `json:"status,omitempty"`
+	Date        json.RawMessage `json:"date,omitempty"`
+	Incarnation string          `json:"incarnation,omitempty"` // of whoever had claimed it
 }
 
-func (t *Task) stands() stored {
-	s := stored{status: t.Status, date: t.Date}
+// Stored gives what the database held of t when it was read or last written.
+func (t *Task) Stored() Stored { return t.stored }
+
+// WithStored gives the task with another knowledge of what the database holds of it.
+func (t *Task) WithStored(s Stored) *Task {
+	next := *t
+	next.stored = s
+	return &next
+}
+
+func (t *Task) stands() Stored {
+	s := Stored{Status: t.Status, Date: t.Date}
 	if t.Claim != nil {
-		s.incarnation = t.Claim.Incarnation
+		s.Incarnation = t.Claim.Incarnation
 	}
 	return s
 }

@@ -154,7 +154,7 @@ func (f *finding) scanIndex(ctx context.Context, db *store.Database, from []byte
 			if err := f.canceled(ctx); err != nil {
 				return err
 			}
-			row, err := f.snap.Get(e.id())
+			row, err := r.docs.Get(e.id())
 			if err != nil {
 				return err
 			}

@@ -24,9 +24,9 @@ const (
 )
 
 const (
-	pendingLimit = 256     // changed documents that a query takes along instead of bringing the index up to date
+	pendingLimit = 256       // changed documents that a query takes along instead of bringing the index up to date
 	catchUpLimit = 512 << 10 // bytes after which a batch is written, small enough not to hold up writers
-	roundsLimit  = 4       // catch-ups before a query takes along whatever writers have added meanwhile
+	roundsLimit  = 4         // catch-ups before a query takes along whatever writers have added meanwhile
 )
 
 // upkeep is what belongs to one database.
@@ -80,6 +80,7 @@ type changed struct {
 // reading is an index as it stands in a snapshot: its rows, and over them the documents changed since.
 type reading struct {
 	snap    *store.Snapshot
+	docs    *store.Reader
 	index   *index
 	pending []changed // by row
 	over    map[string]struct{}
@@ -92,7 +93,7 @@ func (x *index) read(ctx context.Context, db *store.Database) (*reading, error) 
 		if err != nil {
 			return nil, err
 		}
-		r := &reading{snap: snap, index: x}
+		r := &reading{snap: snap, docs: snap.Reader(), index: x}
 		limit := pendingLimit
 		if round > roundsLimit {
 			limit = 0
@@ -110,7 +111,7 @@ func (x *index) read(ctx context.Context, db *store.Database) (*reading, error) 
 	}
 }
 
-func (r *reading) close() error { return r.snap.Close() }
+func (r *reading) close() error { return errors.Join(r.docs.Close(), r.snap.Close()) }
 
 // collect gathers the documents changed since the rows were written. It gives up, and says so, after limit of them; 0 means never.
 func (r *reading) collect(limit int) (complete bool, err error) {
@@ -222,7 +223,7 @@ func (x *index) catchUp(ctx context.Context, db *store.Database) error {
 type updater struct {
 	index   *index
 	db      *store.Database
-	snap    *store.Snapshot
+	rows    *store.Reader
 	batch   *store.IndexBatch
 	fresh   bool // there are no rows yet
 	reached uint64
@@ -230,13 +231,16 @@ type updater struct {
 	row, back, value []byte
 }
 
-func (x *index) update(ctx context.Context, db *store.Database, snap *store.Snapshot) error {
+func (x *index) update(ctx context.Context, db *store.Database, snap *store.Snapshot) (err error) {
 	since, err := x.reached(snap)
 	if err != nil {
 		return err
 	}
-	u := &updater{index: x, db: db, snap: snap, batch: db.IndexBatch(), fresh: since == 0}
-	defer func() { u.batch.Discard() }()
+	u := &updater{index: x, db: db, rows: snap.Reader(), batch: db.IndexBatch(), fresh: since == 0}
+	defer func() {
+		u.batch.Discard()
+		err = errors.Join(err, u.rows.Close())
+	}()
 	seen := 0
 	err = snap.Changes(since, func(row *store.Row) error {
 		if seen++; seen%1024 == 0 && ctx.Err() != nil {
@@ -276,7 +280,7 @@ func (u *updater) add(row *store.Row) error {
 	key := u.row[start:]
 	u.back = append(append(append(u.back[:0], spaceBack), u.index.id[:]...), row.ID...)
 	if !u.fresh {
-		old, err := u.snap.IndexGet(u.back)
+		old, err := u.rows.IndexGet(u.back)
 		if err != nil {
 			return err
 		}

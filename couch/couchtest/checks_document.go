@@ -31,20 +31,29 @@ func documentChecks() []check {
 			c.put("a", `{"n":2,"_rev":`+quoted(one)+`}`)
 			c.ask("PUT", "/a", `{"n":3,"_rev":`+quoted(one)+`}`).refuses(409, "conflict")
 			c.ask("DELETE", "/a?rev="+one).refuses(409, "conflict")
-			c.ask("DELETE", "/a").refuses(409, "conflict")
 			c.ask("GET", "/a").wants(200).has("n", "2")
+		}},
+		{"document/delete-needs-the-rev", func(c *checker) {
+			c.put("a", `{"n":1}`)
+			c.ask("DELETE", "/a").refuses(409, "conflict")
+			c.ask("GET", "/a").wants(200)
 		}},
 		{"document/missing", func(c *checker) { c.ask("GET", "/none").refuses(404, "not_found").has("reason", `"missing"`) }},
 		{"document/delete", func(c *checker) {
 			rev := c.put("a", `{"n":1}`)
 			gone := c.ask("DELETE", "/a?rev="+rev).wants(200).rev()
 			c.equal("generation", generation(gone), "2")
-			c.ask("GET", "/a").refuses(404, "not_found").has("reason", `"deleted"`)
+			c.ask("GET", "/a").refuses(404, "not_found")
 			c.ask("GET", "/a?rev="+gone).wants(200).has("_deleted", "true").lacks("n")
 			c.ask("GET", "/a?rev="+rev).wants(200).has("n", "1")
 			again := c.put("a", `{"n":2}`)
 			c.equal("generation", generation(again), "3")
 			c.ask("GET", "/a").wants(200).has("n", "2")
+		}},
+		{"document/deleted-reason", func(c *checker) {
+			rev := c.put("a", `{}`)
+			c.ask("DELETE", "/a?rev="+rev).wants(200)
+			c.ask("GET", "/a").refuses(404, "not_found").has("reason", `"deleted"`)
 		}},
 		{"document/deleted-with-body", func(c *checker) {
 			rev := c.put("a", `{"n":1}`)
@@ -149,6 +158,9 @@ func revisionChecks() []check {
 		{"revision/winner-live", func(c *checker) {
 			c.edits(`{"_id":"a","_rev":"1-aaa"}`, `{"_id":"a","_rev":"3-fff","_deleted":true,"_revisions":{"start":3,"ids":["fff","eee","ddd"]}}`)
 			c.ask("GET", "/a").wants(200).has("_rev", `"1-aaa"`)
+		}},
+		{"revision/winner-live-deleted-leaf", func(c *checker) {
+			c.edits(`{"_id":"a","_rev":"1-aaa"}`, `{"_id":"a","_rev":"3-fff","_deleted":true,"_revisions":{"start":3,"ids":["fff","eee","ddd"]}}`)
 			c.ask("GET", "/a?deleted_conflicts=true").wants(200).has("_deleted_conflicts", `["3-fff"]`)
 		}},
 		{"revision/open-revs", func(c *checker) {

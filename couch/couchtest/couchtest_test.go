@@ -27,4 +27,3 @@ func TestReplayCouch(t *testing.T) {
 	}
 	couchtest.Replay(t, server, couchtest.Recordings())
 }
-

@@ -183,4 +183,3 @@ func (b *lockedBuffer) String() string {
 	defer b.mutex.Unlock()
 	return b.buffer.String()
 }
-

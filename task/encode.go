@@ -16,14 +16,16 @@ func (t *Task) Encode() []byte {
 		return t.raw
 	}
 	b := append(make([]byte, 0, len(t.raw)+768), '{')
-	for i, s := range t.spans {
-		switch {
-		case !t.dirty.has(s.name) || s.name == unknown:
-			b = append(comma(b), t.raw[s.key:s.keyEnd]...)
-			b = append(b, ':')
-			b = append(b, t.raw[s.value:s.end]...)
-		case int(t.at[s.name]) == i+1: // of a key that comes twice, the last one counts
-			b = t.appendField(b, s.name)
+	for i := 0; i < len(t.spans); i++ {
+		first := i
+		for i < len(t.spans) && !t.dirty.has(t.spans[i].name) {
+			i++
+		}
+		if i > first { // a stretch that nobody changed
+			b = append(comma(b), t.raw[t.spans[first].key:t.spans[i-1].end]...)
+		}
+		if i < len(t.spans) && int(t.at[t.spans[i].name]) == i+1 { // of a key that comes twice, the last one counts
+			b = t.appendField(b, t.spans[i].name)
 		}
 	}
 	for n := unknown + 1; n < names; n++ {

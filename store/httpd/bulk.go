@@ -3,7 +3,6 @@ package httpd
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
 	"sync"
 
 	"github.com/adlayer/after/store"
@@ -117,10 +116,6 @@ func (c *call) bulkGet() error {
 	if err := c.wantJSON(); err != nil {
 		return err
 	}
-	accept := c.r.Header.Get("Accept")
-	if strings.Contains(accept, "multipart/") && !strings.Contains(accept, "application/json") {
-		return store.NotImplemented("Answering _bulk_get as multipart (ask with Accept: application/json)")
-	}
 	m, err := c.object(false)
 	if err != nil {
 		return err
@@ -139,7 +134,12 @@ func (c *call) bulkGet() error {
 	}
 	defer snap.Close() //nolint:errcheck // it has none to give
 	o := c.readOptions()
-	b := append(getBuffer().AvailableBuffer(), `{"results":[`...)
+	if kind := c.multipartKind(); kind != "" {
+		return c.bulkGetParts(kind, snap, refs, o)
+	}
+	buf := getBuffer()
+	defer putBuffer(buf)
+	b := append(buf.AvailableBuffer(), `{"results":[`...)
 	for i, ref := range refs {
 		if i > 0 {
 			b = append(b, ',')

@@ -228,6 +228,9 @@ func (c *call) filterSelector(q *changesQuery, body map[string]json.RawMessage) 
 	}
 	match, err := c.s.opts.Selector(raw)
 	if err != nil {
+		if e := asError(err); e.Status == http.StatusBadRequest {
+			return store.BadRequest("%s", e.Reason) // CouchDB has one name for all of them here
+		}
 		return err
 	}
 	if fields, ok := body["fields"]; ok && json.Unmarshal(fields, &q.fields) != nil {

@@ -30,7 +30,7 @@ func (c *call) document() error {
 	case http.MethodDelete:
 		return c.deleteDocument(id)
 	case http.MethodPost:
-		if _, err := c.find1(id); err != nil && strings.HasPrefix(id, "_") && !strings.HasPrefix(id, designPrefix) {
+		if c.r.Header.Get("Referer") == "" {
 			return store.BadRequest("Referer header required.")
 		}
 		return store.NotImplemented("Uploading attachments by a form")
@@ -59,6 +59,9 @@ func (c *call) below(id string, rest []string) error {
 		case "_show", "_list", "_update", "_rewrite", "_search", "_nouveau", "_info":
 			return store.NotImplemented("A design function (" + rest[0] + ")")
 		}
+	}
+	if strings.HasPrefix(id, localPrefix) {
+		return store.BadRequest("_local documents do not accept attachments.")
 	}
 	if c.r.Method == http.MethodGet || c.r.Method == http.MethodHead {
 		row, err := c.find1(id)
@@ -125,7 +128,11 @@ func (c *call) getLocal(snap *store.Snapshot, id string) error {
 		return err
 	}
 	doc := row.AppendJSON(nil)
-	c.w.Header().Set("ETag", etagOf(doc))
+	if c.flag("revs") {
+		doc = append(doc[:len(doc)-1], `,"_revisions":{"start":0,"ids":[`...)
+		doc = append(store.AppendString(doc, row.Rev.Hash()), "]}}"...)
+	}
+	c.w.Header().Set("ETag", localTag(row.Rev, row.Body))
 	return c.answer(http.StatusOK, doc)
 }
 
@@ -277,9 +284,6 @@ func appendRevList(b []byte, revs []store.Rev) []byte {
 
 // openRevs answers several revisions at once: all leaves, or those that are named.
 func (c *call) openRevs(snap *store.Snapshot, id, text string) error {
-	if accept := c.r.Header.Get("Accept"); !strings.Contains(accept, "application/json") && !strings.Contains(accept, "*/*") {
-		return store.NotImplemented("Sending revisions as multipart (ask with Accept: application/json)")
-	}
 	o := c.readOptions()
 	var revs []store.Rev
 	if text != "all" {
@@ -291,6 +295,9 @@ func (c *call) openRevs(snap *store.Snapshot, id, text string) error {
 	found, err := leavesOrRevs(snap, id, revs, text == "all", o)
 	if err != nil {
 		return err
+	}
+	if kind := c.multipartKind(); kind != "" {
+		return c.sendOpenRevs(kind, found)
 	}
 	b := []byte{'['}
 	for i, f := range found {

@@ -52,7 +52,13 @@ func (c *call) namedRev(inBody store.Rev) (store.Rev, error) {
 	return named, nil
 }
 
+// localTag is the ETag of a local document, whose revision says little.
+func localTag(rev store.Rev, body []byte) string { return etagOf(append(rev.Append(nil), body...)) }
+
 func (c *call) putDocument(id string) error {
+	if id+"/" == localPrefix && strings.HasSuffix(c.r.URL.Path, "/") {
+		id = localPrefix // its own error
+	}
 	if err := store.CheckID(id); err != nil {
 		return err
 	}
@@ -136,9 +142,11 @@ func (c *call) writeOne(docs []store.Doc, tag bool) error {
 	}
 	b = append(res.Rev.Append(append(b, `,"rev":"`...)), `"}`...)
 	h := c.w.Header()
-	if strings.HasPrefix(doc.ID, localPrefix) {
-		h.Set("ETag", etagOf(b))
-	} else if tag {
+	switch {
+	case !tag:
+	case strings.HasPrefix(doc.ID, localPrefix):
+		h.Set("ETag", localTag(res.Rev, doc.Body))
+	default:
 		h.Set("ETag", `"`+res.Rev.String()+`"`)
 	}
 	if c.r.Method != http.MethodDelete {

@@ -69,8 +69,9 @@ func appendKey(dst, raw []byte, depth int) []byte {
 			}
 		}
 		return append(dst, keyEnd)
+	default:
+		return append(dst, keyNull)
 	}
-	return append(dst, keyNull)
 }
 
 // appendBytes appends a string that compares by its bytes, as document ids do.

@@ -36,6 +36,7 @@ func erlangTerm(v *value, pretty bool) string {
 			parts[i] = erlangTerm(item, pretty)
 		}
 		return "[" + strings.Join(parts, ",") + "]"
+	default:
 	}
 	parts := make([]string, len(v.members))
 	for i, m := range v.members {
@@ -114,6 +115,7 @@ func appendTerm(dst []byte, v *value) []byte {
 		return appendBinary(dst, v.text)
 	case kindArray:
 		return appendListTerm(dst, v.items)
+	default:
 	}
 	dst = append(dst, 104, 1)
 	if len(v.members) == 0 {

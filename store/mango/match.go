@@ -299,8 +299,9 @@ func (n *node) holds(f *frame, v []byte) bool {
 		return n.elements(f, v)
 	case opKeyMapMatch:
 		return n.names(f, v)
+	default:
+		return true
 	}
-	return true
 }
 
 // appendKey is the key of a document's value as the condition compares it.
@@ -334,8 +335,9 @@ func (n *node) ordered(v []byte) bool {
 		return c <= 0
 	case opGt:
 		return c > 0
+	default:
+		return c >= 0
 	}
-	return c >= 0
 }
 
 func (n *node) has(v []byte) bool {
@@ -445,6 +447,7 @@ func typeName(k kind) string {
 		return "string"
 	case kindArray:
 		return "array"
+	default:
+		return "object"
 	}
-	return "object"
 }

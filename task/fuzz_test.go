@@ -25,7 +25,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		if !valid && json.Valid(bytes.ReplaceAll(raw, []byte("["), nil)) { // the standard library gives up at ten thousand levels
+		if !valid && bytes.Count(raw, []byte("["))+bytes.Count(raw, []byte("{")) < 10_000 { // where the standard library gives up
 			t.Fatalf("%s was taken", raw)
 		}
 		if !bytes.Equal(got.Encode(), raw) {

@@ -73,11 +73,11 @@ func Decide(t *Task, v View) Decision {
 	case t.Deleted:
 		return Decision{Note: "deleted"}
 	case !t.IsTask():
-		return Decision{Note: "no task: its type is " + t.Type}
+		return Decision{Note: "no task: its type is " + shortenText(t.Type, mostHistoryError)}
 	case t.Worker == "":
 		return Decision{Note: "it names no worker"}
 	case t.Site != "" && t.Site != v.Site:
-		return Decision{Note: "it runs at the site " + t.Site}
+		return Decision{Note: "it runs at the site " + shortenText(t.Site, mostHistoryError)}
 	case t.Status.ended():
 		return Decision{Note: "ended"}
 	case t.Status == Cancel:

@@ -21,6 +21,8 @@ type Doc struct {
 	Deleted bool
 	// Body is the object without the members that begin with an underscore, in canonical form: `{...}`.
 	Body []byte
+	// Refused keeps the document from being written, and is its result.
+	Refused *Error
 
 	next [16]byte // the hash of the revision that follows Rev; valid if hashed
 	had  bool     // next is computed

@@ -55,6 +55,9 @@ func (d *Database) Write(ctx context.Context, docs []Doc, o WriteOptions) ([]Res
 
 // check refuses what no state of the database could take.
 func (d *Database) check(doc *Doc, o WriteOptions) *Error {
+	if doc.Refused != nil {
+		return doc.Refused
+	}
 	if len(doc.Body) > d.store.opts.MaxDocument {
 		return tooLarge(doc.ID)
 	}

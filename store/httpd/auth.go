@@ -236,7 +236,10 @@ func (c *call) needMember() error {
 	return &store.Error{Status: http.StatusForbidden, Name: "forbidden", Reason: "You are not allowed to access this db."}
 }
 
-func (c *call) needDatabaseAdmin() error {
+const notDatabaseAdmin = "You are not a db or server admin."
+
+// databaseAdmin lets administrators of the database in, and refuses others with the given error.
+func (c *call) databaseAdmin(refusal error) error {
 	if c.who.admin {
 		return nil
 	}
@@ -247,5 +250,5 @@ func (c *call) needDatabaseAdmin() error {
 	if sec.Admins.has(c.who) {
 		return nil
 	}
-	return unauthorized("You are not a db or server admin.")
+	return refusal
 }

@@ -62,7 +62,8 @@ func (c *call) bulkDocs() error {
 	}
 	for i := range docs {
 		if err := c.mayWrite(docs[i].ID); err != nil {
-			return err
+			docs[i].Refused = asError(err)
+			continue
 		}
 		if err := c.prepareUser(&docs[i]); err != nil {
 			return err
@@ -74,7 +75,7 @@ func (c *call) bulkDocs() error {
 	}
 	for i := range results {
 		// What is wrong with a document in itself refuses the whole request, as the parser's errors do.
-		if e := results[i].Err; e != nil && e.Status != http.StatusConflict && !newEdits {
+		if e := results[i].Err; e != nil && e.Status == http.StatusBadRequest {
 			return e
 		}
 	}

@@ -164,6 +164,10 @@ func (c *call) findRoute() error {
 		if err := c.allow(http.MethodPost); err != nil {
 			return err
 		}
+	} else if c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
+		if err := c.mayWrite(designPrefix); err != nil {
+			return err
+		}
 	}
 	return c.find(strings.Join(c.path, "/"))
 }
@@ -201,7 +205,7 @@ func (c *call) maintenance() error {
 	if err := c.allow(http.MethodPost); err != nil {
 		return err
 	}
-	if err := c.needDatabaseAdmin(); err != nil {
+	if err := c.databaseAdmin(unauthorized("You are not a server or db admin.")); err != nil {
 		return err
 	}
 	return c.wantJSON()
@@ -215,7 +219,7 @@ func (c *call) revsLimit() error {
 	default:
 		return c.allow(http.MethodPut, http.MethodGet)
 	}
-	if err := c.needDatabaseAdmin(); err != nil {
+	if err := c.databaseAdmin(unauthorized(notDatabaseAdmin)); err != nil {
 		return err
 	}
 	raw, done, err := c.body()
@@ -248,8 +252,11 @@ func (c *call) security() error {
 	default:
 		return c.allow(http.MethodPut, http.MethodGet)
 	}
-	if err := c.needDatabaseAdmin(); err != nil {
+	if err := c.databaseAdmin(unauthorized(notDatabaseAdmin)); err != nil {
 		return err
+	}
+	if c.db.Name() == usersDatabase {
+		return forbidden("You can't edit the security object of the user database.")
 	}
 	raw, done, err := c.body()
 	if err != nil {

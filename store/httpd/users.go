@@ -19,7 +19,7 @@ import (
 const (
 	usersDatabase = "_users"
 	userPrefix    = "org.couchdb.user:"
-	hashRounds    = 600_000 / 10 // a compromise: a credential is hashed once for each process that shows it
+	hashRounds    = 600_000 // as in CouchDB; a credential that was checked is remembered
 )
 
 // passwordHash is a stored password.
@@ -179,7 +179,7 @@ func (c *call) prepareUser(d *store.Doc) error {
 		return nil
 	}
 	if json.Unmarshal(raw, &password) != nil {
-		return forbidden("Password must be a string.")
+		return forbidden("Password value of '" + string(raw) + "' is invalid.")
 	}
 	h, err := hashPassword(password)
 	if err != nil {
@@ -212,8 +212,13 @@ func checkUser(id string, m map[string]json.RawMessage) error {
 	if json.Unmarshal(m["name"], &name) != nil || name == "" {
 		return forbidden("doc.name is required")
 	}
-	if json.Unmarshal(m["roles"], &roles) != nil || m["roles"] == nil {
+	switch {
+	case m["roles"] == nil:
 		return forbidden("doc.roles must exist")
+	case m["roles"][0] != '[':
+		return forbidden("doc.roles must be an array")
+	case json.Unmarshal(m["roles"], &roles) != nil:
+		return forbidden("doc.roles can only contain strings")
 	}
 	if id != userPrefix+name {
 		return forbidden("Doc ID must be of the form org.couchdb.user:name")

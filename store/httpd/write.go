@@ -188,7 +188,10 @@ func (c *call) deleteDocument(id string) error {
 // mayWrite lets only database administrators write design documents.
 func (c *call) mayWrite(id string) error {
 	if strings.HasPrefix(id, designPrefix) {
-		return c.needDatabaseAdmin()
+		if c.who.name == "" {
+			return c.databaseAdmin(unauthorized(notDatabaseAdmin))
+		}
+		return c.databaseAdmin(forbidden(notDatabaseAdmin))
 	}
 	return nil
 }

@@ -83,6 +83,7 @@ func (n *node) prepareCondition(byID bool) {
 		for i, item := range n.arg.items {
 			n.modulus[i], _ = strconv.ParseInt(item.text, 10, 64)
 		}
+	default:
 	}
 }
 
@@ -249,8 +250,9 @@ func (n *node) match(f *frame, v []byte) bool {
 		return !n.subs[0].match(f, v)
 	case opField:
 		return n.matchField(f, v)
+	default:
+		return n.holds(f, v)
 	}
-	return n.holds(f, v)
 }
 
 func (n *node) matchField(f *frame, v []byte) bool {
@@ -266,8 +268,9 @@ func (n *node) matchField(f *frame, v []byte) bool {
 		return n.subs[0].op == opExists && n.subs[0].arg.kind == kindFalse
 	case astray:
 		return false
+	default:
+		return n.subs[0].match(f, at)
 	}
-	return n.subs[0].match(f, at)
 }
 
 // holds tells whether a condition holds for a value that is there.

@@ -197,8 +197,9 @@ func (n *node) holdsConstant(field string) bool {
 		return slices.ContainsFunc(n.subs, func(sub *node) bool { return sub.holdsConstant(field) })
 	case opField:
 		return n.field == field && n.subs[0].op == opEq
+	default:
+		return false
 	}
-	return false
 }
 
 // noop tells whether the selector is one of those that CouchDB answers with nothing, without a look.
@@ -226,7 +227,9 @@ func (n *node) indexable(fields []string) []string {
 		switch n.subs[0].op {
 		case opLt, opLte, opEq, opGte, opGt:
 			return append(fields, n.field)
+		default:
 		}
+	default:
 	}
 	return fields
 }
@@ -304,6 +307,7 @@ func (n *node) bound(s *span) {
 			return
 		}
 		*s = span{lowOp: opEq, low: n.arg, highOp: opEq, high: n.arg}
+	default:
 	}
 }
 

@@ -35,7 +35,7 @@ func (f *follower) attempt(outer context.Context) error {
 	f.connected()
 	c := connection{follower: f, body: body, watchdog: watchdog, advanced: time.Now()}
 	err = c.read(outer) // the receiver's context is not the connection's: its silence is none of the receiver's business
-	_ = body.Close()    //nolint:errcheck // a feed that was given up has nothing more to say
+	_ = body.Close()
 	if errors.Is(err, errCheckpoint) {
 		watchdog.Reset(f.o.silence())
 		err = f.checkpoint(ctx, outer, watchdog)
@@ -198,7 +198,7 @@ func (f *follower) checkpoint(ctx, outer context.Context, watchdog *time.Timer) 
 		return err
 	}
 	answer, err := io.ReadAll(io.LimitReader(body, int64(f.o.MaxRow)))
-	_ = body.Close() //nolint:errcheck // the answer was read, or its error is returned
+	_ = body.Close()
 	if err != nil {
 		return fmt.Errorf("reading the changes: %w", err)
 	}

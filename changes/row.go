@@ -78,8 +78,8 @@ func parseSkipped(line []byte) (rawRow, error) {
 
 // firstRev takes the winner out of [{"rev": "..."}, ...].
 func firstRev(changes []byte) (rev string, ok bool) {
-	_ = couch.Elements(changes, func(change []byte) bool { //nolint:errcheck // what is no array has no revision: ok stays false
-		_ = couch.Members(change, func(name, value []byte) bool { //nolint:errcheck // the same
+	_ = couch.Elements(changes, func(change []byte) bool {
+		_ = couch.Members(change, func(name, value []byte) bool {
 			if string(name) == "rev" {
 				rev, ok = stringOf(value)
 			}

@@ -58,7 +58,7 @@ func discarding(b *testing.B, body string) *couch.Client {
 			}
 		}
 		return &http.Response{
-			StatusCode: 201, Header: http.Header{}, ContentLength: int64(len(body)), Body: io.NopCloser(strings.NewReader(body)), Request: r,
+			StatusCode: http.StatusCreated, Header: http.Header{}, ContentLength: int64(len(body)), Body: io.NopCloser(strings.NewReader(body)), Request: r,
 		}, nil
 	})
 	client, err := couch.Dial("http://db.test", couch.Options{Transport: transport})

@@ -1,6 +1,7 @@
 package couch
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -114,7 +115,7 @@ func parseResults(answer []byte, count int) ([]Result, error) {
 	ids, revs := make([]byte, 0, 32*count), make([]byte, 0, 36*count)
 	err := Elements(answer, func(row []byte) bool {
 		var r Result
-		_ = Members(row, func(name, value []byte) bool { //nolint:errcheck // a row without members is caught below
+		_ = Members(row, func(name, value []byte) bool {
 			switch string(name) {
 			case "id":
 				ids, r.ID = share(ids, value)
@@ -151,10 +152,8 @@ func share(arena, value []byte) (rest []byte, s string) {
 	if n <= 0 || value[0] != '"' || len(arena)+n > cap(arena) {
 		return arena, text(value)
 	}
-	for _, b := range value[1 : n+1] {
-		if b == '\\' {
-			return arena, text(value)
-		}
+	if bytes.IndexByte(value, '\\') >= 0 {
+		return arena, text(value)
 	}
 	start := len(arena)
 	arena = append(arena, value[1:n+1]...)
@@ -251,8 +250,8 @@ func parseBulkGetRow(row []byte, ref Ref) (Document, error) {
 		if string(name) != "docs" {
 			return true
 		}
-		_ = Elements(value, func(element []byte) bool { //nolint:errcheck // an element that is none leaves the document missing
-			_ = Members(element, leaf) //nolint:errcheck // the same
+		_ = Elements(value, func(element []byte) bool {
+			_ = Members(element, leaf)
 			return doc.Missing
 		})
 		return true
@@ -269,7 +268,7 @@ func parseBulkGetRow(row []byte, ref Ref) (Document, error) {
 // rowRefusal is nil for a document that is not there, which is an answer and no failure.
 func rowRefusal(value []byte, ref Ref) error {
 	var name, reason string
-	_ = Members(value, func(key, value []byte) bool { //nolint:errcheck // what has no members names no error
+	_ = Members(value, func(key, value []byte) bool {
 		switch string(key) {
 		case "error":
 			name = text(value)

@@ -1,6 +1,7 @@
 package couch
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -101,7 +102,7 @@ func (d *Database) Get(ctx context.Context, id string, options ...GetOption) (Do
 // parseDocument takes _id, _rev and _deleted out of a document.
 func parseDocument(body []byte) Document {
 	doc := Document{Body: body}
-	_ = Members(body, func(name, value []byte) bool { //nolint:errcheck // what is no object has no members; callers look at Rev
+	_ = Members(body, func(name, value []byte) bool {
 		switch string(name) {
 		case "_id":
 			doc.ID = text(value)
@@ -120,10 +121,8 @@ func text(value []byte) string {
 	if len(value) < 2 || value[0] != '"' {
 		return string(value)
 	}
-	for _, b := range value {
-		if b == '\\' {
-			return gjson.ParseBytes(value).String()
-		}
+	if bytes.IndexByte(value, '\\') >= 0 {
+		return gjson.ParseBytes(value).String()
 	}
 	return string(value[1 : len(value)-1])
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -33,9 +34,7 @@ type ChangesQuery struct {
 
 func (q ChangesQuery) values() (url.Values, []byte, error) {
 	query := url.Values{}
-	for name, values := range q.Params {
-		query[name] = values
-	}
+	maps.Copy(query, q.Params)
 	setText := func(name, value string) {
 		if value != "" {
 			query.Set(name, value)
@@ -96,7 +95,7 @@ func (d *Database) Changes(ctx context.Context, q ChangesQuery) (io.ReadCloser, 
 		err = refusal(op, response)
 		cancel()
 		release()
-		_ = response.Body.Close() //nolint:errcheck // the refusal is what matters
+		_ = response.Body.Close()
 		return nil, err
 	}
 	return &feedBody{body: response.Body, cancel: cancel, release: release}, nil

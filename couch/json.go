@@ -6,7 +6,7 @@ import (
 )
 
 // errShape is what the walkers say of bytes that are no JSON of the awaited shape.
-var errShape = errors.New("not the JSON that was expected") //nolint:gochecknoglobals // a sentinel
+var errShape = errors.New("not the JSON that was expected")
 
 // Members visits the members of a JSON object in their order, without decoding them: name is what stands between the quotes,
 // escapes and all, value the bytes of the value. It reads only as much as it must to find the values' ends, so it is no check

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -29,12 +30,7 @@ type Session struct {
 
 // Admin says whether the session is a server administrator's.
 func (s Session) Admin() bool {
-	for _, role := range s.Roles {
-		if role == "_admin" {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.Roles, "_admin")
 }
 
 // Server asks for the server's greeting. Something that answers, but not as a CouchDB does, is an error that says so.

@@ -124,7 +124,7 @@ type feed struct {
 }
 
 func (c *checker) feed(method, path string, body ...string) *feed {
-	f := &feed{c: c, response: c.open(c.server.User, c.server.Password, method, "/"+c.name+path, body...)}
+	f := &feed{c: c, response: c.open(c.server.User, c.server.Password, method, "/"+c.name+path, body...)} //nolint:bodyclose // close does
 	c.equal("status of "+path, f.response.StatusCode, 200)
 	f.lines = bufio.NewScanner(f.response.Body)
 	f.lines.Buffer(nil, 16<<20)

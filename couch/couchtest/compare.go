@@ -169,7 +169,7 @@ func decode(raw []byte) (any, error) {
 	if err := d.Decode(&value); err != nil {
 		return nil, err
 	}
-	if _, err := d.Token(); err != io.EOF { //nolint:errorlint // the decoder returns it bare
+	if _, err := d.Token(); err != io.EOF {
 		return nil, fmt.Errorf("there is more after the value: %w", err)
 	}
 	return value, nil
@@ -236,7 +236,7 @@ func (c *comparison) object(at []string, want, got map[string]any) {
 	}
 }
 
-func below(at []string, name string) []string { return append(at[:len(at):len(at)], name) }
+func below(at []string, name string) []string { return append(slices.Clip(at), name) }
 
 func place(at []string) string {
 	if len(at) == 0 {
@@ -342,7 +342,7 @@ func (c *comparison) parts(at []string, want []part, contentType string, body []
 			c.json(where, w.Body, got)
 		}
 	}
-	if _, err := reader.NextRawPart(); err != io.EOF { //nolint:errorlint // the reader returns it bare
+	if _, err := reader.NextRawPart(); err != io.EOF {
 		c.differ(place(at), strconv.Itoa(len(want))+" parts", "more")
 	}
 }

@@ -3,6 +3,7 @@ package couchtest
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -56,11 +57,12 @@ func (e exchange) bytes() []byte {
 
 // open sends the request. The answer's head has not been read yet.
 func (e exchange) open() (net.Conn, error) {
-	conn, err := net.DialTimeout("tcp", e.hostport, patience)
+	dialer := net.Dialer{Timeout: patience}
+	conn, err := dialer.DialContext(context.Background(), "tcp", e.hostport)
 	if err != nil {
 		return nil, err
 	}
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil { //nolint:forbidigo // a deadline of the network's
 		return nil, err
 	}
 	if _, err := conn.Write(e.bytes()); err != nil && len(e.body) == 0 {

@@ -83,7 +83,7 @@ func installPouchDB(tb testing.TB, folder, program string) error {
 	tb.Log("installing PouchDB Server from npm")
 	ctx, cancel := context.WithTimeout(context.Background(), installPatience)
 	defer cancel()
-	install := exec.CommandContext(ctx, npm, "ci", "--no-progress")
+	install := exec.CommandContext(ctx, npm, "ci", "--no-progress") //nolint:gosec // found in the path
 	install.Dir = folder
 	if output, err := install.CombinedOutput(); err != nil {
 		return errors.Join(errors.New("npm ci in "+folder+" failed: "+string(output)), err)
@@ -91,7 +91,6 @@ func installPouchDB(tb testing.TB, folder, program string) error {
 	return os.WriteFile(filepath.Join(folder, "node_modules", ".complete"), nil, 0o600)
 }
 
-//nolint:gochecknoglobals // a constant
 var listening = regexp.MustCompile(`^listening on port (\d+)$`)
 
 // startPouchDB starts the server as a child that ends when its standard input does, and gives the port it listens on.
@@ -139,13 +138,13 @@ func startPouchDB(tb testing.TB, node, preload, program string, s Server) string
 				}
 			}
 		}
-		_, _ = io.Copy(io.Discard, output) //nolint:errcheck // what it prints does not matter
+		_, _ = io.Copy(io.Discard, output)
 	})
 	tb.Cleanup(func() {
-		_ = input.Close() //nolint:errcheck // it ends the server, which may have ended by itself
+		_ = input.Close()
 		kill := time.AfterFunc(10*time.Second, func() { _ = child.Process.Kill() })
 		reading.Wait()
-		_ = child.Wait() //nolint:errcheck // however it ends
+		_ = child.Wait()
 		kill.Stop()
 		if tb.Failed() && complaints.Len() > 0 {
 			tb.Logf("PouchDB Server said: %s", complaints.String())

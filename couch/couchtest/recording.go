@@ -13,7 +13,7 @@ import (
 )
 
 //go:embed testdata/*.json
-var testdata embed.FS //nolint:gochecknoglobals // what go:embed wants
+var testdata embed.FS
 
 // Recordings are the exchanges recorded from CouchDB 3.5.0, one JSON file a group. testdata/README.md describes their form.
 func Recordings() fs.FS {

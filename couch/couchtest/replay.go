@@ -168,7 +168,7 @@ func (r *replayer) cleanUp() {
 			Rev string `json:"_rev"`
 		}
 		if json.Unmarshal(a.body, &doc) == nil {
-			_, _ = r.asAdmin(http.MethodDelete, path+"?rev="+doc.Rev) //nolint:errcheck // as good as can be
+			_, _ = r.asAdmin(http.MethodDelete, path+"?rev="+doc.Rev)
 		}
 	}
 }
@@ -224,7 +224,7 @@ func (r *replayer) feed(s step) []difference {
 	if s.Response.Ended != nil && *s.Response.Ended {
 		limit = patience // its end is awaited, however slow the machine
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(limit)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(limit)); err != nil { //nolint:forbidigo // a deadline of the network's
 		return append(found, difference{"answer", "one", err.Error()})
 	}
 	a, err := e.read(conn)
@@ -255,7 +255,6 @@ func (r *replayer) exchange(q request) (exchange, error) {
 	return e, nil
 }
 
-//nolint:gochecknoglobals // constants
 var (
 	placeholder = regexp.MustCompile(`\{\{\w+(\.hash)?\}\}`)
 	revision    = regexp.MustCompile(`^\d+-.`)
@@ -383,5 +382,8 @@ func (r *replayer) report(n int, s step, found []difference, listed bool) {
 	if listed {
 		mark = " (listed)"
 	}
-	fmt.Fprintf(file, "%s/%s#%d%s %s\n\t%s\n", r.group, r.s.Name, n, mark, r.describe(s), join(found))
+	_, err = fmt.Fprintf(file, "%s/%s#%d%s %s\n\t%s\n", r.group, r.s.Name, n, mark, r.describe(s), join(found))
+	if err != nil {
+		r.t.Errorf("writing the report: %v", err)
+	}
 }

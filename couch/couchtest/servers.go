@@ -80,5 +80,5 @@ func lockFile(path string) (unlock func(), err error) {
 	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
 		return nil, fmt.Errorf("waiting for %s: %w", path, err)
 	}
-	return func() { _ = lock.Unlock() }, nil //nolint:errcheck // it ends with the process at the latest
+	return func() { _ = lock.Unlock() }, nil
 }

@@ -3,11 +3,11 @@
 package faultproxy
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
 	"sync"
-	"testing"
 	"time"
 )
 
@@ -30,10 +30,17 @@ type Proxy struct {
 	up, down int64
 }
 
+// T is what a proxy needs of a test or a benchmark.
+type T interface {
+	Helper()
+	Cleanup(end func())
+	Fatalf(format string, args ...any)
+}
+
 // New starts a proxy to target, a host:port, on a free port of the loopback interface. It ends with the test.
-func New(tb testing.TB, target string) *Proxy {
+func New(tb T, target string) *Proxy {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatalf("the fault proxy cannot listen: %v", err)
 	}
@@ -159,7 +166,8 @@ func (l *link) cut() {
 }
 
 func (p *Proxy) serve(client net.Conn, target string) {
-	server, err := net.DialTimeout("tcp", target, 10*time.Second)
+	dialer := net.Dialer{Timeout: 10 * time.Second}
+	server, err := dialer.DialContext(context.Background(), "tcp", target)
 	if err != nil {
 		reset(client)
 		return

@@ -145,7 +145,7 @@ func measureFlow(ctx context.Context, r *rig) ([]figure, error) {
 
 // measureLateness spreads 20,000 tasks over 20 seconds.
 func measureLateness(ctx context.Context, r *rig) ([]figure, error) {
-	lags, _, err := r.fire(ctx, 20_000, func(i int) time.Duration { return time.Duration(i) * time.Millisecond })
+	lags, err := r.fire(ctx, 20_000, func(i int) time.Duration { return time.Duration(i) * time.Millisecond })
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +158,7 @@ func measureLateness(ctx context.Context, r *rig) ([]figure, error) {
 
 // measureBurst has 20,000 tasks due on one second.
 func measureBurst(ctx context.Context, r *rig) ([]figure, error) {
-	lags, _, err := r.fire(ctx, 20_000, func(int) time.Duration { return 0 })
+	lags, err := r.fire(ctx, 20_000, func(int) time.Duration { return 0 })
 	if err != nil {
 		return nil, err
 	}
@@ -170,31 +170,32 @@ func measureBurst(ctx context.Context, r *rig) ([]figure, error) {
 }
 
 // fire writes n tasks that come due from ten seconds ahead on, and gives how late each started.
-func (r *rig) fire(ctx context.Context, n int, offset func(i int) time.Duration) ([]float64, []time.Time, error) {
+func (r *rig) fire(ctx context.Context, n int, offset func(i int) time.Duration) ([]float64, error) {
 	b, err := r.open(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer b.close()
 	if err := b.after(ctx, "start", "-b", name); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	first := time.Now().Truncate(time.Second).Add(10 * time.Second)
 	if err := b.insert(ctx, n, 500, 2, func(i int) []byte { return taskBody(i, first.Add(offset(i))) }); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	select {
 	case <-ctx.Done():
-		return nil, nil, context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	case <-time.After(time.Until(first.Add(offset(n-1) + 500*time.Millisecond))):
 	}
 	if err := b.awaitDone(ctx); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := b.after(ctx, "stop", name); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return b.starts(ctx)
+	lags, _, err := b.starts(ctx)
+	return lags, err
 }
 
 // measureMemory lets 200,000 tasks sleep: in a worker within this process, whose heap can be read, and in the binary.
@@ -213,7 +214,7 @@ func measureMemory(ctx context.Context, r *rig) ([]figure, error) {
 	if err := b.insert(ctx, n, 500, 4, insert); err != nil {
 		return nil, err
 	}
-	if err := b.awaitScheduled(ctx, n); err != nil {
+	if err := b.awaitClaimed(ctx); err != nil {
 		return nil, err
 	}
 	if err := b.after(ctx, "stop", name); err != nil {
@@ -234,8 +235,8 @@ func measureMemory(ctx context.Context, r *rig) ([]figure, error) {
 	}, err
 }
 
-// awaitScheduled waits until the worker has claimed n tasks.
-func (b *bed) awaitScheduled(ctx context.Context, n int) error {
+// awaitClaimed waits until the worker has claimed every task.
+func (b *bed) awaitClaimed(ctx context.Context) error {
 	query := couch.Query{
 		Selector: json.RawMessage(`{"worker":"bench","status":"waiting"}`), Fields: []string{"_id"}, Limit: 1, UseIndex: []string{"after", "live"},
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"sync"
 	"time"
@@ -192,11 +193,7 @@ func (m *Member) verify(ctx context.Context) error {
 func (m *Member) leases() map[string]Lease {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	held := make(map[string]Lease, len(m.held))
-	for name, lease := range m.held {
-		held[name] = lease
-	}
-	return held
+	return maps.Clone(m.held)
 }
 
 // MayStart says whether this member may start tasks at now: its last heartbeat is young enough by the monotonic clock and

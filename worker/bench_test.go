@@ -26,6 +26,7 @@ func BenchmarkDrain(b *testing.B) {
 }
 
 func drain(b *testing.B, n int) time.Duration {
+	b.Helper()
 	st, err := store.Open(b.TempDir(), store.Options{})
 	check(b, err)
 	defer func() { check(b, st.Close()) }()
@@ -70,6 +71,7 @@ func drain(b *testing.B, n int) time.Duration {
 
 // awaitSettled looks at the count of updates, which costs the store next to nothing.
 func awaitSettled(b *testing.B, db *couch.Database, since string, n int) {
+	b.Helper()
 	var first int
 	_, err := fmt.Sscanf(since, "%d", &first)
 	check(b, err)

@@ -97,8 +97,7 @@ func (b *bundle) watch() {
 				}
 				b.docs[row.ID] = doc
 			}
-			close(b.changed)
-			b.changed = make(chan struct{})
+			b.changedLocked()
 			return nil
 		})
 	})
@@ -160,18 +159,10 @@ func (b *bundle) awaitStatus(id, status string) gjson.Result {
 	return doc
 }
 
-// awaitAll waits until n documents have a status.
-func (b *bundle) awaitAll(status string, n int) {
+// awaitDone waits until n tasks are done.
+func (b *bundle) awaitDone(n int) {
 	b.t.Helper()
-	b.await(fmt.Sprintf("%d tasks are %s", n, status), func() bool {
-		count := 0
-		for _, doc := range b.docs {
-			if doc.Get("status").String() == status {
-				count++
-			}
-		}
-		return count >= n
-	})
+	b.await(fmt.Sprintf("%d tasks are done", n), func() bool { return b.doneLocked() >= n })
 }
 
 // put writes a document, which may be given as text with verbs.
@@ -252,6 +243,11 @@ func (b *bundle) note(task *jobs.Task) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.runs = append(b.runs, execution{ID: task.ID(), Key: task.Key(), Attempt: task.Attempt(), Nominal: task.Nominal(), At: time.Now()})
+	b.changedLocked()
+}
+
+// changedLocked wakes who waits for a change.
+func (b *bundle) changedLocked() {
 	close(b.changed)
 	b.changed = make(chan struct{})
 }
@@ -301,6 +297,7 @@ func (b *bundle) addJobs() {
 					b.runs[i].Cause = context.Cause(ctx)
 				}
 			}
+			b.changedLocked()
 			b.mu.Unlock()
 			return nil, context.Cause(ctx)
 		}
@@ -397,6 +394,7 @@ func (p *process) crash() {
 
 // testLog writes into the test's log while the test runs.
 func testLog(t *testing.T) logrus.FieldLogger {
+	t.Helper()
 	logger := logrus.New()
 	logger.SetLevel(logrus.DebugLevel)
 	logger.SetOutput(t.Output())

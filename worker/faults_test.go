@@ -16,12 +16,12 @@ import (
 // load is a crowd of tasks, some due and some about to be, that a fault comes over.
 const load = 1500
 
-func (b *bundle) putLoad(worker string) {
+func (b *bundle) putLoad() {
 	b.t.Helper()
 	now := time.Now()
 	b.many(load, func(i int) string {
-		return fmt.Sprintf(`{"_id":"task-%04d","worker":%q,"job":"run","status":"waiting","date":%q}`,
-			i, worker, now.Add(time.Duration(i%300)*10*time.Millisecond).UTC().Format(time.RFC3339Nano))
+		return fmt.Sprintf(`{"_id":"task-%04d","worker":"manobi","job":"run","status":"waiting","date":%q}`,
+			i, now.Add(time.Duration(i%300)*10*time.Millisecond).UTC().Format(time.RFC3339Nano))
 	})
 }
 
@@ -59,12 +59,12 @@ func TestStoreRestartsUnderLoad(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.start("manobi")
-	b.putLoad("manobi")
+	b.putLoad()
 	for n := 1; n <= 3; n++ {
 		b.afterRuns(n * load / 4)
 		b.server.restart()
 	}
-	b.awaitAll("done", load)
+	b.awaitDone(load)
 	b.wantOnce()
 }
 
@@ -72,7 +72,7 @@ func TestStoreUnreachableUnderLoad(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.start("manobi")
-	b.putLoad("manobi")
+	b.putLoad()
 	b.afterRuns(load / 3)
 	b.proxy.Refuse(true)
 	b.proxy.Cut()
@@ -80,7 +80,7 @@ func TestStoreUnreachableUnderLoad(t *testing.T) {
 	outage := time.NewTimer(20 * time.Second)
 	<-outage.C
 	b.proxy.Heal()
-	b.awaitAll("done", load)
+	b.awaitDone(load)
 	b.wantOnce()
 }
 
@@ -88,14 +88,14 @@ func TestFeedStalls(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.start("manobi")
-	b.putLoad("manobi")
+	b.putLoad()
 	b.afterRuns(load / 3)
 	b.proxy.Stall(true)
 	b.put("late", `{"worker":"manobi","job":"run"}`)
 	stalled := time.NewTimer(3 * time.Second)
 	<-stalled.C
 	b.proxy.Heal()
-	b.awaitAll("done", load+1)
+	b.awaitDone(load + 1)
 	b.wantOnce()
 }
 
@@ -103,13 +103,13 @@ func TestConnectionsCutMidRow(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.start("manobi")
-	b.putLoad("manobi")
+	b.putLoad()
 	for n := 1; n <= 8; n++ {
 		b.proxy.CutAfter(int64(n * 3001))
 		b.afterRuns(n * load / 10)
 	}
 	b.proxy.Heal()
-	b.awaitAll("done", load)
+	b.awaitDone(load)
 	b.wantOnce()
 }
 
@@ -117,13 +117,13 @@ func TestAnswersLostAfterTheCommit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.start("manobi")
-	b.putLoad("manobi")
+	b.putLoad()
 	b.afterRuns(load / 4)
 	b.proxy.DropAnswers(true)
 	lost := time.NewTimer(2 * time.Second)
 	<-lost.C
 	b.proxy.Heal()
-	b.awaitAll("done", load)
+	b.awaitDone(load)
 	b.wantOnce()
 }
 
@@ -138,7 +138,7 @@ func TestBatchRefusedAsAWhole(t *testing.T) {
 	})
 	b.put("guilty", `{"worker":"manobi","job":"large"}`)
 	b.start("manobi")
-	b.awaitAll("done", 61)
+	b.awaitDone(61)
 	doc := b.awaitStatus("guilty", "done")
 	if len(doc.Raw) > 20_000 {
 		t.Errorf("the document has %d bytes", len(doc.Raw))
@@ -239,11 +239,11 @@ func TestCrashMidRun(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	p := b.start("manobi")
-	b.putLoad("manobi")
+	b.putLoad()
 	b.afterRuns(load / 2)
 	p.crash()
 	b.start("manobi")
-	b.awaitAll("done", load)
+	b.awaitDone(load)
 	t.Logf("%d runs were repeated after the crash", b.again())
 }
 
@@ -275,7 +275,7 @@ func TestClockJumps(t *testing.T) {
 				b.mu.Unlock()
 				offset.Add(-int64(jump))
 			}
-			b.awaitAll("done", n)
+			b.awaitDone(n)
 			b.wantOnce()
 			b.mu.Lock()
 			defer b.mu.Unlock()

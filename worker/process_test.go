@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,7 +37,6 @@ type child struct {
 	b       *bundle
 	command *exec.Cmd
 	lines   *bufio.Reader
-	input   io.Closer
 }
 
 // runChild is the main function of such a process. Its job "append" writes a line to the journal, then takes as many
@@ -148,7 +147,7 @@ func TestKilledWorkerLosesNothing(t *testing.T) {
 		c.kill()
 	}
 	b.startChild(path, b.state, false, "manobi")
-	b.awaitAll("done", n)
+	b.awaitDone(n)
 	runs := journal(t, path)
 	tasks, again := map[string]bool{}, 0
 	for line, count := range runs {
@@ -212,7 +211,7 @@ func TestSecondMemberIsRefused(t *testing.T) {
 	b.start("manobi")
 	p, _ := b.begin(nil, "manobi")
 	<-p.ended
-	if p.err == nil || !strings.Contains(p.err.Error(), fmt.Sprint(os.Getpid())) || !strings.Contains(p.err.Error(), "standby") {
+	if p.err == nil || !strings.Contains(p.err.Error(), strconv.Itoa(os.Getpid())) || !strings.Contains(p.err.Error(), "standby") {
 		t.Errorf("on the same machine: %v", p.err)
 	}
 	p, _ = b.begin(func(c *worker.Config) { c.StateFolder = t.TempDir() }, "manobi")

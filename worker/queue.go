@@ -15,7 +15,7 @@ type place struct {
 	index uint32
 }
 
-type places []place
+type places []place //nolint:recvcheck // the receivers that container/heap wants
 
 func (p places) Len() int { return len(p) }
 func (p places) Less(i, j int) bool {

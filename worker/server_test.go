@@ -1,15 +1,20 @@
 package worker_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
 
+	"github.com/adlayer/after/couch/couchtest"
+	"github.com/adlayer/after/fleet"
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/httpd"
 )
@@ -92,4 +97,24 @@ func (s *server) restart() {
 	listener, err := net.Listen("tcp", s.address)
 	must(s.t, err)
 	s.open(listener)
+}
+
+// databases numbers the databases of the tests that share a server.
+var databases atomic.Int64
+
+// serverOf uses a server that runs already, with a database of the test's own.
+func serverOf(t *testing.T, s couchtest.Server) *server {
+	t.Helper()
+	parsed, err := url.Parse(s.URL)
+	must(t, err)
+	name := fmt.Sprintf("after-test-%d-%d", os.Getpid(), databases.Add(1))
+	t.Cleanup(func() {
+		client := s.Dial(t)
+		for _, database := range []string{name, fleet.Database(name)} {
+			if err := client.DropDatabase(context.Background(), database); err != nil {
+				t.Errorf("dropping %s: %v", database, err)
+			}
+		}
+	})
+	return &server{t: t, address: parsed.Host, database: name, login: s.User + ":" + s.Password}
 }

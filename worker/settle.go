@@ -270,14 +270,10 @@ func (l *loop) onRefused(i uint32, e *entry, why error) {
 // tally counts a firing that ended.
 func (l *loop) tally(e *entry, t *task.Task) {
 	w := l.workersOf[e.name]
-	switch t.Status {
-	case task.Failed:
+	switch {
+	case t.Status == task.Failed, t.Status == task.Scheduled && t.Error != nil:
 		w.Errors++
-	case task.Done, task.Scheduled:
-		if t.Error != nil {
-			w.Errors++
-		} else {
-			w.Done++
-		}
+	case t.Status == task.Done, t.Status == task.Scheduled:
+		w.Done++
 	}
 }

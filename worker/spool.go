@@ -151,7 +151,7 @@ func (l *loop) replay(ctx context.Context, folder string) error {
 			left = append(left, r)
 			continue
 		}
-		index := uint32(i) //nolint:gosec // as many as lines in a file
+		index := uint32(i)
 		spooled[index] = r
 		batch = append(batch, write{index: index, doc: next})
 	}

@@ -106,8 +106,6 @@ type table struct {
 
 func newTable() *table { return &table{byID: map[string]uint32{}} }
 
-func (t *table) len() int { return len(t.byID) }
-
 // at gives the entry of an index; the pointer stays good until the entry is removed.
 func (t *table) at(i uint32) *entry { return &t.pages[i/pageSize][i%pageSize] }
 

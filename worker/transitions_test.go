@@ -7,15 +7,48 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/adlayer/after/couch/couchtest"
 	"github.com/adlayer/after/worker"
 )
 
-func TestTaskRunsOnItsDate(t *testing.T) {
+// transitions are the tests of the worker's behaviour as its documents show it; each runs on every server.
+func transitions() map[string]func(t *testing.T, b *bundle) {
+	return map[string]func(t *testing.T, b *bundle){
+		"task runs on its date":          testTaskRunsOnItsDate,
+		"due task needs one write":       testDueTaskNeedsOneWrite,
+		"tasks of others are left alone": testTasksOfOthersAreLeftAlone,
+		"reschedule":                     testReschedule,
+		"cancel before its time":         testCancelBeforeItsTime,
+		"cancel while running":           testCancelWhileRunning,
+		"deletion":                       testDeletion,
+		"change of worker":               testChangeOfWorker,
+		"run again":                      testRunAgain,
+		"edits during a run":             testEditsDuringARun,
+		"retries":                        testRetries,
+		"repeats":                        testRepeats,
+		"timeout panic and unknown job":  testTimeoutPanicAndUnknownJob,
+		"at most once":                   testAtMostOnce,
+		"job limit and concurrency":      testJobLimitAndConcurrency,
+	}
+}
+
+func TestTransitions(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	for _, s := range couchtest.Servers(t) {
+		for name, test := range transitions() {
+			t.Run(s.Name+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				test(t, setupOn(t, serverOf(t, s)))
+			})
+		}
+	}
+}
+
+func testTaskRunsOnItsDate(t *testing.T, b *bundle) {
+	t.Helper()
 	b.start("manobi")
 	due := time.Now().Add(1500 * time.Millisecond).UTC().Truncate(time.Millisecond)
-	b.put("t", `{"worker":"manobi","job":"run","date":%q,"status":"waiting","mine":{"kept":1.0}}`, due.Format(time.RFC3339Nano))
+	b.put("t", `{"worker":"manobi","job":"run","date":%q,"status":"waiting","mine":{"kept":[1.5,null,{"a":""}]}}`, due.Format(time.RFC3339Nano))
 	scheduled := b.awaitStatus("t", "scheduled")
 	if got := scheduled.Get("claim.worker").String(); got != "manobi" {
 		t.Errorf("claim.worker = %q", got)
@@ -29,7 +62,7 @@ func TestTaskRunsOnItsDate(t *testing.T) {
 	if got := done.Get("result.ran").String(); got != "t" {
 		t.Errorf("result = %s", done.Get("result").Raw)
 	}
-	if got := done.Get("mine").Raw; got != `{"kept":1.0}` {
+	if got := done.Get("mine").Raw; got != `{"kept":[1.5,null,{"a":""}]}` {
 		t.Errorf("an unknown field became %s", got)
 	}
 	if runs := b.runsOf("t"); len(runs) != 1 || runs[0].Attempt != 1 {
@@ -37,9 +70,8 @@ func TestTaskRunsOnItsDate(t *testing.T) {
 	}
 }
 
-func TestDueTaskNeedsOneWrite(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
+func testDueTaskNeedsOneWrite(t *testing.T, b *bundle) {
+	t.Helper()
 	b.start("manobi")
 	b.put("t", `{"worker":"manobi","job":"run"}`)
 	done := b.awaitStatus("t", "done")
@@ -48,9 +80,8 @@ func TestDueTaskNeedsOneWrite(t *testing.T) {
 	}
 }
 
-func TestTasksOfOthersAreLeftAlone(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
+func testTasksOfOthersAreLeftAlone(t *testing.T, b *bundle) {
+	t.Helper()
 	b.put("other", `{"worker":"somebody","job":"run"}`)
 	b.put("nobody", `{"job":"run","status":"waiting"}`)
 	b.put("calendar", `{"type":"calendar","worker":"manobi","job":"run"}`)
@@ -65,10 +96,9 @@ func TestTasksOfOthersAreLeftAlone(t *testing.T) {
 	}
 }
 
-func TestReschedule(t *testing.T) {
-	t.Parallel()
+func testReschedule(t *testing.T, b *bundle) {
+	t.Helper()
 	far := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
-	b := setup(t)
 	b.start("manobi")
 	for _, id := range []string{"earlier", "later", "date-only", "running"} {
 		b.put(id, `{"worker":"manobi","job":"run","date":%q,"status":"waiting"}`, far)
@@ -95,9 +125,8 @@ func TestReschedule(t *testing.T) {
 	}
 }
 
-func TestCancelBeforeItsTime(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
+func testCancelBeforeItsTime(t *testing.T, b *bundle) {
+	t.Helper()
 	b.start("manobi")
 	b.put("t", `{"worker":"manobi","job":"run","date":"in 1 hour","status":"waiting"}`)
 	b.awaitStatus("t", "scheduled")
@@ -108,9 +137,8 @@ func TestCancelBeforeItsTime(t *testing.T) {
 	}
 }
 
-func TestCancelWhileRunning(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
+func testCancelWhileRunning(t *testing.T, b *bundle) {
+	t.Helper()
 	b.start("manobi")
 	b.put("t", `{"worker":"manobi","job":"block","retry":5}`)
 	b.awaitRuns("t", 1)
@@ -125,9 +153,8 @@ func TestCancelWhileRunning(t *testing.T) {
 	}
 }
 
-func TestDeletion(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
+func testDeletion(t *testing.T, b *bundle) {
+	t.Helper()
 	b.start("manobi")
 	b.put("before", `{"worker":"manobi","job":"run","date":%q}`, time.Now().Add(1500*time.Millisecond).UTC().Format(time.RFC3339Nano))
 	doc := b.awaitStatus("before", "scheduled")
@@ -152,17 +179,15 @@ func TestDeletion(t *testing.T) {
 	}
 }
 
-func TestChangeOfWorker(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
+func testChangeOfWorker(t *testing.T, b *bundle) {
+	t.Helper()
 	b.start("one")
 	b.startWith(func(c *worker.Config) { c.StateFolder = t.TempDir() }, "two")
 	b.put("field", `{"worker":"one","job":"run","date":"in 1 hour","status":"waiting"}`)
 	b.put("whole", `{"worker":"one","job":"run","date":"in 1 hour","status":"waiting"}`)
 	b.awaitStatus("field", "scheduled")
 	b.edit("field", map[string]any{"worker": "two"})
-	moved := b.awaitDoc("field", func(doc gjson.Result) bool { return doc.Get("worker").String() == "two" })
-	_ = moved
+	b.awaitDoc("field", func(doc gjson.Result) bool { return doc.Get("worker").String() == "two" })
 	b.edit("field", map[string]any{"status": "reschedule", "date": nil})
 	doc := b.awaitStatus("field", "done")
 	if got := doc.Get("claim.worker").String(); got != "two" {
@@ -189,9 +214,8 @@ func TestChangeOfWorker(t *testing.T) {
 	}
 }
 
-func TestRunAgain(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
+func testRunAgain(t *testing.T, b *bundle) {
+	t.Helper()
 	b.start("manobi")
 	b.put("t", `{"worker":"manobi","job":"run"}`)
 	b.awaitStatus("t", "done")
@@ -208,9 +232,8 @@ func TestRunAgain(t *testing.T) {
 	}
 }
 
-func TestEditsDuringARun(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
+func testEditsDuringARun(t *testing.T, b *bundle) {
+	t.Helper()
 	b.start("manobi")
 	for _, id := range []string{"data", "reschedule", "waiting", "date", "gone"} {
 		b.put(id, `{"worker":"manobi","job":"block","data":1}`)
@@ -239,9 +262,8 @@ func TestEditsDuringARun(t *testing.T) {
 	b.awaitStatus("waiting", "done")
 }
 
-func TestRetries(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
+func testRetries(t *testing.T, b *bundle) {
+	t.Helper()
 	b.start("manobi")
 	b.put("twice", `{"worker":"manobi","job":{"name":"fail-times","arguments":[2]},"retry":{"limit":5,"interval":"50ms","backoff":"constant"}}`)
 	b.put("never", `{"worker":"manobi","job":"fail"}`)
@@ -262,9 +284,8 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-func TestRepeats(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
+func testRepeats(t *testing.T, b *bundle) {
+	t.Helper()
 	p := b.start("manobi")
 	from := time.Now().UTC().Truncate(time.Millisecond)
 	b.put("t", `{"worker":"manobi","job":"run","date":%q,"repeat":{"ms":200,"limit":6}}`, from.Format(time.RFC3339Nano))
@@ -288,9 +309,8 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-func TestTimeoutPanicAndUnknownJob(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
+func testTimeoutPanicAndUnknownJob(t *testing.T, b *bundle) {
+	t.Helper()
 	b.start("manobi")
 	b.put("slow", `{"worker":"manobi","job":"block","timeout":"100ms"}`)
 	b.put("panics", `{"worker":"manobi","job":"panic"}`)
@@ -310,9 +330,8 @@ func TestTimeoutPanicAndUnknownJob(t *testing.T) {
 	close(b.gate("deaf"))
 }
 
-func TestAtMostOnce(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
+func testAtMostOnce(t *testing.T, b *bundle) {
+	t.Helper()
 	p := b.start("manobi")
 	b.put("done", `{"worker":"manobi","job":"run","delivery":"at-most-once"}`)
 	if doc := b.awaitStatus("done", "done"); !strings.HasPrefix(doc.Get("_rev").String(), "3-") {
@@ -340,9 +359,8 @@ func TestAtMostOnce(t *testing.T) {
 	}
 }
 
-func TestJobLimitAndConcurrency(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
+func testJobLimitAndConcurrency(t *testing.T, b *bundle) {
+	t.Helper()
 	b.start("manobi")
 	b.many(3, func(i int) string {
 		return `{"_id":"l` + string(rune('0'+i)) + `","worker":"manobi","job":"one-at-a-time"}`

@@ -192,7 +192,7 @@ func (p *process) build() {
 	l.writing, l.stopWriting = context.WithCancelCause(context.Background())
 	l.working, l.stopWorking = context.WithCancelCause(context.Background())
 	for i, name := range c.Names {
-		l.byName[name] = uint16(i) //nolint:gosec // a process has few workers
+		l.byName[name] = uint16(i)
 		l.workersOf = append(l.workersOf, &named{Worker: fleet.Worker{Name: name, State: "standby"}})
 		p.lost[name] = make(chan fleet.Lease, 1)
 	}

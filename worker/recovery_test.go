@@ -1,0 +1,170 @@
+package worker_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/adlayer/after/worker"
+)
+
+// claimedBefore gives a task as a worker left it that scheduled it an hour ago and died at once.
+func claimedBefore(id, more string, ago time.Duration) string {
+	date := time.Now().Add(-ago).UTC().Truncate(time.Second).Format(time.RFC3339)
+	return fmt.Sprintf(`{"_id":%q,"worker":"manobi","job":"run","status":"scheduled","date":%q,%s
+		"plan":{"from":%q,"index":0,"nominal":%q,"due":%q,"key":"%s@%s/1-00000000"},
+		"claim":{"worker":"manobi","member":"dead","incarnation":"dead","write":1}}`, id, date, more, date, date, date, id, date)
+}
+
+func TestMissedDates(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const ago = time.Hour + 30*time.Second
+	b.many(1, func(int) string { return claimedBefore("once", ``, ago) })
+	b.many(1, func(int) string { return claimedBefore("once-skip", `"missed":"skip",`, ago) })
+	b.many(1, func(int) string { return claimedBefore("latest", `"repeat":{"minutes":10},`, ago) })
+	b.many(1, func(int) string { return claimedBefore("skip", `"missed":"skip","repeat":{"minutes":10},`, ago) })
+	b.many(1, func(int) string { return claimedBefore("all", `"missed":"all","repeat":{"minutes":10},`, ago) })
+	b.start("manobi")
+	b.awaitStatus("once", "done")
+	if doc := b.awaitStatus("once-skip", "error"); doc.Get("error.kind").String() != "missed" {
+		t.Errorf("%s", doc.Raw)
+	}
+	for id, want := range map[string]int{"latest": 1, "skip": 0, "all": 7} {
+		doc := b.awaitDoc(id, func(doc gjson.Result) bool {
+			return doc.Get("status").String() == "scheduled" && doc.Get("plan.due").Time().After(time.Now())
+		})
+		runs := b.runsOf(id)
+		if len(runs) != want {
+			t.Errorf("%s ran %d times, want %d: %s", id, len(runs), want, doc.Raw)
+		}
+		if next := doc.Get("plan.nominal").Time(); next.Sub(doc.Get("plan.from").Time()) != 70*time.Minute {
+			t.Errorf("%s goes on at %v", id, next)
+		}
+	}
+	if latest := b.runsOf("latest"); len(latest) == 1 && time.Since(latest[0].Nominal) > 10*time.Minute {
+		t.Errorf("the latest missed date is not %v", latest[0].Nominal)
+	}
+}
+
+func TestSleepersAreLoadedBeforeTheirTime(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	p := b.start("manobi")
+	// Beyond the horizon when they are claimed; an edit of their dates is what brings them near.
+	const n = 300
+	b.many(n, func(i int) string {
+		return fmt.Sprintf(`{"_id":"t%03d","worker":"manobi","job":"run","status":"waiting","date":"in 3 minutes"}`, i)
+	})
+	b.await("all are scheduled", func() bool { return b.countLocked("scheduled") == n })
+	p.end()
+	// A clock that is ahead lets them come due from a cold start, with their documents yet to be loaded.
+	ahead := 2*time.Minute + 50*time.Second
+	b.startWith(func(c *worker.Config) {
+		c.Now = func() time.Time { return time.Now().Add(ahead).Round(0) }
+	}, "manobi")
+	b.awaitDone(n)
+	b.wantOnce()
+}
+
+func (b *bundle) countLocked(status string) int {
+	count := 0
+	for _, doc := range b.docs {
+		if doc.Get("status").String() == status {
+			count++
+		}
+	}
+	return count
+}
+
+func TestThousandsOnOneSecondStartInParallel(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.startWith(func(c *worker.Config) { c.Concurrency = 50 }, "one", "two")
+	second := time.Now().Truncate(time.Second).Add(3 * time.Second).UTC().Format(time.RFC3339)
+	const n = 4000
+	b.many(n, func(i int) string {
+		return fmt.Sprintf(`{"_id":"t%04d","worker":%q,"job":"run","status":"waiting","date":%q}`, i, []string{"one", "two"}[i%2], second)
+	})
+	b.awaitDone(n)
+	b.wantOnce()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	due, err := time.Parse(time.RFC3339, second)
+	must(t, err)
+	for _, r := range b.runs {
+		if r.At.Before(due) {
+			t.Fatalf("%s started %v early", r.ID, due.Sub(r.At))
+		}
+	}
+}
+
+func TestWorkersShareTheProcessFairly(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	date := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)
+	b.many(40, func(i int) string {
+		return fmt.Sprintf(`{"_id":"greedy%02d","worker":"greedy","job":"block","date":%q}`, i, date)
+	})
+	b.many(2, func(i int) string { return fmt.Sprintf(`{"_id":"modest%02d","worker":"modest","job":"block"}`, i) })
+	b.startWith(func(c *worker.Config) { c.Concurrency = 4 }, "greedy", "modest")
+	b.await("four run", func() bool { return len(b.runs) == 4 })
+	for range 4 {
+		b.mu.Lock()
+		var first string
+		for _, r := range b.runs {
+			if strings.HasPrefix(r.ID, "greedy") && b.docs[r.ID].Get("status").String() != "done" {
+				first = r.ID
+				break
+			}
+		}
+		b.mu.Unlock()
+		if first == "" {
+			break
+		}
+		close(b.gate(first))
+		b.awaitStatus(first, "done")
+	}
+	b.awaitRuns("modest00", 1)
+	b.awaitRuns("modest01", 1)
+}
+
+func TestBadDocuments(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.start("manobi")
+	deep := strings.Repeat("[", 1500) + strings.Repeat("]", 1500)
+	for id, doc := range map[string]string{
+		"a/b c/ü/😀":  `{"worker":"manobi","job":"run"}`,
+		"many":       `{"worker":"manobi","job":{"name":"run","arguments":[` + strings.Repeat("0,", 999_999) + `0]}}`,
+		"deep":       `{"worker":"manobi","job":"run","data":` + deep + `}`,
+		"null job":   `{"worker":"manobi","job":null}`,
+		"number job": `{"worker":"manobi","job":7}`,
+		"no job":     `{"worker":"manobi"}`,
+		"status":     `{"worker":"manobi","job":"run","status":"wating"}`,
+		"retry":      `{"worker":"manobi","job":"run","retry":{"limt":5}}`,
+		"timeout":    `{"worker":"manobi","job":"run","timeout":"soon"}`,
+		"zone":       `{"worker":"manobi","job":"run","timezone":"Mars/Olympus"}`,
+		"never":      `{"worker":"manobi","job":"run","repeat":{"days":1,"until":"2001-01-01"}}`,
+		"huge":       `{"worker":"manobi","job":"large","data":"` + strings.Repeat("x", 6_000_000) + `"}`,
+	} {
+		b.put(id, "%s", doc)
+	}
+	for _, id := range []string{"a/b c/ü/😀", "many", "deep", "huge"} {
+		b.awaitStatus(id, "done")
+	}
+	for id, word := range map[string]string{
+		"null job": "job", "number job": "job", "no job": "job", "status": "wating", "retry": "limt", "timeout": "timeout",
+		"zone": "Mars", "never": "until",
+	} {
+		doc := b.awaitStatus(id, "error")
+		if got := doc.Get("error.message").String(); !strings.Contains(got, word) || doc.Get("error.kind").String() != "invalid" {
+			t.Errorf("%s: %s", id, doc.Get("error").Raw)
+		}
+	}
+	b.put("after", `{"worker":"manobi","job":"run"}`)
+	b.awaitStatus("after", "done")
+}

@@ -205,11 +205,16 @@ func (m *Member) MayStart(now time.Time) bool {
 	if now.Before(until) && now.Round(0).Before(until.Round(0)) {
 		return true
 	}
+	m.Hurry()
+	return false
+}
+
+// Hurry sends a heartbeat at once, since there is news to tell.
+func (m *Member) Hurry() {
 	select {
 	case m.hurry <- struct{}{}:
 	default:
 	}
-	return false
 }
 
 // Leave ends the heartbeats, gives the names back and deletes the member's document, so that others need not wait.

@@ -257,7 +257,11 @@ func (l *loop) onTick() {
 
 // onNaming begins or ends to serve a name.
 func (l *loop) onNaming(n naming) {
-	defer close(n.done)
+	defer func() {
+		l.show()
+		l.member.Hurry()
+		close(n.done)
+	}()
 	i := l.byName[n.name]
 	w := l.workersOf[i]
 	w.holding = n.taken

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/adlayer/after/client"
 	"github.com/adlayer/after/config"
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/fleet"
@@ -98,6 +99,7 @@ func dial(c *config.Config) (*couch.Client, error) {
 type session struct {
 	config *config.Config
 	couch  *couch.Client
+	tasks  *client.Client
 	fleet  *couch.Database
 }
 
@@ -114,6 +116,7 @@ func (a *app) connect(cmd *cobra.Command) (*session, error) {
 	return &session{
 		config: c,
 		couch:  server,
+		tasks:  client.New(server.Database(c.Couch.Database)),
 		fleet:  server.Database(fleet.Database(c.Couch.Database)),
 	}, nil
 }

@@ -12,7 +12,7 @@ func newClean(a *app) *cobra.Command {
 		Short:   "Empty the log of a worker of this machine",
 		Long:    `Empties a worker's log and removes its older files. The worker may run meanwhile.`,
 		Example: `  after clean manobi`,
-		Args:    cobra.ExactArgs(1),
+		Args:    one("the name of a worker"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, err := a.logPath(cmd, args[0])
 			if err != nil {

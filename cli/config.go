@@ -17,7 +17,7 @@ func newConfig(a *app) *cobra.Command {
 are masked. On a terminal it also says which files were looked at.`,
 		Example: `  after config
   AFTER_COUCH_DATABASE=other after config --json`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.showConfig(cmd) },
 	}
 	var all []string

@@ -2,12 +2,13 @@ package cli
 
 import (
 	"errors"
+	"syscall"
 
 	"github.com/adlayer/after/fleet"
 	"github.com/adlayer/after/store"
 )
 
-// held says whether an error means that another process has what was asked for: a worker's name, a folder.
+// held says whether an error means that another process has what was asked for: a worker's name, a folder, an address.
 func held(err error) bool {
 	if _, ok := errors.AsType[*fleet.HeldError](err); ok {
 		return true
@@ -16,5 +17,5 @@ func held(err error) bool {
 		return true
 	}
 	_, ok := errors.AsType[*store.HeldError](err)
-	return ok
+	return ok || errors.Is(err, syscall.EADDRINUSE)
 }

@@ -23,6 +23,7 @@ type host struct {
 	client *couch.Client
 	log    logrus.FieldLogger
 	note   func(format string, args ...any) // for the person who started the process
+	serves func() error                     // told once this process serves the store
 
 	server *embedded.Server
 	keeper *embedded.Keeper
@@ -78,7 +79,7 @@ func (h *host) serve(ctx context.Context) error {
 		return err
 	}
 	h.note("serving the embedded store at http://%s, its data in %s", h.server.Address(), data)
-	return ctx.Err()
+	return errors.Join(h.serves(), ctx.Err())
 }
 
 // join is for a server that answers already. If it is the store of our own folder, served by another process of this
@@ -94,6 +95,9 @@ func (h *host) join(ctx context.Context, greeting couch.Server, own bool) error 
 	}
 	h.keeper = embedded.Keep(h.options(data), func(*embedded.Server) {
 		h.log.WithField("data", data).Info("the process that served the store has ended: serving it from here on")
+		if err := h.serves(); err != nil {
+			h.log.WithError(err).Warn("\"after stop\" will not know that this process serves the store")
+		}
 	})
 	return nil
 }
@@ -126,6 +130,8 @@ func (h *host) explain(err error) error {
 
 // close ends what this process serves.
 func (h *host) close() error {
+	// The server would wait for connections that were opened in reserve.
+	h.client.Close()
 	var errs []error
 	if h.keeper != nil {
 		errs = append(errs, h.keeper.Close())

@@ -14,7 +14,7 @@ func newJobs(a *app) *cobra.Command {
 program registered, the executables of the jobs folder, and the built-in ones. What would be refused is shown with the reason.`,
 		Example: `  after jobs
   after jobs --json`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.load(cmd)
 			if err != nil {

@@ -20,7 +20,7 @@ the process started, how late the last one started, and how far the machine's cl
 A member without a sign of life is shown as lost until it comes back or another takes its workers.`,
 		Example: `  after list
   after list --json | jq -r 'select(.running > 0) | .name'`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.list(cmd) },
 	}
 	keyFlags(cmd, serverKeys()...)
@@ -72,7 +72,7 @@ func (a *app) list(cmd *cobra.Command) error {
 			}
 			t.add(l.Name, l.State, l.Host, strconv.Itoa(l.PID), distance(l.Since.Sub(now)),
 				strconv.Itoa(l.Sleeping), strconv.Itoa(l.Scheduled), running(l), strconv.FormatInt(l.Done, 10),
-				strconv.FormatInt(l.Errors, 10), milliseconds(l.Lag), signed(l.Clock))
+				strconv.FormatInt(l.Errors, 10), milliseconds(l.Lag), clock(l.Clock))
 		}
 	}
 	if a.json {
@@ -115,4 +115,11 @@ func running(l listed) string {
 
 func milliseconds(ms int64) string { return strconv.FormatInt(ms, 10) + " ms" }
 
-func signed(ms int64) string { return fmt.Sprintf("%+d ms", ms) }
+// clock shows how far a machine's clock is from the store's. It is read from a header of whole seconds: less than one is nothing.
+func clock(ms int64) string {
+	const second = 1000
+	if -second < ms && ms < second {
+		return "0 s"
+	}
+	return fmt.Sprintf("%+d s", ms/second)
+}

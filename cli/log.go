@@ -20,7 +20,7 @@ log of the store that "after serve" runs.`,
 		Example: `  after log manobi
   after log manobi -f
   after log manobi -n 1000 | grep task=`,
-		Args: cobra.ExactArgs(1),
+		Args: one("the name of a worker"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if lines < 0 {
 				return misuse(cmd.CommandPath(), "-n %d: cannot be negative", lines)

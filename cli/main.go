@@ -97,11 +97,15 @@ Schedule a task for it, from another terminal:
 	})
 	root.AddGroup(
 		&cobra.Group{ID: groupWorkers, Title: "Workers:"},
+		&cobra.Group{ID: groupTasks, Title: "Tasks:"},
 		&cobra.Group{ID: groupServer, Title: "Server and set-up:"},
 	)
 	grouped(root, groupWorkers, newStart(a), newStop(a), newList(a), newLog(a), newClean(a), newJobs(a))
+	grouped(root, groupTasks, newAdd(a), newGet(a), newTasks(a), newWatch(a), newCancel(a), newReschedule(a), newRetry(a), newDelete(a), newPrune(a))
 	grouped(root, groupServer, newServe(a), newSetup(a), newConfig(a))
-	root.AddCommand(newMan())
+	man := newMan()
+	checked(man)
+	root.AddCommand(man)
 	return root
 }
 

@@ -12,7 +12,7 @@ func newMan() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man <folder>",
 		Short:  "Write the manual pages into a folder",
-		Args:   cobra.ExactArgs(1),
+		Args:   one("the folder"),
 		Hidden: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil { //nolint:gosec // manual pages are for everybody

@@ -29,6 +29,7 @@ type runner struct {
 	names   []string
 	standby bool
 	log     *logger
+	entry   *process.Registration
 	ready   func() // called once
 }
 
@@ -75,14 +76,14 @@ func (r *runner) watchSignals(ctx context.Context, stop context.CancelCauseFunc,
 	defer signal.Stop(signals)
 	select {
 	case sig := <-signals:
-		r.log.WithField("signal", sig.String()).WithField("drain", r.config.Worker.Drain).Info("stopping: a second signal ends at once")
+		r.log.WithField("signal", sig.String()).Info("stopping: a second signal ends at once")
 	case <-done:
 		return
 	}
-	if err := process.Notify(ctx, "STOPPING=1"); err != nil {
-		r.log.WithError(err).Warn("systemd could not be told that the workers stop")
-	}
 	stop(nil)
+	if err := errors.Join(r.entry.Ending(), process.Notify(context.WithoutCancel(ctx), "STOPPING=1")); err != nil {
+		r.log.WithError(err).Warn("nobody could be told that the workers stop")
+	}
 	select {
 	case sig := <-signals:
 		r.log.WithField("signal", sig.String()).Warn("ending at once")
@@ -102,8 +103,10 @@ func (r *runner) watchSignals(ctx context.Context, stop context.CancelCauseFunc,
 func (r *runner) once(ctx context.Context, kill <-chan struct{}, reload <-chan os.Signal, ready func()) (again bool, err error) {
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
+	defer r.client.Close() // its connections, not the client: it dials again
 	ended := make(chan error, 1)
-	go func() { ended <- r.work(inner, kill, ready) }()
+	c, client := r.config, r.client // reload replaces them while the work goes on
+	go func() { ended <- r.work(inner, c, client, kill, ready) }()
 	for {
 		select {
 		case err := <-ended:
@@ -118,15 +121,22 @@ func (r *runner) once(ctx context.Context, kill <-chan struct{}, reload <-chan o
 	}
 }
 
-// work runs the workers with the configuration in force.
-func (r *runner) work(ctx context.Context, kill <-chan struct{}, ready func()) error {
-	state, err := r.config.StateFolder()
+// work runs the workers with one configuration.
+func (r *runner) work(ctx context.Context, c *config.Config, client *couch.Client, kill <-chan struct{}, ready func()) error {
+	state, err := c.StateFolder()
 	if err != nil {
 		return err
 	}
+	var housekeeping sync.WaitGroup
+	defer housekeeping.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if c.Worker.Retention > 0 {
+		housekeeping.Go(func() { r.prune(ctx, c, client) })
+	}
 	return worker.Run(ctx, worker.Config{
-		Names: r.names, Client: r.client, Database: r.config.Couch.Database, Jobs: jobsOf(r.config, r.client, r.log),
-		Concurrency: r.config.Worker.Concurrency, Drain: r.config.Worker.Drain, StateFolder: state,
+		Names: r.names, Client: client, Database: c.Couch.Database, Jobs: jobsOf(c, client, r.log),
+		Concurrency: c.Worker.Concurrency, Drain: c.Worker.Drain, StateFolder: state,
 		Standby: r.standby, Version: Version(), Log: r.log, Ready: ready, Kill: kill,
 	})
 }

@@ -24,7 +24,7 @@ once it has passwords of its own, of others. "after start" does so by itself whe
 "after stop serve" ends it, "after log serve" shows its log.`,
 		Example: `  after serve
   after serve -b --listen 127.0.0.1:5984 --data /var/lib/after/data`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.load(cmd)
 			if err != nil {
@@ -44,7 +44,7 @@ once it has passwords of its own, of others. "after start" does so by itself whe
 }
 
 // enter opens the log and registers the process under the names.
-func (a *app) enter(c *config.Config, names []string, detached bool) (*logger, func() error, error) {
+func (a *app) enter(c *config.Config, names []string, detached bool) (*logger, *process.Registration, error) {
 	state, err := c.StateFolder()
 	if err != nil {
 		return nil, nil, err
@@ -61,7 +61,7 @@ func (a *app) enter(c *config.Config, names []string, detached bool) (*logger, f
 	if err != nil {
 		return nil, nil, errors.Join(err, log.close())
 	}
-	return log, func() error { return errors.Join(log.close(), entry.Close()) }, nil
+	return log, entry, nil
 }
 
 func (a *app) serve(ctx context.Context, cmd *cobra.Command, c *config.Config, v *voice) (err error) {
@@ -72,11 +72,11 @@ func (a *app) serve(ctx context.Context, cmd *cobra.Command, c *config.Config, v
 	if err != nil {
 		return err
 	}
-	log, leave, err := a.enter(c, []string{process.Serve}, v.detached)
+	log, entry, err := a.enter(c, []string{process.Serve}, v.detached)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, leave()) }()
+	defer func() { err = errors.Join(err, log.close(), entry.Close()) }()
 	server, err := embedded.Serve(embedded.Options{
 		Listen: c.Store.Listen, Data: data, Admins: c.Store.Admins, Version: Version(), Log: log,
 	})
@@ -84,6 +84,9 @@ func (a *app) serve(ctx context.Context, cmd *cobra.Command, c *config.Config, v
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
+	if err := entry.Serves(); err != nil {
+		return err
+	}
 	stops, reloads := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	process.NotifyStop(stops)
 	process.NotifyReload(reloads)

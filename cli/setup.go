@@ -43,7 +43,7 @@ The administrator's password is asked for on the terminal, or comes from ` + adm
 it is not kept.`,
 		Example: `  after setup --admin admin
   AFTER_SETUP_PASSWORD=secret after setup --url http://couch.example.org:5984`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.load(cmd)
 			if err != nil {

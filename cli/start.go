@@ -33,7 +33,7 @@ the first one ends or dies.`,
 		Example: `  after start manobi
   after start -b manobi nightly --concurrency 20
   after start --standby manobi`,
-		Args: cobra.MinimumNArgs(1),
+		Args: some("the name of a worker"),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if err := checkNames(names); err != nil {
 				return &usageError{err: err, command: cmd.CommandPath()}
@@ -77,11 +77,11 @@ func checkNames(names []string) error {
 }
 
 func (a *app) start(ctx context.Context, cmd *cobra.Command, c *config.Config, names []string, standby bool, v *voice) (err error) {
-	log, leave, err := a.enter(c, names, v.detached)
+	log, entry, err := a.enter(c, names, v.detached)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, leave()) }()
+	defer func() { err = errors.Join(err, log.close(), entry.Close()) }()
 	defer func() {
 		if err != nil && (v.detached || v.told) {
 			log.WithError(err).Error("ended")
@@ -91,14 +91,14 @@ func (a *app) start(ctx context.Context, cmd *cobra.Command, c *config.Config, n
 	if err != nil {
 		return &codeError{err: err, code: exitUsage}
 	}
-	h := &host{config: c, client: server, log: log, note: v.note}
+	h := &host{config: c, client: server, log: log, note: v.note, serves: entry.Serves}
 	// Everything that is served ends after everything that needs it.
 	defer func() { err = errors.Join(err, h.close()) }()
 	if err := h.up(ctx); err != nil {
 		return err
 	}
 	r := &runner{
-		app: a, command: cmd, config: c, client: server, names: names, standby: standby, log: log,
+		app: a, command: cmd, config: c, client: server, names: names, standby: standby, log: log, entry: entry,
 		ready: func() { a.started(ctx, c, names, v, log) },
 	}
 	return r.run(ctx, h.failed())

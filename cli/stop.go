@@ -81,13 +81,30 @@ func (a *app) stop(cmd *cobra.Command, names []string, o stopOptions) error {
 		ctx, cancel = context.WithTimeout(ctx, o.timeout)
 		defer cancel()
 	}
-	for _, info := range chosen {
-		if err := process.Drain(info.PID); err != nil && !o.now {
+	// Who serves the store ends last: the others write their outcomes to it.
+	for _, serves := range []bool{false, true} {
+		if err := a.stopThose(ctx, state, chosen, serves, o.now); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// stopThose asks the processes that serve the store, or those that do not, to end, and waits for them.
+func (a *app) stopThose(ctx context.Context, state string, chosen []process.Info, serves, now bool) error {
 	for _, info := range chosen {
-		if err := a.awaitEnd(ctx, state, info, o.now); err != nil {
+		// A second signal would end it at once, which is for --now to say.
+		if info.Serves == serves && !info.Ending {
+			if err := process.Drain(info.PID); err != nil && !now {
+				return err
+			}
+		}
+	}
+	for _, info := range chosen {
+		if info.Serves != serves {
+			continue
+		}
+		if err := a.awaitEnd(ctx, state, info, now); err != nil {
 			return err
 		}
 		if err := a.told(stopped{info.PID, info.Names}, "%s stopped (process %d)", strings.Join(info.Names, ", "), info.PID); err != nil {

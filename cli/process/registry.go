@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -24,15 +25,20 @@ type Info struct {
 	Names   []string  `json:"names"` // the workers, or [Serve] alone
 	Since   time.Time `json:"since"`
 	Version string    `json:"version"`
+	Serves  bool      `json:"serves"` // the store: others on the machine may need it to the end
+	Ending  bool      `json:"ending"` // it has been asked to end already
 }
 
 // Has says whether the process runs a worker of that name.
 func (i Info) Has(name string) bool { return slices.Contains(i.Names, name) }
 
-// Registration is this process's own entry.
+// Registration is this process's own entry. It is safe for concurrent use.
 type Registration struct {
 	base string
 	lock *flock.Flock
+
+	mu   sync.Mutex
+	info Info
 }
 
 func folder(state string) string { return filepath.Join(state, "run") }
@@ -48,14 +54,35 @@ func Register(state string, info Info) (*Registration, error) {
 	if locked, err := lock.TryLock(); err != nil || !locked {
 		return nil, fmt.Errorf("locking %s.lock: %w", base, errors.Join(err, lock.Close()))
 	}
-	content, err := json.Marshal(info)
+	r := &Registration{base: base, info: info, lock: lock}
+	if err := r.write(); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return r, nil
+}
+
+func (r *Registration) write() error {
+	content, err := json.Marshal(r.info)
 	if err == nil {
-		err = maybe.WriteFile(base+".json", append(content, '\n'), 0o600)
+		err = maybe.WriteFile(r.base+".json", append(content, '\n'), 0o600)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("writing %s.json: %w", base, errors.Join(err, lock.Close()))
+		return fmt.Errorf("writing %s.json: %w", r.base, err)
 	}
-	return &Registration{base: base, lock: lock}, nil
+	return nil
+}
+
+// Serves notes that this process serves the store from now on.
+func (r *Registration) Serves() error { return r.note(func(i *Info) { i.Serves = true }) }
+
+// Ending notes that this process has been asked to end.
+func (r *Registration) Ending() error { return r.note(func(i *Info) { i.Ending = true }) }
+
+func (r *Registration) note(change func(*Info)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.info)
+	return r.write()
 }
 
 // Close removes the entry. Whoever waits for the process to end sees it now.

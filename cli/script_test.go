@@ -1,0 +1,137 @@
+package cli_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/adlayer/after/cli"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"after": cli.Main})
+}
+
+// TestScripts types every command as a person would, each script with a home, a state folder and a port of its own.
+//
+// Beside testscript's own commands there are
+//
+//	exits <status> <command...>          runs it and compares its exit status
+//	await <pattern> <command...>         runs it again and again until its output matches
+//	signal <name> <worker>               sends a signal to the process that runs a worker
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Setup:               setup,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits": exits, "await": await, "signal": sendSignal,
+		},
+	})
+}
+
+func setup(env *testscript.Env) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	address := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		return err
+	}
+	foreign := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>hello") }))
+	env.Defer(foreign.Close)
+	home := filepath.Join(env.WorkDir, "home")
+	for _, folder := range []string{home, filepath.Join(env.WorkDir, "jobs")} {
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			return err
+		}
+	}
+	for name, value := range map[string]string{
+		"HOME": home, "TZ": "UTC", "ADDRESS": address, "FOREIGN": foreign.URL,
+		"AFTER_COUCH_URL": "http://after:after@" + address, "AFTER_STORE_LISTEN": address,
+		"AFTER_JOBS_FOLDER":  filepath.Join(env.WorkDir, "jobs"),
+		"AFTER_STATE_FOLDER": filepath.Join(env.WorkDir, "state"), "AFTER_STORE_DATA": filepath.Join(env.WorkDir, "data"),
+		// Under the race detector a process that ends waits a second for reports otherwise.
+		"GORACE": "atexit_sleep_ms=0",
+	} {
+		env.Setenv(name, value)
+	}
+	env.Defer(func() {
+		cmd := exec.Command("after", "stop", "--all", "--now")
+		cmd.Env = env.Vars
+		if out, err := cmd.CombinedOutput(); err != nil {
+			env.T().Log(fmt.Sprintf("ending what the script left: %v: %s", err, out))
+		}
+	})
+	return nil
+}
+
+// exits runs a command and compares its exit status.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits <status> <command...>")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("%s: exit status %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// await runs a command until its output matches.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: [!] await <pattern> <command...>")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	limit := time.Now().Add(2 * time.Minute)
+	for {
+		err := ts.Exec(args[1], args[2:]...)
+		out := ts.ReadFile("stdout") + ts.ReadFile("stderr")
+		if pattern.MatchString(out) != neg {
+			return
+		}
+		if time.Now().After(limit) {
+			ts.Fatalf("%s: never %q (%v)", strings.Join(args[1:], " "), args[0], err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// sendSignal sends a signal to the process that runs a worker.
+func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: signal <name> <worker>")
+	}
+	entries, err := filepath.Glob(filepath.Join(ts.Getenv("AFTER_STATE_FOLDER"), "run", "*.json"))
+	ts.Check(err)
+	for _, entry := range entries {
+		if strings.Contains(ts.ReadFile(entry), strconv.Quote(args[1])) {
+			ts.Check(ts.Exec("kill", "-s", args[0], strings.TrimSuffix(filepath.Base(entry), ".json")))
+			return
+		}
+	}
+	ts.Fatalf("no process runs %s", args[1])
+}

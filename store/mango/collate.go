@@ -155,7 +155,7 @@ func appendBig(dst []byte, n *big.Int) []byte {
 	}
 	dst = appendBits(dst, f)
 	start := len(dst)
-	dst = append(append(dst, byte(len(rest))), rest...) // at most 122 bytes, as a float64 ends at 1024 bits
+	dst = append(append(dst, byte(len(rest))), rest...) //nolint:gosec // at most 122 bytes, as a float64 ends at 1024 bits
 	if n.Sign() < 0 {
 		for i := start; i < len(dst); i++ {
 			dst[i] = ^dst[i]
@@ -179,7 +179,7 @@ func appendQuoted(dst, quoted []byte) []byte {
 	if plain {
 		return appendASCII(dst, quoted[1:len(quoted)-1])
 	}
-	return appendText(dst, unquote(nil, quoted))
+	return appendText(dst, unquote(quoted))
 }
 
 func appendText(dst, text []byte) []byte {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -94,7 +95,7 @@ func (r *indexRequest) autoName() string {
 }
 
 func appendAtom(dst []byte, name string) []byte {
-	return append(append(dst, 100, 0, byte(len(name))), name...)
+	return append(append(dst, 100, 0, byte(len(name))), name...) //nolint:gosec // the names above are short
 }
 
 // appendTerm writes a value in Erlang's external term format. No value at all is the atom auto_name.
@@ -173,7 +174,7 @@ func appendNumberTerm(dst []byte, v *value) []byte {
 	case !ok:
 		return append(dst, 97, 0)
 	case n.IsInt64() && n.Int64() >= 0 && n.Int64() <= math.MaxUint8:
-		return append(dst, 97, byte(n.Int64()))
+		return append(dst, 97, byte(n.Int64())) //nolint:gosec // in range, by the case
 	case n.IsInt64() && n.Int64() >= math.MinInt32 && n.Int64() <= math.MaxInt32:
 		return binary.BigEndian.AppendUint32(append(dst, 98), uint32(int32(n.Int64()))) //nolint:gosec // in range, by the case
 	}
@@ -187,12 +188,12 @@ func appendBigTerm(dst []byte, n *big.Int) []byte {
 		sign = 1
 	}
 	if len(digits) <= math.MaxUint8 {
-		dst = append(dst, 110, byte(len(digits)), sign)
+		dst = append(dst, 110, byte(len(digits)), sign) //nolint:gosec // in range, by the condition
 	} else {
 		dst = append(binary.BigEndian.AppendUint32(append(dst, 111), uint32(len(digits))), sign) //nolint:gosec // bounded by the request's size
 	}
-	for i := len(digits) - 1; i >= 0; i-- {
-		dst = append(dst, digits[i])
+	for _, digit := range slices.Backward(digits) {
+		dst = append(dst, digit)
 	}
 	return dst
 }

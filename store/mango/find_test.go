@@ -26,15 +26,15 @@ type fataler interface {
 }
 
 // openStore opens a store in memory, closed at the test's end.
-func openStore(t testing.TB) *store.Store {
-	t.Helper()
+func openStore(tb testing.TB) *store.Store {
+	tb.Helper()
 	st, err := store.Open("data", store.Options{FS: vfs.NewMem()})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := st.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return st
@@ -49,9 +49,9 @@ func createDatabase(t fataler, st *store.Store, name string) *store.Database {
 	return db
 }
 
-func openDatabase(t testing.TB) *store.Database {
-	t.Helper()
-	return createDatabase(t, openStore(t), "db")
+func openDatabase(tb testing.TB) *store.Database {
+	tb.Helper()
+	return createDatabase(tb, openStore(tb), "db")
 }
 
 // bulk writes documents given as JSON; ones that are refused fail the test.
@@ -469,15 +469,12 @@ func (m *model) check(t *rapid.T, selector string, sort []string, desc bool) {
 		return c
 	})
 	body := `{"selector":` + selector + `,"limit":1000,"fields":["_id"]`
-	for i, field := range sort {
-		separator := `,`
-		if i == 0 {
-			separator = `,"sort":[`
-		}
-		body += separator + `{` + quote(field) + `:"` + map[bool]string{true: "desc", false: "asc"}[desc] + `"}`
-	}
 	if len(sort) > 0 {
-		body += `]`
+		fields := make([]string, len(sort))
+		for i, field := range sort {
+			fields[i] = `{` + quote(field) + `:"` + map[bool]string{true: "desc", false: "asc"}[desc] + `"}`
+		}
+		body += `,"sort":[` + strings.Join(fields, ",") + `]`
 	}
 	_, raw, err := mango.Finder{}.Serve(context.Background(), m.db, "POST", "_find", nil, []byte(body+`}`))
 	if err != nil {

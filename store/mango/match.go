@@ -3,6 +3,7 @@ package mango
 import (
 	"bytes"
 	"math/big"
+	"slices"
 	"strconv"
 
 	"github.com/adlayer/after/store"
@@ -18,52 +19,48 @@ type frame struct {
 	spans [maxSlots][]byte
 }
 
-// prepare makes a normalized node ready to match. root: it is matched against a whole document, not against an element of it.
-func (s *Selector) prepare(n *node, root bool) error {
-	switch n.op {
-	case opField:
-		if n.field != "" && n.field != "$default" {
-			n.path = splitField(n.field)
-		}
-		n.slot, n.root = -1, root
-		if root && len(n.path) > 0 {
-			n.slot = s.slotOf(n.path[0])
-		}
-		n.subs[0].prepareCondition(n.field == "_id")
-		return s.prepareInner(n.subs[0])
-	default:
+// preparer makes normalized selectors ready to match, and gathers the top-level members that they name.
+type preparer struct{ slots []string }
+
+// selector prepares a selector. root: it is matched against a whole document, not against an element of it.
+func (p *preparer) selector(n *node, root bool) {
+	if n.op != opField {
 		for _, sub := range n.subs {
-			if err := s.prepare(sub, root); err != nil {
-				return err
-			}
+			p.selector(sub, root)
 		}
+		return
 	}
-	return nil
+	if n.field != "" && n.field != "$default" {
+		n.path = splitField(n.field)
+	}
+	n.slot, n.root = -1, root
+	if root && len(n.path) > 0 {
+		n.slot = p.slotOf(n.path[0])
+	}
+	n.subs[0].prepareCondition(n.field == "_id")
+	p.condition(n.subs[0])
 }
 
-func (s *Selector) prepareInner(condition *node) error {
-	if condition.op == opNot {
-		return s.prepareInner(condition.subs[0])
+// condition prepares the selectors within a condition.
+func (p *preparer) condition(n *node) {
+	if n.op == opNot {
+		p.condition(n.subs[0])
+		return
 	}
-	for _, sub := range condition.subs {
-		if err := s.prepare(sub, false); err != nil {
-			return err
-		}
+	for _, sub := range n.subs {
+		p.selector(sub, false)
 	}
-	return nil
 }
 
-func (s *Selector) slotOf(name string) int {
-	for i, have := range s.slots {
-		if have == name {
-			return i
-		}
+func (p *preparer) slotOf(name string) int {
+	if at := slices.Index(p.slots, name); at >= 0 {
+		return at
 	}
-	if len(s.slots) == maxSlots {
+	if len(p.slots) == maxSlots {
 		return -1
 	}
-	s.slots = append(s.slots, name)
-	return len(s.slots) - 1
+	p.slots = append(p.slots, name)
+	return len(p.slots) - 1
 }
 
 func (n *node) prepareCondition(byID bool) {
@@ -295,9 +292,9 @@ func (n *node) holds(f *frame, v []byte) bool {
 	case opMod:
 		return n.divides(v)
 	case opRegex:
-		return kindOf(v) == kindString && n.regex.Match(latin1(unquote(nil, v)))
+		return kindOf(v) == kindString && n.regex.Match(latin1(unquote(v)))
 	case opBeginsWith:
-		return kindOf(v) == kindString && bytes.HasPrefix(unquote(nil, v), []byte(n.arg.text))
+		return kindOf(v) == kindString && bytes.HasPrefix(unquote(v), []byte(n.arg.text))
 	case opElemMatch, opAllMatch:
 		return n.elements(f, v)
 	case opKeyMapMatch:
@@ -310,7 +307,7 @@ func (n *node) holds(f *frame, v []byte) bool {
 // appendKey is the key of a document's value as the condition compares it.
 func (n *node) appendKey(dst, v []byte) []byte {
 	if n.byID && kindOf(v) == kindString {
-		return appendBytes(dst, string(unquote(nil, v)))
+		return appendBytes(dst, string(unquote(v)))
 	}
 	return AppendKey(dst, v)
 }

@@ -138,7 +138,7 @@ func nameIs(quoted []byte, want string) bool {
 	if bytes.IndexByte(inner, '\\') < 0 {
 		return string(inner) == want
 	}
-	return string(unquote(nil, quoted)) == want
+	return string(unquote(quoted)) == want
 }
 
 // lookup finds a member of an object by name.
@@ -185,15 +185,19 @@ func kindOf(raw []byte) kind {
 	return kindNumber
 }
 
-// unquote appends the text of a quoted JSON string to dst.
-func unquote(dst, quoted []byte) []byte {
+// unquote gives the text of a quoted JSON string: a part of it where nothing is escaped.
+func unquote(quoted []byte) []byte {
 	if len(quoted) < 2 {
-		return dst
+		return nil
 	}
+	var dst []byte
 	s := quoted[1 : len(quoted)-1]
 	for {
 		i := bytes.IndexByte(s, '\\')
 		if i < 0 || i+1 >= len(s) {
+			if dst == nil {
+				return s
+			}
 			return append(dst, s...)
 		}
 		dst = append(dst, s[:i]...)

@@ -150,8 +150,9 @@ func compile(v *value) (Selector, error) {
 	if root.op == opField && root.field == "" {
 		return Selector{}, refuse("invalid_selector", "One or more conditions is missing a field name.")
 	}
-	s := Selector{root: root}
-	return s, s.prepare(root, true)
+	var p preparer
+	p.selector(root, true)
+	return Selector{root: root, slots: p.slots}, nil
 }
 
 // parseNode reads a selector or a condition and checks the arguments of its operators. Fields still nest as they were written.
@@ -213,6 +214,7 @@ func parseOperator(operator op, arg *value) (*node, error) {
 		if arg.kind != kindString {
 			return nil, badOperator(operator.String())
 		}
+	default:
 	}
 	if !validArgument(operator, arg) {
 		return nil, badArgument(operator.String(), arg)
@@ -249,8 +251,9 @@ func validArgument(operator op, arg *value) bool {
 		return arg.kind == kindArray && len(arg.items) == 2 && arg.items[0].integer() && arg.items[1].integer()
 	case opText:
 		return arg.isBool() || arg.kind == kindString || arg.kind == kindNumber
+	default:
+		return true
 	}
-	return true
 }
 
 // compileRegex compiles the pattern to match bytes, not characters, as CouchDB does: each byte of pattern and subject stands as one character.
@@ -294,8 +297,9 @@ func pushFields(n *node, path string) (*node, error) {
 			return nil, refuse("bad_field", "Invalid field normalization on selector: %s", erlang(objectValue("$default", objectValue("$text", n.arg))))
 		}
 		return &node{op: opField, field: "$default", subs: []*node{n}}, nil
+	default:
+		return &node{op: opField, field: path, subs: []*node{n}}, nil
 	}
-	return &node{op: opField, field: path, subs: []*node{n}}, nil
 }
 
 func (n *node) pushSubs(path string) error {
@@ -320,8 +324,9 @@ func pushNegations(n *node) (*node, error) {
 		return n.with(n.op, pushNegations)
 	case opField:
 		return n, n.subs[0].pushInner()
+	default:
+		return n, nil
 	}
-	return n, nil
 }
 
 // pushInner normalizes the selector within $elemMatch and its like.
@@ -331,8 +336,9 @@ func (n *node) pushInner() error {
 		sub, err := pushNegations(n.subs[0])
 		n.subs[0] = sub
 		return err
+	default:
+		return nil
 	}
-	return nil
 }
 
 func (n *node) with(operator op, change func(*node) (*node, error)) (*node, error) {
@@ -363,8 +369,9 @@ func negate(n *node) (*node, error) {
 		}
 		condition, err := negateCondition(n.subs[0])
 		return &node{op: opField, field: n.field, subs: []*node{condition}}, err
+	default:
+		return n, nil
 	}
-	return n, nil
 }
 
 func negateCondition(n *node) (*node, error) {
@@ -377,8 +384,9 @@ func negateCondition(n *node) (*node, error) {
 		return &node{op: opExists, arg: boolValue(n.arg.kind == kindFalse)}, nil
 	case opText:
 		return nil, badArgument("$not", objectValue("$default", objectValue("$text", n.arg)))
+	default:
+		return &node{op: opNot, subs: []*node{n}}, nil
 	}
-	return &node{op: opNot, subs: []*node{n}}, nil
 }
 
 // value is the normalized selector as JSON, the form that _explain and design documents show.
@@ -401,8 +409,9 @@ func (n *node) value() *value {
 		return objectValue(n.op.String(), n.subs[0].value())
 	case opField:
 		return objectValue(n.field, n.subs[0].value())
+	default:
+		return objectValue(n.op.String(), n.arg)
 	}
-	return objectValue(n.op.String(), n.arg)
 }
 
 // splitField splits a field name at its dots; a backslash takes the next dot for a part of the name. nil: a name with an empty step, which

@@ -54,11 +54,12 @@ func build(raw []byte, depth int) (*value, error) {
 	case kindNumber:
 		v.text = string(raw)
 	case kindString:
-		v.text = string(unquote(nil, raw))
+		v.text = string(unquote(raw))
 	case kindArray:
 		return v, v.fillArray(raw, depth)
 	case kindObject:
 		return v, v.fillObject(raw, depth)
+	default:
 	}
 	return v, nil
 }
@@ -89,7 +90,7 @@ func (v *value) fillObject(raw []byte, depth int) error {
 		if err != nil {
 			return err
 		}
-		v.set(string(unquote(nil, name)), item)
+		v.set(string(unquote(name)), item)
 	}
 }
 
@@ -157,6 +158,7 @@ func (v *value) appendJSON(dst []byte) []byte {
 			dst = item.appendJSON(dst)
 		}
 		return append(dst, ']')
+	default:
 	}
 	dst = append(dst, '{')
 	for i, m := range v.members {

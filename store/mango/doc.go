@@ -14,5 +14,6 @@
 // they are right. String order is that of golang.org/x/text/collate, as theirs is.
 //
 // Known differences from CouchDB: a $regex is RE2, byte-wise like CouchDB's, so look-around and back references are refused as a bad argument; $all
-// compares as $eq does, not exactly; an _id within a JSON index of several fields is ordered by its bytes, as _all_docs is.
+// compares as $eq does, not exactly; a query whose fields are all in its index still reads the documents, though _explain says as CouchDB does that
+// it need not; an _id within a JSON index of several fields is ordered by its bytes, as _all_docs is.
 package mango

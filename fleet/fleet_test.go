@@ -128,10 +128,14 @@ func TestMayStart(t *testing.T) {
 	db := database(t)
 	one := join(t, db, nil)
 	now := time.Now()
-	if !one.MayStart(now) {
-		t.Error("a member that has just joined may not start")
+	if one.MayStart("manobi", now) {
+		t.Error("a member that holds no name may start")
 	}
-	if one.MayStart(now.Add(fleet.Validity - fleet.Margin + time.Second)) {
+	must(t, one.Take(t.Context(), "manobi", false, nil))
+	if !one.MayStart("manobi", now) {
+		t.Error("a member that has just taken a name may not start")
+	}
+	if one.MayStart("manobi", now.Add(fleet.Validity - fleet.Margin + time.Second)) {
 		t.Error("a member whose heartbeat is too old may start")
 	}
 }

@@ -196,12 +196,17 @@ func (m *Member) leases() map[string]Lease {
 	return maps.Clone(m.held)
 }
 
-// MayStart says whether this member may start tasks at now: its last heartbeat is young enough by the monotonic clock and
-// by the wall clock (the first stands still while a machine sleeps). Where it is not, a heartbeat is sent at once.
-func (m *Member) MayStart(now time.Time) bool {
+// MayStart says whether this member may start tasks of a worker at now: it holds the name, and its last heartbeat is young
+// enough by the monotonic clock and by the wall clock (the first stands still while a machine sleeps). Where it is too old, a
+// heartbeat is sent at once.
+func (m *Member) MayStart(name string, now time.Time) bool {
 	m.mu.Lock()
+	_, held := m.held[name]
 	until := m.trusted.Add(Validity - Margin)
 	m.mu.Unlock()
+	if !held {
+		return false
+	}
 	if now.Before(until) && now.Round(0).Before(until.Round(0)) {
 		return true
 	}

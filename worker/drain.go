@@ -1,10 +1,6 @@
 package worker
 
-import (
-	"time"
-
-	"github.com/adlayer/after/task"
-)
+import "time"
 
 // flushTime is how long the last outcomes may take to be written before they go to the spool.
 const flushTime = 10 * time.Second
@@ -79,9 +75,12 @@ func (l *loop) giveBackNoted() {
 		if e.act == nil || !e.act.noted || e.act.run != nil || e.act.inFlight {
 			return
 		}
+		next, err := e.task.WithField("status", []byte(`"scheduled"`))
+		if err != nil {
+			return // then it ends as an interrupted at-most-once run
+		}
 		e.act.noted = false
-		e.act.ran, e.act.outcome = e.task, &task.Outcome{Interrupted: true}
 		l.leavePlace(i, e)
-		l.settle(i, e)
+		l.submit(i, e, claim, next)
 	})
 }

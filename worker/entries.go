@@ -3,6 +3,8 @@ package worker
 import (
 	"time"
 
+	"github.com/sirupsen/logrus"
+
 	"github.com/adlayer/after/task"
 )
 
@@ -112,4 +114,9 @@ func (l *loop) submit(i uint32, e *entry, why purpose, next *task.Task) {
 	act := e.activity()
 	act.next, act.purpose, act.inFlight = next, why, true
 	l.queue = append(l.queue, write{index: i, doc: next})
+}
+
+// logOf is the log for lines about one task; its fields send the line to the worker's own file.
+func (l *loop) logOf(e *entry) logrus.FieldLogger {
+	return l.log.WithFields(logrus.Fields{"task": e.id, "worker": l.workersOf[e.name].Name})
 }

@@ -77,8 +77,7 @@ func TestStoreUnreachableUnderLoad(t *testing.T) {
 	b.proxy.Refuse(true)
 	b.proxy.Cut()
 	// Long enough that the lease's margin passes and starts are held back.
-	outage := time.NewTimer(20 * time.Second)
-	<-outage.C
+	pause(min(time.Minute, time.Duration(budget(20))*time.Second))
 	b.proxy.Heal()
 	b.awaitDone(load)
 	b.wantOnce()
@@ -92,8 +91,7 @@ func TestFeedStalls(t *testing.T) {
 	b.afterRuns(load / 3)
 	b.proxy.Stall(true)
 	b.put("late", `{"worker":"manobi","job":"run"}`)
-	stalled := time.NewTimer(3 * time.Second)
-	<-stalled.C
+	pause(3 * time.Second)
 	b.proxy.Heal()
 	b.awaitDone(load + 1)
 	b.wantOnce()
@@ -120,8 +118,7 @@ func TestAnswersLostAfterTheCommit(t *testing.T) {
 	b.putLoad()
 	b.afterRuns(load / 4)
 	b.proxy.DropAnswers(true)
-	lost := time.NewTimer(2 * time.Second)
-	<-lost.C
+	pause(2 * time.Second)
 	b.proxy.Heal()
 	b.awaitDone(load)
 	b.wantOnce()
@@ -266,8 +263,7 @@ func TestClockJumps(t *testing.T) {
 			b.afterRuns(n / 4)
 			offset.Add(int64(jump))
 			if jump < -time.Minute {
-				settled := time.NewTimer(3 * time.Second)
-				<-settled.C
+				pause(3 * time.Second)
 				b.mu.Lock()
 				if len(b.runs) == n {
 					t.Error("tasks fired before their date")

@@ -20,7 +20,7 @@ func (l *loop) dispatch(now time.Time) {
 	}
 	for len(l.runs) < l.config.Concurrency {
 		w := l.nextWorker()
-		if w == nil || !l.member.MayStart(time.Now()) {
+		if w == nil || !l.member.MayStart(w.Name, time.Now()) {
 			return
 		}
 		p, _ := w.queue.pop()
@@ -157,7 +157,7 @@ func (l *loop) watchRuns(now time.Time) {
 func (l *loop) detach(e *entry, r *run, now time.Time) {
 	r.detached = true
 	l.workersOf[r.name].Stuck++
-	l.log.WithField("task", e.id).WithField("job", r.job.Name).Error("the job ignores that it was told to stop: its goroutine goes on, and its place stays taken")
+	l.logOf(e).WithField("job", r.job.Name).Error("the job ignores that it was told to stop: its goroutine goes on, and its place stays taken")
 	o := task.Outcome{Started: r.started, Finished: now, Kind: "stuck", Permanent: true}
 	o.Err = fmt.Errorf("the job ignored that it was told to stop, and was still running %v later", now.Sub(r.told).Round(time.Second))
 	if l.draining {

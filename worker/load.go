@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -50,8 +51,10 @@ func (l *loop) want(e *entry) {
 func (l *loop) load() {
 	for len(l.wanted) > 0 && l.loads < loadsMost {
 		n := min(len(l.wanted), loadMost)
-		ids := append([]string(nil), l.wanted[:n]...)
+		ids := slices.Clone(l.wanted[:n])
 		l.wanted = l.wanted[n:]
+		slices.Sort(ids)
+		ids = slices.Compact(ids)
 		l.loads++
 		l.requesters.Go(func() { l.loaded <- l.loader.read(l.writing, ids) })
 	}

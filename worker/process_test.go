@@ -136,31 +136,20 @@ func TestKilledWorkerLosesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	path := filepath.Join(t.TempDir(), "journal")
-	const n = 400
+	rounds := budget(3)
+	n := 133 * rounds
 	b.many(n, func(i int) string {
-		return fmt.Sprintf(`{"_id":"t%03d","worker":"manobi","job":{"name":"append","arguments":[%d]},"status":"waiting","date":%q}`,
+		return fmt.Sprintf(`{"_id":"t%05d","worker":"manobi","job":{"name":"append","arguments":[%d]},"status":"waiting","date":%q}`,
 			i, i%40, time.Now().Add(time.Duration(i)*10*time.Millisecond).UTC().Format(time.RFC3339Nano))
 	})
-	for round := 1; round <= 3; round++ {
+	for round := range rounds {
 		c := b.startChild(path, b.state, false, "manobi")
-		b.await("a part of the tasks is done", func() bool { return b.doneLocked() >= round*n/5 })
+		b.await("a part of the tasks is done", func() bool { return b.doneLocked() >= (round+1)*n/(rounds+2) })
 		c.kill()
 	}
 	b.startChild(path, b.state, false, "manobi")
 	b.awaitDone(n)
-	runs := journal(t, path)
-	tasks, again := map[string]bool{}, 0
-	for line, count := range runs {
-		tasks[strings.Fields(line)[0]] = true
-		again += count - 1
-	}
-	if len(tasks) != n {
-		t.Errorf("%d of %d tasks ran", len(tasks), n)
-	}
-	t.Logf("killed three times: %d of %d runs were repeated", again, n)
-	if again > 3*worker.DefaultConcurrency {
-		t.Errorf("%d runs were repeated, more than could be under way at three deaths", again)
-	}
+	b.wantJournal(path, n, rounds)
 }
 
 func (b *bundle) doneLocked() int {

@@ -207,7 +207,7 @@ func (l *loop) readdress(e *entry, name uint16) {
 // admit does what the rules decided of a revision.
 func (l *loop) admit(i uint32, e *entry, d task.Decision) {
 	if d.Note != "" {
-		l.log.WithField("task", e.id).Info(d.Note)
+		l.logOf(e).Info(d.Note)
 	}
 	switch d.Action {
 	case task.Ignore:

@@ -55,7 +55,7 @@ func (l *loop) settle(i uint32, e *entry) {
 	edit := act.edit
 	act.edit = nil
 	if l.takenOver(edit) {
-		l.log.WithField("task", e.id).WithField("member", edit.Claim.Member).Warn("another member has taken the task over: the outcome of our run is only here: " + said(*act.outcome))
+		l.logOf(e).WithField("member", edit.Claim.Member).Warn("another member has taken the task over: the outcome of our run is only here: " + said(*act.outcome))
 		l.abandon(i, e)
 		return
 	}
@@ -70,7 +70,7 @@ func (l *loop) takenOver(t *task.Task) bool {
 // write submits what an outcome led to.
 func (l *loop) write(i uint32, e *entry, d task.Decision) {
 	if d.Next == nil {
-		l.log.WithField("task", e.id).Info("the task is gone: the outcome of its run is only here: " + said(*e.act.outcome))
+		l.logOf(e).Info("the task is gone: the outcome of its run is only here: " + said(*e.act.outcome))
 		l.abandon(i, e)
 		return
 	}
@@ -241,7 +241,7 @@ func (l *loop) onGone(i uint32, e *entry) {
 		return
 	}
 	if act.outcome != nil {
-		l.log.WithField("task", e.id).Info("the task was deleted: the outcome of its run is only here: " + said(*act.outcome))
+		l.logOf(e).Info("the task was deleted: the outcome of its run is only here: " + said(*act.outcome))
 	}
 	e.act = nil
 	l.finish(i, e)
@@ -250,7 +250,7 @@ func (l *loop) onGone(i uint32, e *entry) {
 // onRefused shows a document that the database will not take. It is left alone until somebody changes it.
 func (l *loop) onRefused(i uint32, e *entry, why error) {
 	act := e.act
-	entry := l.log.WithField("task", e.id).WithError(why)
+	entry := l.logOf(e).WithError(why)
 	if act.outcome != nil {
 		entry = entry.WithField("outcome", said(*act.outcome))
 	}

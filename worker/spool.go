@@ -18,8 +18,9 @@ import (
 // record is an outcome that could not be written to the database: a line of the spool.
 type record struct {
 	Database string          `json:"database"`
-	Ran      json.RawMessage `json:"ran"`  // the document as the run started from it
-	Next     json.RawMessage `json:"next"` // the document that should have been written
+	Ran      json.RawMessage `json:"ran"`    // the document as the run started from it
+	Stored   task.Stored     `json:"stored"` // what the database held of it then
+	Next     json.RawMessage `json:"next"`   // the document that should have been written
 	Outcome  kept            `json:"outcome"`
 }
 
@@ -33,12 +34,13 @@ type kept struct {
 	Permanent   bool            `json:"permanent,omitempty"`
 	Interrupted bool            `json:"interrupted,omitempty"`
 	Snooze      time.Duration   `json:"snooze,omitempty"`
+	RetryAfter  time.Duration   `json:"retryAfter,omitempty"`
 }
 
 func keptOf(o task.Outcome) kept {
 	k := kept{
 		Started: o.Started, Finished: o.Finished, Result: o.Result, Kind: o.Kind,
-		Permanent: o.Permanent, Interrupted: o.Interrupted, Snooze: o.Snooze,
+		Permanent: o.Permanent, Interrupted: o.Interrupted, Snooze: o.Snooze, RetryAfter: o.RetryAfter,
 	}
 	if o.Err != nil {
 		k.Error = o.Err.Error()
@@ -49,7 +51,7 @@ func keptOf(o task.Outcome) kept {
 func (k kept) outcome() task.Outcome {
 	o := task.Outcome{
 		Started: k.Started, Finished: k.Finished, Result: k.Result, Kind: k.Kind,
-		Permanent: k.Permanent, Interrupted: k.Interrupted, Snooze: k.Snooze,
+		Permanent: k.Permanent, Interrupted: k.Interrupted, Snooze: k.Snooze, RetryAfter: k.RetryAfter,
 	}
 	if k.Error != "" {
 		o.Err = errors.New(k.Error)
@@ -65,7 +67,7 @@ func (l *loop) spool(e *entry) {
 		next = task.Settle(act.ran, *act.outcome, l.view()).Next
 	}
 	l.spooled = append(l.spooled, record{
-		Database: l.config.Database, Ran: act.ran.Encode(), Next: next.Encode(), Outcome: keptOf(*act.outcome),
+		Database: l.config.Database, Ran: act.ran.Encode(), Stored: act.ran.Stored(), Next: next.Encode(), Outcome: keptOf(*act.outcome),
 	})
 }
 
@@ -188,7 +190,7 @@ func (l *loop) resolveSpooled(r record, theirs *task.Task) *task.Task {
 		l.log.WithField("task", theirs.ID).WithField("outcome", string(r.Next)).Warn("another member has taken the task over: the outcome from the spool is only here")
 		return nil
 	}
-	return task.Resolve(ran, r.Outcome.outcome(), theirs, l.view()).Next
+	return task.Resolve(ran.WithStored(r.Stored), r.Outcome.outcome(), theirs, l.view()).Next
 }
 
 func (l *loop) emptySpool(folder string, left []record) error {

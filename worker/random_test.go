@@ -1,0 +1,142 @@
+package worker_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/adlayer/after/worker"
+)
+
+// budget stretches a test by as much as AFTER_TORTURE says.
+func budget(n int) int {
+	if factor, err := strconv.Atoi(os.Getenv("AFTER_TORTURE")); err == nil && factor > 0 {
+		return n * factor
+	}
+	return n
+}
+
+// seed gives the seed of a random test: AFTER_SEED, or a new one, which is printed.
+func seed(t *testing.T) *rand.Rand {
+	t.Helper()
+	n := uint64(time.Now().UnixNano())
+	if given, err := strconv.ParseUint(os.Getenv("AFTER_SEED"), 10, 64); err == nil {
+		n = given
+	}
+	t.Logf("AFTER_SEED=%d", n)
+	return rand.New(rand.NewPCG(n, 0))
+}
+
+// pause lets a fault last.
+func pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	<-timer.C
+}
+
+// TestRandomFaults lets tasks come due while everything that can fail does, in random order. Every task runs at least once; runs
+// are repeated only where a process died.
+func TestRandomFaults(t *testing.T) {
+	t.Parallel()
+	random := seed(t)
+	b := setup(t)
+	path := filepath.Join(t.TempDir(), "journal")
+	c := b.startChild(path, b.state, false, "manobi")
+	tasks, kills := 0, 0
+	for range budget(8) {
+		now := time.Now()
+		const each = 120
+		b.many(each, func(i int) string {
+			return fmt.Sprintf(`{"_id":"task-%06d","worker":"manobi","job":{"name":"append","arguments":[%d]},"status":"waiting","date":%q}`,
+				tasks+i, random.IntN(30), now.Add(time.Duration(random.IntN(1500))*time.Millisecond).UTC().Format(time.RFC3339Nano))
+		})
+		tasks += each
+		pause(time.Duration(random.IntN(400)) * time.Millisecond)
+		switch fault := random.IntN(6); fault {
+		case 0:
+			b.server.restart()
+		case 1:
+			b.proxy.Refuse(true)
+			b.proxy.Cut()
+		case 2:
+			b.proxy.Stall(true)
+		case 3:
+			b.proxy.DropAnswers(true)
+		case 4:
+			b.proxy.CutAfter(int64(random.IntN(30_000)))
+		case 5:
+			c.kill()
+			kills++
+			c = b.startChild(path, b.state, false, "manobi")
+		}
+		pause(time.Duration(random.IntN(1200)) * time.Millisecond)
+		b.proxy.Heal()
+	}
+	b.awaitDone(tasks)
+	b.wantJournal(path, tasks, kills)
+}
+
+// wantJournal checks what the processes noted: each task ran, and again only where a process died.
+func (b *bundle) wantJournal(path string, tasks, deaths int) {
+	b.t.Helper()
+	ran, again := map[string]bool{}, 0
+	for line, count := range journal(b.t, path) {
+		ran[strings.Fields(line)[0]] = true
+		again += count - 1
+	}
+	if len(ran) != tasks {
+		b.t.Errorf("%d of %d tasks ran", len(ran), tasks)
+	}
+	if most := deaths * worker.DefaultConcurrency; again > most {
+		b.t.Errorf("%d runs were repeated; with %d deaths there can be %d", again, deaths, most)
+	}
+	b.t.Logf("%d tasks, %d deaths, %d runs repeated", tasks, deaths, again)
+}
+
+// TestSuspendedWorker stops a worker's process as a machine that sleeps does. What came due meanwhile runs once when it wakes.
+func TestSuspendedWorker(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := filepath.Join(t.TempDir(), "journal")
+	c := b.startChild(path, b.state, false, "manobi")
+	const n = 100
+	b.many(n, func(i int) string {
+		return fmt.Sprintf(`{"_id":"t%03d","worker":"manobi","job":{"name":"append","arguments":[1]},"status":"waiting","date":%q}`,
+			i, time.Now().Add(time.Duration(1000+i*20)*time.Millisecond).UTC().Format(time.RFC3339Nano))
+	})
+	b.await("some are done", func() bool { return b.doneLocked() > 5 })
+	must(t, c.command.Process.Signal(syscall.SIGSTOP))
+	pause(6 * time.Second)
+	must(t, c.command.Process.Signal(syscall.SIGCONT))
+	b.awaitDone(n)
+	b.wantJournal(path, n, 0)
+}
+
+// TestSuspendedHolderDoesNotStartWhatItsSuccessorRuns stops the holder for longer than its heartbeat is good for: the standby takes
+// over, and the holder, when it wakes, starts nothing of what came due.
+func TestSuspendedHolderDoesNotStartWhatItsSuccessorRuns(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := filepath.Join(t.TempDir(), "journal")
+	holder := b.startChild(path, t.TempDir(), false, "manobi")
+	b.startChild(path, t.TempDir(), true, "manobi")
+	const n = 100
+	b.many(n, func(i int) string {
+		return fmt.Sprintf(`{"_id":"t%03d","worker":"manobi","job":{"name":"append","arguments":[1]},"status":"waiting","date":%q}`,
+			i, time.Now().Add(3*time.Second+time.Duration(i*300)*time.Millisecond).UTC().Format(time.RFC3339Nano))
+	})
+	b.await("all are scheduled", func() bool { return b.countLocked("scheduled") == n })
+	must(t, holder.command.Process.Signal(syscall.SIGSTOP))
+	b.await("the successor has begun", func() bool { return b.doneLocked() > 0 })
+	must(t, holder.command.Process.Signal(syscall.SIGCONT))
+	b.awaitDone(n)
+	b.wantJournal(path, n, 0)
+	if err := holder.command.Wait(); err == nil {
+		t.Error("the holder that lost its name ended as if nothing had happened")
+	}
+}

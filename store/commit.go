@@ -58,10 +58,6 @@ func (s *Store) do(ctx context.Context, op func(b *pebble.Batch) error, synced f
 	return s.submit(&request{op: op, synced: synced, done: make(chan error, 1)})
 }
 
-func (s *Store) newGroup() *group {
-	return &group{batch: s.db.NewBatch(), touched: map[*Database]uint64{}}
-}
-
 // commitLoop is the committer.
 func (s *Store) commitLoop() {
 	defer s.committing.Done()
@@ -131,7 +127,7 @@ func (s *Store) finish(g *group) {
 		}
 		g.touched[d] = d.stats.Seq
 		d.uncounted = false
-		if err := g.batch.Set(propKey(d.number, countersName), d.stats.append(nil), nil); err != nil {
+		if err := g.batch.Set(countersKey(d.number), d.stats.append(nil), nil); err != nil {
 			s.fail(err)
 		}
 	}

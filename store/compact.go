@@ -16,14 +16,12 @@ func (d *Database) Compact() {
 	if s.closed || !d.compacting.CompareAndSwap(false, true) {
 		return
 	}
-	s.background.Add(1)
-	go func() {
-		defer s.background.Done()
+	s.background.Go(func() {
 		defer d.compacting.Store(false)
 		if err := d.compact(s.ctx); err != nil && !errors.Is(err, context.Canceled) && !d.dropped.Load() {
 			s.log.WithError(err).WithField("database", d.name).Error("store: compacting failed")
 		}
-	}()
+	})
 }
 
 // compactIfDue begins a compaction where the superseded revisions are many, and more than the documents. The committer calls it.
@@ -130,6 +128,6 @@ func (d *Database) removeRows(ctx context.Context, seqs []uint64) error {
 		}
 		d.stats.Superseded -= int64(len(seqs))
 		d.compactAt.Store(d.stats.Superseded + max(d.store.opts.CompactAfter, 1))
-		return b.Set(propKey(d.number, countersName), d.stats.append(nil), nil)
+		return b.Set(countersKey(d.number), d.stats.append(nil), nil)
 	}, nil)
 }

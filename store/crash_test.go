@@ -30,7 +30,7 @@ func rounds(n int) int {
 // seed gives the seed of a random test and says it, so that AFTER_SEED can repeat a failure.
 func seed(t *testing.T) uint64 {
 	t.Helper()
-	s := uint64(time.Now().UnixNano()) //nolint:gosec // any number
+	s := uint64(time.Now().UnixNano())
 	if text := os.Getenv("AFTER_SEED"); text != "" {
 		var err error
 		if s, err = strconv.ParseUint(text, 10, 64); err != nil {
@@ -85,7 +85,7 @@ func writeUntil(ctx context.Context, db *store.Database, name string, r *rand.Ra
 // TestPowerLoss cuts the power under concurrent writers, many times on the same disk, and looks for everything that was answered.
 func TestPowerLoss(t *testing.T) {
 	t.Parallel()
-	r := rand.New(rand.NewPCG(seed(t), 1)) //nolint:gosec // a test
+	r := rand.New(rand.NewPCG(seed(t), 1))
 	fs := vfs.NewCrashableMem()
 	known := map[string]*answered{}
 	for round := range rounds(25) {
@@ -113,12 +113,10 @@ func crash(t *testing.T, st *store.Store, db *store.Database, fs *vfs.MemFS, r *
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
 	for w := range 4 {
-		source := rand.New(rand.NewPCG(r.Uint64(), 2)) //nolint:gosec // a test
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		source := rand.New(rand.NewPCG(r.Uint64(), 2))
+		wg.Go(func() {
 			writeUntil(t.Context(), db, strconv.Itoa(w), source, stop, known, &mu)
-		}()
+		})
 	}
 	target := db.Seq() + 1 + r.Uint64N(300)
 	for db.Seq() < target {
@@ -204,7 +202,7 @@ func orZero(rev string) string {
 // opened on what is left has all that was answered and no half of a batch.
 func TestFailingDisk(t *testing.T) {
 	t.Parallel()
-	r := rand.New(rand.NewPCG(seed(t), 3)) //nolint:gosec // a test
+	r := rand.New(rand.NewPCG(seed(t), 3))
 	for range rounds(20) {
 		failDisk(t, r.Int32N(60), r)
 	}
@@ -240,7 +238,7 @@ func failDisk(t *testing.T, after int32, r *rand.Rand) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer st.Close() //nolint:errcheck // what is wanted was read
+	defer st.Close()
 	db, err := st.Database("db")
 	if err != nil {
 		if good > 0 {

@@ -47,8 +47,6 @@ type counters struct {
 	Superseded int64 // revisions no longer current whose bodies may still be there
 }
 
-const countersName = "counters"
-
 func (c *counters) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, c.Seq)
 	dst = binary.AppendVarint(dst, c.Docs)
@@ -58,7 +56,7 @@ func (c *counters) append(dst []byte) []byte {
 
 func parseCounters(raw []byte) (c counters, err error) {
 	var n int
-	var ok = true
+	ok := true
 	c.Seq, n = binary.Uvarint(raw)
 	next := func() (v int64) {
 		ok = ok && n > 0
@@ -79,7 +77,7 @@ func parseCounters(raw []byte) (c counters, err error) {
 // loadDatabase makes the database of a catalog entry, with its counters.
 func (s *Store) loadDatabase(name string, e catalogEntry) (*Database, error) {
 	d := s.newDatabase(name, e)
-	raw, err := getCopy(s.db, propKey(e.Number, countersName))
+	raw, err := getCopy(s.db, countersKey(e.Number))
 	if err == nil && raw != nil {
 		d.stats, err = parseCounters(raw)
 	}

@@ -35,7 +35,6 @@ type Parser struct {
 
 	scan    scanner
 	members []member
-	special []byte
 }
 
 // member is one member of an object in the scanner's output: from is where its key begins, colon where it ends, to the end of the value.
@@ -386,7 +385,7 @@ func takeRevisions(d *Doc, raw []byte) error {
 		if hash == "" {
 			return badMember("_revisions")
 		}
-		revs[i] = makeRev(*v.Start-uint64(i), hash) //nolint:gosec // i is below Start
+		revs[i] = makeRev(*v.Start-uint64(i), hash)
 	}
 	d.Rev, d.Ancestors = revs[0], revs[1:]
 	return nil

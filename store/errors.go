@@ -72,8 +72,7 @@ func IsNotFound(err error) bool { return statusOf(err) == http.StatusNotFound }
 func IsConflict(err error) bool { return statusOf(err) == http.StatusConflict }
 
 func statusOf(err error) int {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Status
 	}
 	return 0

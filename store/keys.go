@@ -48,8 +48,8 @@ func catalogKey(name string) []byte {
 	return append([]byte{spaceCatalog}, name...)
 }
 
-func propKey(number uint32, name string) []byte {
-	return append(appendPrefix(nil, number, kindProp), name...)
+func countersKey(number uint32) []byte {
+	return append(appendPrefix(nil, number, kindProp), "counters"...)
 }
 
 func localKey(number uint32, id string) []byte {

@@ -123,6 +123,7 @@ func TestTreesAgainstModel(t *testing.T) {
 }
 
 func randomEdit(t *testing.T, rt *rapid.T, db *store.Database, models map[string]*model) {
+	t.Helper()
 	id := rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "id")
 	m := models[id]
 	known := []store.Rev{{}}
@@ -152,6 +153,7 @@ func randomEdit(t *testing.T, rt *rapid.T, db *store.Database, models map[string
 }
 
 func randomReplica(t *testing.T, rt *rapid.T, db *store.Database, models map[string]*model) {
+	t.Helper()
 	id := rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "id")
 	m := models[id]
 	// Hashes name their ancestors, as real ones do: a path is a word, each revision one of its prefixes.
@@ -181,7 +183,7 @@ func compareModels(rt *rapid.T, db *store.Database, models map[string]*model, co
 	if err != nil {
 		rt.Fatal(err)
 	}
-	defer snap.Close() //nolint:errcheck // it has none to give
+	defer snap.Close()
 	var live, dead int64
 	feed := map[string]*store.Row{}
 	if err := snap.Changes(0, func(row *store.Row) error {

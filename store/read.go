@@ -14,7 +14,6 @@ type Snapshot struct {
 	db    *Database
 	view  *view
 	stats counters
-	limit uint64
 }
 
 // Snapshot takes a view of the newest state. A 404 if the database was dropped.
@@ -30,7 +29,7 @@ func (d *Database) Snapshot() (*Snapshot, error) {
 		return nil, ErrClosed
 	}
 	s := &Snapshot{db: d, view: v}
-	raw, err := s.get(propKey(d.number, countersName))
+	raw, err := s.get(countersKey(d.number))
 	if err == nil && raw != nil {
 		s.stats, err = parseCounters(raw)
 	}

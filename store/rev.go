@@ -93,7 +93,7 @@ func (r Rev) Append(dst []byte) []byte {
 }
 
 // key is the hash as CouchDB compares it: 16 bytes, or the text's own.
-func (r *Rev) key() []byte {
+func (r Rev) key() []byte {
 	if r.text != "" {
 		return []byte(r.text)
 	}

@@ -44,10 +44,6 @@ const (
 	rowAsk     = 1 << 1 // the document has several leaves: the winner is in its tree
 )
 
-func rowSize(d *Doc, rev *Rev) int {
-	return 1 + binary.MaxVarintLen64 + binary.MaxVarintLen32 + max(16, len(rev.text)) + binary.MaxVarintLen32 + len(d.ID) + len(d.Body)
-}
-
 func appendRow(dst []byte, d *Doc, rev *Rev, ask bool) []byte {
 	var flags byte
 	if d.Deleted {

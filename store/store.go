@@ -195,7 +195,8 @@ func (s *Store) closeEngine() error {
 		timer := time.NewTimer(10 * time.Second)
 		defer timer.Stop()
 		select {
-		case <-done:
+		case closing := <-done:
+			return errors.Join(err, closing)
 		case <-timer.C:
 		}
 		return err

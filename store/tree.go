@@ -69,8 +69,9 @@ func (c *cursor) bytes(n uint64) []byte {
 		c.bad = true
 		return nil
 	}
+	from := c.at
 	c.at += int(n) //nolint:gosec // bounded above
-	return c.b[c.at-int(n) : c.at]
+	return c.b[from:c.at]
 }
 
 // node reads one node; pos is its generation.
@@ -305,15 +306,6 @@ func compareLeaves(a, b *node) int {
 	return compareRevs(b.rev, a.rev)
 }
 
-// path is the revision and its ancestors, youngest first, as far as they are kept.
-func (n *node) path() []*node {
-	var out []*node
-	for ; n != nil; n = n.parent {
-		out = append(out, n)
-	}
-	return out
-}
-
 // stem keeps limit generations above each leaf.
 func (t *tree) stem(limit uint64) {
 	keep := make(map[*node]bool, len(t.nodes))
@@ -354,7 +346,7 @@ func (t *tree) encode(seq uint64) meta {
 		n := leaf
 		for ; n != nil && owner[n] == 0; n = n.parent {
 			own = append(own, n)
-			owner[n] = uint64(i) + 1 //nolint:gosec // an index
+			owner[n] = uint64(i) + 1
 		}
 		dst = binary.AppendUvarint(dst, leaf.rev.Pos)
 		dst = binary.AppendUvarint(dst, uint64(len(own)))

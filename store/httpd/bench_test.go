@@ -7,12 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	"net/http/httptest"
 
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/httpd"
@@ -40,6 +39,7 @@ func benchServer(b *testing.B) (url string) {
 }
 
 func send(b *testing.B, method, url string, body []byte) []byte {
+	b.Helper()
 	req, err := http.NewRequest(method, url, bytes.NewReader(body))
 	if err != nil {
 		b.Fatal(err)
@@ -99,13 +99,11 @@ func BenchmarkBulkUpdate(b *testing.B) {
 	cpu, start := cpuTime(), time.Now()
 	var wg sync.WaitGroup
 	for c := range clients {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			for n := 0; n < b.N/clients; n += batch {
 				write(c*docs/clients+n%(docs/clients), "scheduled")
 			}
-		}()
+		})
 	}
 	wg.Wait()
 	n := float64((b.N/clients+batch-1)/batch*batch) * clients
@@ -115,6 +113,7 @@ func BenchmarkBulkUpdate(b *testing.B) {
 
 // takeRevs reads the revisions of a bulk answer cheaply, so that the client does not measure itself.
 func takeRevs(b *testing.B, answer []byte, revs []string) {
+	b.Helper()
 	i := 0
 	for {
 		at := bytes.Index(answer, []byte(`"rev":"`))
@@ -149,7 +148,7 @@ func BenchmarkChanges(b *testing.B) {
 	cpu, start := cpuTime(), time.Now()
 	for range b.N {
 		ctx, cancel := context.WithCancel(b.Context())
-		req, _ := http.NewRequestWithContext(ctx, "GET", url+"/db/_changes?feed=continuous&include_docs=true&since=0&heartbeat=1000", nil)
+		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, url+"/db/_changes?feed=continuous&include_docs=true&since=0&heartbeat=1000", nil)
 		req.SetBasicAuth("admin", "secret")
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -113,7 +114,7 @@ type call struct {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Server", "after/"+s.opts.Version)
 	c := &call{s: s, w: w, r: r}
-	if err := c.serve(); err != nil {
+	if err := c.serve(); err != nil { //nolint:contextcheck // the request, which carries it, is a field
 		c.fail(err)
 	}
 }
@@ -160,10 +161,8 @@ func (c *call) splitPath() error {
 
 // allow checks the method; GET allows HEAD too where it is listed.
 func (c *call) allow(methods ...string) error {
-	for _, m := range methods {
-		if c.r.Method == m {
-			return nil
-		}
+	if slices.Contains(methods, c.r.Method) {
+		return nil
 	}
 	list := strings.Join(methods, ",")
 	c.w.Header().Set("Allow", list)
@@ -235,8 +234,7 @@ func (c *call) flag(name string) bool { return c.q.Get(name) == "true" }
 
 // asError gives err as an error of the protocol.
 func asError(err error) *store.Error {
-	var e *store.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*store.Error](err); ok {
 		return e
 	}
 	return &store.Error{Status: http.StatusInternalServerError, Name: "internal_server_error", Reason: err.Error()}

@@ -82,9 +82,9 @@ func (c *child) kill() {
 // TestKilled kills a real serving process under concurrent writers, again and again, and looks for all that it had answered.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano()) //nolint:gosec // any number
+	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test
+	r := rand.New(rand.NewPCG(seed, 0))
 	n := 4
 	if f, err := strconv.Atoi(os.Getenv("AFTER_TORTURE")); err == nil && f > 0 {
 		n *= f
@@ -118,9 +118,7 @@ func writeAndKill(c *child, web *http.Client, round, enough int, answered map[st
 	var once sync.Once
 	count := 0
 	for w := range 4 {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			for n := 0; ; n++ {
 				body := []string{}
 				for i := range 5 {
@@ -145,7 +143,7 @@ func writeAndKill(c *child, web *http.Client, round, enough int, answered map[st
 					once.Do(c.kill)
 				}
 			}
-		}()
+		})
 	}
 	wg.Wait()
 }

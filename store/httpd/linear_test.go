@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -44,10 +45,10 @@ func casModel() porcupine.Model {
 		Step: func(state, in, out any) (bool, any) {
 			current, _ := state.(string)
 			asked, got := input(in), output(out)
-			switch {
-			case asked.rev == "?":
+			switch asked.rev {
+			case "?":
 				return got.rev == current, state
-			case asked.rev == current:
+			case current:
 				return got.rev != "", got.rev
 			}
 			return got.rev == "", state
@@ -71,20 +72,18 @@ func TestLinearizable(t *testing.T) {
 	t.Parallel()
 	s := start(t, store.Options{})
 	s.want("PUT", "/db", "", 201)
-	seed := uint64(time.Now().UnixNano()) //nolint:gosec // any number
+	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	var mu sync.Mutex
 	var history []porcupine.Operation
 	var wg sync.WaitGroup
 	begin := time.Now()
 	for client := range 6 {
-		r := rand.New(rand.NewPCG(seed, uint64(client))) //nolint:gosec // a test
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		r := rand.New(rand.NewPCG(seed, uint64(client)))
+		wg.Go(func() {
 			last := map[string]string{}
 			for n := range 60 {
-				in := casInput{id: fmt.Sprint(r.IntN(3))}
+				in := casInput{id: strconv.Itoa(r.IntN(3))}
 				if r.IntN(3) == 0 {
 					in.rev = "?"
 				} else {
@@ -103,7 +102,7 @@ func TestLinearizable(t *testing.T) {
 				history = append(history, op)
 				mu.Unlock()
 			}
-		}()
+		})
 	}
 	wg.Wait()
 	switch porcupine.CheckOperationsTimeout(casModel(), history, 60*time.Second) {

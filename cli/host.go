@@ -61,7 +61,7 @@ func (h *host) up(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("nothing answers at %s, yet %w", h.config.Couch.Redacted(), err)
-		case <-time.After(200 * time.Millisecond): //nolint:forbidigo // bounded by the context
+		case <-time.After(200 * time.Millisecond):
 		}
 	}
 }
@@ -74,7 +74,7 @@ func (h *host) serve(ctx context.Context) error {
 	if err := embedded.CheckListen(h.config.Store.Listen, h.config.Store.DefaultPasswords()); err != nil {
 		return &codeError{err: err, code: exitUsage}
 	}
-	h.server, err = embedded.Serve(h.options(data))
+	h.server, err = embedded.Serve(ctx, h.options(data))
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (h *host) join(ctx context.Context, greeting couch.Server, own bool) error 
 	if !own || err != nil || !embedded.Holds(data, greeting.UUID) {
 		return nil //nolint:nilerr // without a folder for data there is nothing to take over
 	}
-	h.keeper = embedded.Keep(h.options(data), func(*embedded.Server) {
+	h.keeper = embedded.Keep(ctx, h.options(data), func(*embedded.Server) {
 		h.log.WithField("data", data).Info("the process that served the store has ended: serving it from here on")
 		if err := h.serves(); err != nil {
 			h.log.WithError(err).Warn("\"after stop\" will not know that this process serves the store")
@@ -129,7 +129,7 @@ func (h *host) explain(err error) error {
 }
 
 // close ends what this process serves.
-func (h *host) close() error {
+func (h *host) close(ctx context.Context) error {
 	// The server would wait for connections that were opened in reserve.
 	h.client.Close()
 	var errs []error
@@ -137,7 +137,7 @@ func (h *host) close() error {
 		errs = append(errs, h.keeper.Close())
 	}
 	if h.server != nil {
-		errs = append(errs, h.server.Close())
+		errs = append(errs, h.server.Close(ctx))
 	}
 	return errors.Join(errs...)
 }

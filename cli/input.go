@@ -60,7 +60,7 @@ func (a *app) jsonOf(flag, text string) (json.RawMessage, error) {
 }
 
 func (a *app) read(path string) ([]byte, error) {
-	var in io.Reader = a.In
+	in := a.In
 	if path != "-" {
 		file, err := os.Open(path) //nolint:gosec // the person names the file
 		if err != nil {

@@ -11,7 +11,8 @@ func newJobs(a *app) *cobra.Command {
 		Use:   "jobs",
 		Short: "Show every job that workers of this program can run",
 		Long: `Shows every job that a worker of this program and this configuration can run, with what it does: those that the
-program registered, the executables of the jobs folder, and the built-in ones. What would be refused is shown with the reason.`,
+program registered, the executables of the jobs folder, and the built-in ones. What would be refused is shown with
+the reason.`,
 		Example: `  after jobs
   after jobs --json`,
 		Args: none,

@@ -34,15 +34,14 @@ type Streams struct {
 // Run runs one command line and gives the exit status, one of [ExitCodes].
 func Run(ctx context.Context, program string, args []string, streams Streams) int {
 	a := newApp(streams)
-	root := newRoot(a, program)
+	root := newRoot(a, program) //nolint:contextcheck // the commands get theirs when they run
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
 	}
-	var silent *silentError
-	if !errors.As(err, &silent) {
-		fmt.Fprintf(streams.Err, "%s: %s\n", program, hint(err))
+	if _, silent := errors.AsType[*silentError](err); !silent {
+		fmt.Fprintf(streams.Err, "%s: %s\n", program, hint(err)) //nolint:errcheck // there is nobody left to tell
 	}
 	return codeOf(err)
 }

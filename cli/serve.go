@@ -77,13 +77,13 @@ func (a *app) serve(ctx context.Context, cmd *cobra.Command, c *config.Config, v
 		return err
 	}
 	defer func() { err = errors.Join(err, log.close(), entry.Close()) }()
-	server, err := embedded.Serve(embedded.Options{
+	server, err := embedded.Serve(ctx, embedded.Options{
 		Listen: c.Store.Listen, Data: data, Admins: c.Store.Admins, Version: Version(), Log: log,
 	})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, server.Close()) }()
+	defer func() { err = errors.Join(err, server.Close(ctx)) }()
 	if err := entry.Serves(); err != nil {
 		return err
 	}

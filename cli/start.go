@@ -93,7 +93,7 @@ func (a *app) start(ctx context.Context, cmd *cobra.Command, c *config.Config, n
 	}
 	h := &host{config: c, client: server, log: log, note: v.note, serves: entry.Serves}
 	// Everything that is served ends after everything that needs it.
-	defer func() { err = errors.Join(err, h.close()) }()
+	defer func() { err = errors.Join(err, h.close(ctx)) }()
 	if err := h.up(ctx); err != nil {
 		return err
 	}

@@ -20,9 +20,9 @@ type Keeper struct {
 // look is how often the keeper tries the folder's lock: the most that workers wait for the store to come back.
 const look = 200 * time.Millisecond
 
-// Keep starts a keeper. took is called, once, when it has begun to serve.
-func Keep(o Options, took func(*Server)) *Keeper {
-	ctx, stop := context.WithCancel(context.Background())
+// Keep starts a keeper, which lasts until Close; the end of ctx does not end it. took is called, once, when it has begun to serve.
+func Keep(ctx context.Context, o Options, took func(*Server)) *Keeper {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	k := &Keeper{stop: stop, ended: make(chan struct{})}
 	go func() {
 		defer close(k.ended)
@@ -52,11 +52,11 @@ func keep(ctx context.Context, o Options, took func(*Server)) error {
 		if answers(ctx, o.Listen) {
 			continue
 		}
-		server, err := Serve(o)
+		server, err := Serve(ctx, o)
 		if err == nil {
 			took(server)
 			<-ctx.Done()
-			return server.Close()
+			return server.Close(ctx)
 		}
 		if _, held := errors.AsType[*store.HeldError](err); !held && err.Error() != said {
 			said = err.Error()

@@ -38,17 +38,17 @@ type Server struct {
 // goodbye is how long answers under way may take when the server closes.
 const goodbye = 3 * time.Second
 
-// Serve opens the store and serves it. A folder that another process holds is a [*store.HeldError].
-func Serve(o Options) (*Server, error) {
+// Serve opens the store and serves it until Close; the end of ctx does not end it. A folder that another process holds is a [*store.HeldError].
+func Serve(ctx context.Context, o Options) (*Server, error) {
 	s, err := store.Open(o.Data, store.Options{Log: o.Log})
 	if err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
-	listener, err := net.Listen("tcp", o.Listen) //nolint:noctx // it does not wait
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Listen)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listening for the store: %w", err), s.Close())
 	}
-	requests, end := context.WithCancel(context.Background())
+	requests, end := context.WithCancel(context.WithoutCancel(ctx))
 	server := &Server{
 		store: s, address: listener.Addr().String(), end: end, failed: make(chan error, 1),
 		http: &http.Server{
@@ -74,10 +74,10 @@ func (s *Server) Address() string { return s.address }
 // Failed gives the error with which the listener ended, nil after Close.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// Close ends the feeds, lets other answers under way finish, and closes the store.
-func (s *Server) Close() error {
+// Close ends the feeds, lets other answers under way finish, and closes the store, whether or not ctx has ended.
+func (s *Server) Close(ctx context.Context) error {
 	s.end()
-	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
 	defer cancel()
 	err := s.http.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -88,7 +88,7 @@ func (s *Server) Close() error {
 
 // Holds says whether the folder's store is the one that a server's greeting names by uuid.
 func Holds(data, uuid string) bool {
-	content, err := os.ReadFile(filepath.Join(data, "after-store.json"))
+	content, err := os.ReadFile(filepath.Join(data, "after-store.json")) //nolint:gosec // the store's own folder
 	if err != nil || uuid == "" {
 		return false
 	}

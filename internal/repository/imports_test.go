@@ -63,26 +63,26 @@ func list(t *testing.T, args ...string) []pkg {
 // one may import what it may, and one another.
 func allowed() map[string][]string {
 	return map[string][]string{
-		"task":       {"when"},
-		"when":       {},
-		"scheduler":  {},
-		"changes":    {"couch"},
-		"couch":      {},
-		"fleet":      {"couch"},
-		"jobs":       {"task"},
-		"jobs/std":   {"task", "couch"}, // start_replication talks to the server
-		"worker":     {"task", "when", "scheduler", "changes", "couch", "fleet", "jobs"},
-		"store":      {},
-		"gateway":    {"task", "when", "client"},
-		"client":     {"task", "when", "couch", "changes"},
-		"web":        {"task", "when", "client"},
-		"config":     {"when"},
-		"cli":        {"*"},
-		"cmd/after":  {"cli"},
-		"bench":      {"*"},
-		"examples":   {"cli", "jobs"},
-		"internal":   {},
-		"test":       {"*"},
+		"task":      {"when"},
+		"when":      {},
+		"scheduler": {},
+		"changes":   {"couch"},
+		"couch":     {},
+		"fleet":     {"couch"},
+		"jobs":      {"task"},
+		"jobs/std":  {"task", "couch"}, // start_replication talks to the server
+		"worker":    {"task", "when", "scheduler", "changes", "couch", "fleet", "jobs"},
+		"store":     {},
+		"gateway":   {"task", "when", "client"},
+		"client":    {"task", "when", "couch", "changes"},
+		"web":       {"task", "when", "client"},
+		"config":    {"when"},
+		"cli":       {"*"},
+		"cmd/after": {"cli"},
+		"bench":     {"*"},
+		"examples":  {"cli", "jobs"},
+		"internal":  {},
+		"test":      {"*"},
 	}
 }
 

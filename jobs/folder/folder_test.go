@@ -178,7 +178,7 @@ func TestMuchOutput(t *testing.T) {
 	for name, text := range map[string]string{
 		"standard output":      `head -c 1073741824 /dev/zero`,
 		"standard error":       `yes | head -c 1073741824 >&2`,
-		"one line of an error": `head -c 1073741824 /dev/zero | tr '\0' x >&2`,
+		"one line of an error": `head -c 100000000 /dev/zero | tr '\0' x >&2`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := place(t)

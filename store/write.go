@@ -252,12 +252,9 @@ func (w *writer) insert(doc *Doc, res *Result, t *tree, rev Rev, ancestors []Rev
 	}
 	t.stem(w.limit)
 	winner := t.leaves()[0]
-	if !stored {
-		// Only the history is longer: the row stays where it is.
-		return w.putMeta(doc.ID, t.encode(t.seq))
-	}
 	d.stats.Seq = seq
-	ask := t.branched() || winner.rev != rev
+	// Where only the history became longer, the row is there for the feed: leaves may have become ancestors. Readers go by the tree.
+	ask := !stored || t.branched() || winner.rev != rev
 	if err := w.store(doc, &rev, ask, t.encode(seq), t.seq, 0); err != nil {
 		return err
 	}

@@ -18,12 +18,14 @@ FUZZTIME     ?= 20s
 TORTURE      ?= 100
 NPM_SUITES   := $(patsubst %/package.json,%,$(wildcard test/*/package.json))
 NPM_STAMPS   := $(addsuffix /node_modules/.package-lock.json,$(NPM_SUITES))
+# The race detector needs a C compiler, except on macOS.
+RACE         := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED))$(filter darwin,$(shell $(GO) env GOOS)),-race)
 LINTER       := .bin/golangci-lint-$(GOLANGCI)
 
-.PHONY: build install uninstall test unit fuzz lint bench torture tools npm docs clean
+.PHONY: build install uninstall test unit fuzz lint bench torture tools npm race docs clean
 
 build:
-	$(GO) build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o bin/after ./cmd/after
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o bin/after ./cmd/after
 
 install:
 	./install.sh $(if $(PREFIX),--prefix '$(PREFIX)')
@@ -32,9 +34,10 @@ uninstall:
 	./install.sh --uninstall $(if $(PREFIX),--prefix '$(PREFIX)')
 
 test: unit fuzz
+	@$(WARN)
 
-unit: npm
-	$(GO) test -race -timeout 20m ./...
+unit: npm race
+	$(GO) test $(RACE) -timeout 20m ./...
 
 fuzz:
 	GO='$(GO)' ./.ci/fuzz $(FUZZTIME)
@@ -49,8 +52,8 @@ bench:
 	$(GO) run ./bench
 
 # The budget of every test that takes one, $(TORTURE) times as long.
-torture: npm
-	AFTER_TORTURE=$(TORTURE) $(GO) test -race -timeout 12h -count 1 ./...
+torture: npm race
+	AFTER_TORTURE=$(TORTURE) $(GO) test $(RACE) -timeout 12h -count 1 ./...
 	GO='$(GO)' ./.ci/fuzz 10m
 
 tools: $(LINTER) npm
@@ -59,17 +62,29 @@ $(LINTER):
 	GOBIN='$(CURDIR)/.bin' $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
 	mv .bin/golangci-lint $@
 
-# Without npm its suites do not run and say so; with AFTER_REQUIRE_NPM=1, as in .ci/run, that is a failure.
+# What this machine cannot test is said before and after; with AFTER_REQUIRE_NPM=1 and AFTER_REQUIRE_RACE=1, as in
+# .ci/run, it is a failure.
+RULE := ==============================================================================
+define WARN
+command -v npm >/dev/null 2>&1 || printf '%s\n' '$(RULE)' \
+	' npm is not installed: the suites against other servers DID NOT RUN ($(NPM_SUITES)).' '$(RULE)' >&2; \
+[ -n '$(RACE)' ] || printf '%s\n' '$(RULE)' \
+	' There is no C compiler: the tests ran WITHOUT THE RACE DETECTOR.' '$(RULE)' >&2
+endef
+
+race:
+	@if [ -z '$(RACE)' ]; then \
+		[ -z "$$AFTER_REQUIRE_RACE" ] || { echo 'AFTER_REQUIRE_RACE asks for the race detector, which needs a C compiler.' >&2; exit 1; }; \
+		echo 'There is no C compiler: testing WITHOUT THE RACE DETECTOR.' >&2; \
+	fi
+
 npm:
 	@if command -v npm >/dev/null 2>&1; then \
 		$(MAKE) --no-print-directory $(NPM_STAMPS); \
 	elif [ -n "$$AFTER_REQUIRE_NPM" ]; then \
 		echo 'npm is not installed, and AFTER_REQUIRE_NPM asks for the suites that need it.' >&2; exit 1; \
 	else \
-		echo '==================================================================' >&2; \
-		echo ' npm is not installed: the suites against other servers WILL NOT RUN:' >&2; \
-		echo ' $(NPM_SUITES)' >&2; \
-		echo '==================================================================' >&2; \
+		echo 'npm is not installed: the suites against other servers WILL NOT RUN ($(NPM_SUITES)).' >&2; \
 	fi
 
 test/%/node_modules/.package-lock.json: test/%/package.json test/%/package-lock.json

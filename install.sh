@@ -64,7 +64,7 @@ build() {
 	command -v "$go" >/dev/null 2>&1 || die "Go is needed to build after, and there is no command \"$go\": see https://go.dev/dl"
 	version=$(git -C "$source" describe --tags --always --dirty 2>/dev/null || echo dev)
 	say "building after $version"
-	(cd "$source" && "$go" build -buildvcs=false -trimpath -ldflags "-X github.com/adlayer/after/cli.version=$version" -o "$work/after" ./cmd/after) ||
+	(cd "$source" && CGO_ENABLED=0 "$go" build -buildvcs=false -trimpath -ldflags "-X github.com/adlayer/after/cli.version=$version" -o "$work/after" ./cmd/after) ||
 		die 'the build failed'
 }
 

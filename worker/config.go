@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -33,6 +34,9 @@ type Config struct {
 	Drain time.Duration
 	// StateFolder holds the member's id, its lock and its spool.
 	StateFolder string
+	// Filter is how the feed is filtered: "" reads every change and skips those of others here; [FilterSelector] has the server
+	// do it, which pays in a large database that many workers share.
+	Filter string
 	// Standby waits where another live member holds a name, instead of failing.
 	Standby bool
 	// Version goes into the member's document.
@@ -66,6 +70,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Client == nil || c.Database == "" || c.Jobs == nil || c.StateFolder == "" {
 		errs = append(errs, errors.New("a worker needs a client, a database, jobs and a state folder"))
 	}
+	if c.Filter != "" && c.Filter != FilterSelector {
+		errs = append(errs, fmt.Errorf("the filter %q is unknown; it is empty or %q", c.Filter, FilterSelector))
+	}
 	if c.Concurrency < 0 || c.Drain < 0 {
 		errs = append(errs, errors.New("concurrency and drain cannot be negative"))
 	}
@@ -82,6 +89,19 @@ func (c Config) withDefaults() (Config, error) {
 		c.Now = time.Now
 	}
 	return c, errors.Join(errs...)
+}
+
+// FilterSelector is the [Config.Filter] that lets the server select the changes by a selector.
+const FilterSelector = "selector"
+
+// selector matches what the loop has to see: our tasks, those that were ours and are another worker's now, and deletions,
+// which name no worker.
+func (c Config) selector() json.RawMessage {
+	names, err := json.Marshal(c.Names)
+	if err != nil {
+		return nil // strings can always be encoded
+	}
+	return fmt.Appendf(nil, `{"$or":[{"worker":{"$in":%s}},{"claim.worker":{"$in":%s}},{"_deleted":true}]}`, names, names)
 }
 
 func discard() logrus.FieldLogger {

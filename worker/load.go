@@ -75,6 +75,10 @@ func (l *loop) onLoaded(rows []row) {
 		}
 		e.loading = false
 		switch {
+		case r.missing:
+			if e.act == nil {
+				l.drop(i, e)
+			}
 		case r.rev != e.rev:
 			l.onRow(r)
 		case e.act != nil || e.state == running || l.draining:

@@ -168,3 +168,47 @@ func TestBadDocuments(t *testing.T) {
 	b.put("after", `{"worker":"manobi","job":"run"}`)
 	b.awaitStatus("after", "done")
 }
+
+func TestMoveBetweenWorkersOfOneProcess(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.start("one", "two")
+	b.put("asleep", `{"worker":"one","job":"run","date":"in 1 hour","status":"waiting"}`)
+	b.put("running", `{"worker":"one","job":"block"}`)
+	b.awaitStatus("asleep", "scheduled")
+	b.awaitStatus("running", "running")
+	b.edit("asleep", map[string]any{"worker": "two", "date": "now"})
+	b.edit("running", map[string]any{"worker": "two"})
+	close(b.gate("running"))
+	for id, runs := range map[string]int{"asleep": 1, "running": 2} {
+		doc := b.awaitStatus(id, "done")
+		if got := doc.Get("claim.worker").String(); got != "two" {
+			t.Errorf("%s was run by %s", id, got)
+		}
+		if n := len(b.runsOf(id)); n != runs {
+			t.Errorf("%s ran %d times, want %d", id, n, runs)
+		}
+	}
+}
+
+func TestFeedFilteredByTheServer(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	filtered := func(c *worker.Config) { c.Filter = worker.FilterSelector }
+	b.startWith(filtered, "one")
+	b.put("others", `{"worker":"somebody","job":"run"}`)
+	b.put("moved", `{"worker":"one","job":"run","date":"in 2 seconds","status":"waiting"}`)
+	b.put("deleted", `{"worker":"one","job":"run","date":"in 2 seconds","status":"waiting"}`)
+	b.awaitStatus("moved", "scheduled")
+	rev := b.awaitStatus("deleted", "scheduled").Get("_rev").String()
+	b.edit("moved", map[string]any{"worker": "somebody"})
+	_, err := b.db.Delete(t.Context(), "deleted", rev)
+	must(t, err)
+	b.put("last", `{"worker":"one","job":"run","date":"in 3 seconds","status":"waiting"}`)
+	b.awaitStatus("last", "done")
+	for _, id := range []string{"others", "moved", "deleted"} {
+		if n := len(b.runsOf(id)); n != 0 {
+			t.Errorf("%s ran", id)
+		}
+	}
+}

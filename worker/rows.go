@@ -14,6 +14,8 @@ type row struct {
 	id      string
 	rev     mark
 	deleted bool
+	// missing: the database has nothing under the id, not even a tombstone.
+	missing bool
 	// ours says that the document is addressed to one of our workers; name is which.
 	ours bool
 	name uint16
@@ -62,11 +64,11 @@ func (r *reader) fromFeed(batch []changes.Row) []row {
 	return rows
 }
 
-// fromDocuments makes rows of documents that were read by id. What is missing counts as deleted.
+// fromDocuments makes rows of documents that were read by id.
 func (r *reader) fromDocuments(docs []couch.Document) []row {
 	rows := make([]row, 0, len(docs))
 	for _, d := range docs {
-		out := row{id: d.ID, rev: markOf(d.Rev), deleted: d.Deleted || d.Missing, doc: d.Body}
+		out := row{id: d.ID, rev: markOf(d.Rev), deleted: d.Deleted || d.Missing, missing: d.Missing, doc: d.Body}
 		if !out.deleted {
 			out.name, out.ours = r.names[string(task.WorkerOf(d.Body))]
 			out.decode()
@@ -79,6 +81,9 @@ func (r *reader) fromDocuments(docs []couch.Document) []row {
 // follow reads the feed until its context ends.
 func (l *loop) follow(ctx context.Context, r *reader, since string) error {
 	options := changes.Options{Since: since, IncludeDocs: true, Log: l.log, MaxBatch: 1000}
+	if l.config.Filter == FilterSelector {
+		options.Selector = l.config.selector()
+	}
 	return changes.Follow(ctx, l.db, options, func(ctx context.Context, batch []changes.Row, _ string) error {
 		if len(batch) == 0 {
 			return nil
@@ -213,6 +218,9 @@ func (l *loop) admit(i uint32, e *entry, d task.Decision) {
 	case task.Ignore:
 		l.finish(i, e)
 	case task.Hold, task.Start:
+		if d.Action == task.Hold {
+			e.found = false // what comes due from now on comes due under our eyes
+		}
 		l.hold(e, d.Next)
 		l.sleepUntil(i, e, d.Next.Plan.Due)
 	case task.Schedule:

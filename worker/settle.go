@@ -154,11 +154,28 @@ func (l *loop) onWritten(i uint32, e *entry, rev string) {
 	case settle:
 		l.tally(e, next)
 		act.outcome, act.ran = nil, nil
-		if next.Status != task.Scheduled && next.Status != task.Waiting {
+		if next.Status == task.Waiting {
+			l.handOver(i, e, next)
+			return
+		}
+		if next.Status != task.Scheduled {
 			next = nil
 		}
 		l.afterWrite(i, e, next)
 	}
+}
+
+// handOver lets go of a task that was left waiting for another worker, which may be one of ours.
+func (l *loop) handOver(i uint32, e *entry, next *task.Task) {
+	r := row{id: e.id, rev: e.rev, task: next}
+	if pending := e.act.row; pending != nil && pending.rev.gen > r.rev.gen {
+		r = *pending
+	} else {
+		r.name, r.ours = l.byName[next.Worker]
+	}
+	e.act = nil
+	l.drop(i, e)
+	l.onUnknown(&r)
 }
 
 // afterWrite lets a task sleep on with its new document, or forgets it if there is none, unless a newer row is here.
@@ -257,8 +274,11 @@ func (l *loop) onRefused(i uint32, e *entry, why error) {
 	entry.Error("the database refuses the task's document: it is left as it is until somebody changes it")
 	l.workersOf[e.name].Refused++
 	act.next = nil
-	if act.run != nil {
-		return // its outcome is tried by itself
+	if act.purpose == mark1s {
+		if act.run == nil && act.outcome != nil {
+			l.settle(i, e)
+		}
+		return // the outcome is tried by itself
 	}
 	if act.outcome != nil {
 		l.spool(e)

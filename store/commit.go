@@ -149,7 +149,7 @@ func (s *Store) decide(g *group, r *request) {
 		g.touched[d] = 0
 	}
 	d.uncounted = true
-	w := writer{batch: g.batch, db: d, limit: d.RevsLimit(), scratch: s.scratch}
+	w := writer{batch: g.batch, db: d, limit: d.RevsLimit(), scratch: s.scratch, docs: newLookups(d.number, kindDoc)}
 	for i := range r.docs {
 		if r.results[i].Err != nil {
 			continue
@@ -159,6 +159,10 @@ func (s *Store) decide(g *group, r *request) {
 			r.err = s.Failed()
 			break
 		}
+	}
+	if err := w.docs.close(); err != nil {
+		s.fail(fmt.Errorf("reading %s: %w", d.name, err))
+		r.err = s.Failed()
 	}
 	s.scratch = w.scratch
 	d.compactIfDue()

@@ -9,7 +9,7 @@ import (
 
 // IndexGet reads a row of an index; nil, nil if it is not there.
 func (v *Snapshot) IndexGet(key []byte) ([]byte, error) {
-	return v.get(append(appendPrefix(nil, v.db.number, kindIndex), key...))
+	return v.copy(&v.indexes, append(appendPrefix(nil, v.db.number, kindIndex), key...))
 }
 
 // IndexScan visits the index rows of [lower, upper), in order or in reverse. A nil upper has no end. The keys come without the store's own

@@ -43,7 +43,8 @@ func (w *writer) lookupLocal(id string) (meta, error) {
 	if m, ok := w.db.behind[id]; ok {
 		return m, nil
 	}
-	return w.get(localKey(w.db.number, id))
+	raw, err := getCopy(w.db.store.db, localKey(w.db.number, id))
+	return raw, err
 }
 
 func localRev(number uint64) Rev { return Rev{text: strconv.FormatUint(number, 10)} }

@@ -14,6 +14,8 @@ type Snapshot struct {
 	db    *Database
 	view  *view
 	stats counters
+
+	docs, rows, indexes lookups
 }
 
 // Snapshot takes a view of the newest state. A 404 if the database was dropped.
@@ -28,7 +30,10 @@ func (d *Database) Snapshot() (*Snapshot, error) {
 	if v == nil {
 		return nil, ErrClosed
 	}
-	s := &Snapshot{db: d, view: v}
+	s := &Snapshot{
+		db: d, view: v,
+		docs: newLookups(d.number, kindDoc), rows: newLookups(d.number, kindSeq), indexes: newLookups(d.number, kindIndex),
+	}
 	raw, err := s.get(countersKey(d.number))
 	if err == nil && raw != nil {
 		s.stats, err = parseCounters(raw)
@@ -42,11 +47,13 @@ func (d *Database) Snapshot() (*Snapshot, error) {
 
 // Close gives the view back.
 func (v *Snapshot) Close() error {
-	if v.view != nil {
-		v.db.store.views.release(v.view)
-		v.view = nil
+	if v.view == nil {
+		return nil
 	}
-	return nil
+	err := errors.Join(v.docs.close(), v.rows.close(), v.indexes.close())
+	v.db.store.views.release(v.view)
+	v.view = nil
+	return err
 }
 
 // Stats are the counts of a database.
@@ -72,9 +79,20 @@ func (v *Snapshot) Stats() Stats {
 
 func (v *Snapshot) get(key []byte) ([]byte, error) { return getCopy(v.view.snap, key) }
 
+// copy reads one key; nil if it is not there.
+func (v *Snapshot) copy(l *lookups, key []byte) (out []byte, err error) {
+	err = l.get(v.view.snap, key, func(value []byte) error {
+		if value != nil {
+			out = append([]byte{}, value...)
+		}
+		return nil
+	})
+	return out, err
+}
+
 // meta reads the record of a document; nil if it was never there.
 func (v *Snapshot) meta(id string) (meta, error) {
-	m, err := v.get(appendDocKey(nil, v.db.number, id))
+	m, err := v.copy(&v.docs, appendDocKey(nil, v.db.number, id))
 	if err != nil {
 		return nil, fmt.Errorf("reading document %q of %s: %w", id, v.db.name, err)
 	}
@@ -112,7 +130,7 @@ func (v *Snapshot) body(seq uint64) ([]byte, error) {
 		return nil, nil
 	}
 	var key [seqKeyLen]byte
-	raw, err := v.get(appendSeqKey(key[:0], v.db.number, seq, markRow))
+	raw, err := v.copy(&v.rows, appendSeqKey(key[:0], v.db.number, seq, markRow))
 	if err != nil || raw == nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -100,6 +99,7 @@ type writer struct {
 	limit   uint64
 	scratch []byte
 	arena   []byte // meta records live on in the overlay
+	docs    lookups
 }
 
 func (w *writer) write(doc *Doc, res *Result, o WriteOptions) error {
@@ -141,16 +141,14 @@ func (w *writer) lookup(id string) (meta, error) {
 	return w.get(w.scratch)
 }
 
-func (w *writer) get(key []byte) (meta, error) {
-	value, closer, err := w.db.store.db.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	m := w.keep(value)
-	return m, closer.Close()
+func (w *writer) get(key []byte) (m meta, err error) {
+	err = w.docs.get(w.db.store.db, key, func(value []byte) error {
+		if value != nil {
+			m = w.keep(value)
+		}
+		return nil
+	})
+	return m, err
 }
 
 // keep copies b to where it stays.

@@ -42,6 +42,3 @@ func pouchGaps() map[string]string {
 		"index/partial-pages":               "ignores partial indexes, and has no bookmarks",
 	}
 }
-
-// embeddedGaps are the recorded exchanges that the embedded store answers in another way than CouchDB.
-func embeddedGaps() []Gap { return nil }

@@ -55,18 +55,28 @@ func keyFlags(cmd *cobra.Command, paths ...string) {
 	for _, path := range paths {
 		for _, key := range config.Keys() {
 			if key.Path == path {
-				cmd.Flags().String(key.Flag, "", usageOf(key))
+				cmd.Flags().Var(&keyValue{kind: key.Kind}, key.Flag, usageOf(key))
 				cmd.Flags().Lookup(key.Flag).Annotations = map[string][]string{keyAnnotation: {path}}
 			}
 		}
 	}
 }
 
+// keyValue is such a flag's value: text that the configuration reads, shown in the help with its kind.
+type keyValue struct {
+	text string
+	kind config.Kind
+}
+
+func (v *keyValue) String() string        { return v.text }
+func (v *keyValue) Set(text string) error { v.text = text; return nil }
+func (v *keyValue) Type() string          { return string(v.kind) }
+
 // usageOf is a flag's line in the help: the first sentence of the key's description.
 func usageOf(key config.Key) string {
 	sentence, _, _ := strings.Cut(strings.ReplaceAll(key.Doc, "`", ""), ". ")
 	sentence = strings.TrimSuffix(sentence, ".")
-	return strings.ToLower(sentence[:1]) + sentence[1:] + " (`" + key.Path + "`)"
+	return strings.ToLower(sentence[:1]) + sentence[1:] + " (" + key.Path + ")"
 }
 
 func (a *app) jsonFlag(cmd *cobra.Command) {

@@ -83,17 +83,27 @@ func (v *voice) note(format string, args ...any) {
 		v.notes = append(v.notes, text)
 		return
 	}
+	if v.app.json {
+		v.app.say("%s", text)
+		return
+	}
 	if err := v.app.println(text); err != nil {
 		v.app.say("%s", err)
 	}
 }
 
 // ready says that all is well. It counts once.
-func (v *voice) ready() error {
-	if !v.detached || v.told {
+func (v *voice) ready(names []string) error {
+	if v.told {
 		return nil
 	}
 	v.told = true
+	if !v.detached {
+		if v.app.json {
+			return v.app.printJSON(map[string]any{"pid": os.Getpid(), "names": names})
+		}
+		return nil
+	}
 	return process.Tell(os.Stdout, process.Report{Ready: true, Notes: v.notes})
 }
 

@@ -30,6 +30,7 @@ type runner struct {
 	standby bool
 	log     *logger
 	entry   *process.Registration
+	halt    func() // has the work drain
 	ready   func() // called once
 }
 
@@ -43,6 +44,7 @@ var errServer = errors.New("the embedded store cannot be served any more")
 func (r *runner) run(ctx context.Context, serverFailed <-chan error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	r.halt = func() { stop(nil) }
 	kill, reload, done := make(chan struct{}), make(chan os.Signal, 1), make(chan struct{})
 	process.NotifyReload(reload)
 	defer signal.Stop(reload)
@@ -112,6 +114,11 @@ func (r *runner) once(ctx context.Context, kill <-chan struct{}, reload <-chan o
 		case err := <-ended:
 			return again && ctx.Err() == nil, err
 		case <-reload:
+			if r.app.abandoned() {
+				r.log.Info("the terminal is gone: stopping")
+				r.halt()
+				continue
+			}
 			if !again && r.reload() {
 				again = true
 				r.log.Info("the configuration was read again: the workers start anew with it")

@@ -92,7 +92,7 @@ func (a *app) serve(ctx context.Context, cmd *cobra.Command, c *config.Config, v
 	process.NotifyReload(reloads)
 	log.WithField("address", server.Address()).WithField("data", data).Info("the store is served")
 	v.note("serving the store at http://%s, its data in %s", server.Address(), data)
-	if err := errors.Join(v.ready(), process.Notify(ctx, "READY=1")); err != nil {
+	if err := errors.Join(v.ready([]string{process.Serve}), process.Notify(ctx, "READY=1")); err != nil {
 		log.WithError(err).Warn("nobody could be told that the store is ready")
 	}
 	for {
@@ -105,6 +105,10 @@ func (a *app) serve(ctx context.Context, cmd *cobra.Command, c *config.Config, v
 		case err := <-server.Failed():
 			return err
 		case <-reloads:
+			if a.abandoned() {
+				log.Info("the terminal is gone: the store ends")
+				return nil
+			}
 			if c, err := a.load(cmd); err != nil {
 				log.WithError(err).Error("the configuration was not read again: the former one stays in force")
 			} else {

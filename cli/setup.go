@@ -122,6 +122,9 @@ type setup struct {
 
 func (s *setup) run(ctx context.Context, admin string) error {
 	session, err := s.server.Session(ctx)
+	if couch.IsUnauthorized(err) {
+		return fail(exitDenied, "%s does not accept the administrator %s with that password", s.config.Couch.URL, admin)
+	}
 	if err != nil {
 		return err
 	}
@@ -181,6 +184,14 @@ func (s *setup) user(ctx context.Context) error {
 	}
 	if s.config.Couch.Password == config.DefaultPassword && !loopback(s.config.Couch.URL) {
 		return fail(exitUsage, "the user %s would get the default password on a server that others can reach: set another one (couch.password_file)", s.config.Couch.User)
+	}
+	// A CouchDB that nobody has set up yet lacks even this one.
+	if err := s.server.CreateDatabase(ctx, "_users"); err == nil {
+		if err := s.tell("database _users", "created"); err != nil {
+			return err
+		}
+	} else if !couch.IsExists(err) {
+		return err
 	}
 	id := "org.couchdb.user:" + s.config.Couch.User
 	path := "/_users/" + url.PathEscape(id)

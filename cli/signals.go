@@ -23,3 +23,17 @@ func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	}()
 	return ctx, cancel
 }
+
+// abandoned says whether the process ran on a terminal that is gone: then SIGHUP means what it always did, that the person
+// has closed the window.
+func (a *app) abandoned() bool {
+	if !a.talks {
+		return false
+	}
+	terminal, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return true
+	}
+	_ = terminal.Close()
+	return false
+}

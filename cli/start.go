@@ -108,7 +108,7 @@ func (a *app) start(ctx context.Context, cmd *cobra.Command, c *config.Config, n
 func (a *app) started(ctx context.Context, c *config.Config, names []string, v *voice, log *logger) {
 	log.WithField("workers", strings.Join(names, ",")).WithField("concurrency", c.Worker.Concurrency).Info("ready")
 	v.note("%s %s ready. Schedule a task five seconds ahead:\n\n  %s\n", strings.Join(names, ", "), isAre(names), curl(c, names[0]))
-	if err := errors.Join(v.ready(), process.Notify(ctx, "READY=1")); err != nil {
+	if err := errors.Join(v.ready(names), process.Notify(ctx, "READY=1")); err != nil {
 		log.WithError(err).Warn("nobody could be told that the workers are ready")
 	}
 }

@@ -138,7 +138,7 @@ func workerKeys() []Key {
 func stateKeys() []Key {
 	return []Key{{
 		Path: "state.folder", Kind: Path, Default: "", Flag: "state",
-		Doc: "The folder of what a worker keeps on its machine: its identity, its log, outcomes that could not be written yet. Empty: the user's usual place for state.",
+		Doc: "The folder of what workers keep on their machine. That is their identity, their log, outcomes that could not be written yet. Empty: the user's usual place for state.",
 	}}
 }
 

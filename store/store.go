@@ -129,7 +129,8 @@ func Open(dir string, o Options) (*Store, error) {
 }
 
 func (s *Store) openEngine() error {
-	cache := pebble.NewCache(s.opts.CacheSize)
+	// The engine takes the memory of writes out of the cache; without an allowance for it nothing would be left for blocks under load.
+	cache := pebble.NewCache(s.opts.CacheSize + 2*int64(s.opts.MemTableSize)) //nolint:gosec // far below the limit
 	defer cache.Unref()
 	db, err := pebble.Open(s.dir, engineOptions(s, cache))
 	if err != nil {

@@ -3,6 +3,9 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -108,4 +111,61 @@ func TestWriteReadReopen(t *testing.T) {
 	if got := feed(t, db, 3); len(got) != 1 || got[0] != "4 c 1 false {}" {
 		t.Fatal(got)
 	}
+}
+
+func TestNewerFormatIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "after-store.json"), []byte(`{"format":99,"uuid":"x"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(dir, store.Options{}); err == nil || !strings.Contains(err.Error(), "newer version (format 99") {
+		t.Fatal(err)
+	}
+}
+
+// TestCompaction writes one document again and again: old bodies go by themselves, the newest stays, and so do the names.
+func TestCompaction(t *testing.T) {
+	t.Parallel()
+	st := open(t, store.Options{CompactAfter: 20})
+	db := create(t, st, "db")
+	put(t, db, `{"_id":"other"}`)
+	first := put(t, db, `{"_id":"a","n":0}`)
+	rev := first
+	gone := func() (gone bool) {
+		view(t, db, func(v *store.Snapshot) error {
+			tree, err := v.Tree("a")
+			if err != nil {
+				return err
+			}
+			r, err := store.ParseRev(first)
+			if err != nil {
+				return err
+			}
+			node, ok := tree.Find(r)
+			if !ok {
+				return errors.New("the first revision is not in the tree")
+			}
+			there, err := v.HasBody(node)
+			gone = !there
+			return err
+		})
+		return gone
+	}
+	for n := 1; n < 25 || !gone(); n++ {
+		rev = put(t, db, `{"_id":"a","_rev":%q,"n":%d}`, rev, n)
+		if n > 900 {
+			t.Fatal("nothing was compacted")
+		}
+	}
+	if got := feed(t, db, 0); len(got) != 2 {
+		t.Fatal(got)
+	}
+	view(t, db, func(v *store.Snapshot) error {
+		row, err := v.Get("a")
+		if err == nil && (row.Rev.String() != rev || row.Body == nil) {
+			err = fmt.Errorf("the newest revision is %s with %s instead of %s", row.Rev, row.Body, rev)
+		}
+		return err
+	})
 }

@@ -3,6 +3,7 @@ package httpd_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -193,4 +194,28 @@ func ask(web *http.Client, method, url, body string) (int, []byte, error) {
 	defer res.Body.Close()
 	raw, err := io.ReadAll(res.Body)
 	return res.StatusCode, raw, err
+}
+
+// TestHeldFolder opens a folder that another process holds.
+func TestHeldFolder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c := startChild(t, dir)
+	defer c.kill()
+	_, err := store.Open(dir, store.Options{})
+	var held *store.HeldError
+	if !errors.As(err, &held) || held.Owner.PID != c.cmd.Process.Pid || !strings.Contains(err.Error(), strconv.Itoa(held.Owner.PID)) {
+		t.Fatalf("the error does not say who holds the folder: %v", err)
+	}
+	c.kill()
+	st, err := store.Open(dir, store.Options{})
+	if err != nil {
+		t.Fatalf("the folder of a process that was killed cannot be opened: %v", err)
+	}
+	if _, err := store.Open(dir, store.Options{}); !errors.As(err, &held) || held.Owner.PID != os.Getpid() {
+		t.Errorf("a second open in the same process: %v", err)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
 }

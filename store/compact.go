@@ -67,7 +67,7 @@ func (d *Database) superseded(from uint64) (seqs []uint64, next uint64, err erro
 	if err != nil {
 		return nil, 0, err
 	}
-	defer snap.Close() //nolint:errcheck // it has none to give
+	defer snap.Close() //nolint:errcheck // the reads have told all there is
 	it, err := snap.seqIter(from)
 	if err != nil {
 		return nil, 0, err

@@ -32,6 +32,8 @@ type Doc struct {
 type Parser struct {
 	// MaxDocument is the largest document in bytes; 0 means no limit.
 	MaxDocument int
+	// MaxDocs is how many documents Bulk takes; 0 means no limit.
+	MaxDocs int
 
 	scan    scanner
 	members []member
@@ -179,6 +181,9 @@ func (p *Parser) docs(docs []Doc) ([]Doc, error) {
 		return docs, nil
 	}
 	for {
+		if p.MaxDocs > 0 && len(docs) >= p.MaxDocs {
+			return docs, tooMany(p.MaxDocs)
+		}
 		docs = append(docs, Doc{})
 		if err := p.document(&docs[len(docs)-1]); err != nil {
 			return docs, err

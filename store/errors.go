@@ -65,6 +65,13 @@ func tooLarge(id string) *Error {
 	return &Error{Status: http.StatusRequestEntityTooLarge, Name: "document_too_large", Reason: id}
 }
 
+func tooMany(limit int) *Error {
+	return &Error{
+		Status: http.StatusRequestEntityTooLarge, Name: "max_bulk_docs_count_exceeded",
+		Reason: fmt.Sprintf("A bulk write takes at most %d documents.", limit),
+	}
+}
+
 // IsNotFound tells whether err is a 404.
 func IsNotFound(err error) bool { return statusOf(err) == http.StatusNotFound }
 

@@ -42,7 +42,7 @@ func (h *viewHolder) unref(v *view) *pebble.Snapshot {
 
 func closeSnapshot(snap *pebble.Snapshot) {
 	if snap != nil {
-		_ = snap.Close() // has no error to give
+		_ = snap.Close() // the reads have told all there is
 	}
 }
 

@@ -227,7 +227,7 @@ func (c *call) listing(l *listing) error {
 	if err != nil {
 		return err
 	}
-	defer snap.Close() //nolint:errcheck // it has none to give
+	defer snap.Close() //nolint:errcheck // the reads have told all there is
 	l.snap = snap
 	if queries {
 		return l.queries(body)

@@ -34,7 +34,13 @@ func getBuffer() *bytes.Buffer {
 
 // body reads the request's body. done gives its memory back.
 func (c *call) body() (raw []byte, done func(), err error) {
-	limit := c.s.opts.MaxRequest
+	return c.bodyUpTo(c.s.opts.MaxRequest)
+}
+
+// firstGrow bounds what is set aside on the word of a Content-Length alone.
+const firstGrow = 8 << 20
+
+func (c *call) bodyUpTo(limit int64) (raw []byte, done func(), err error) {
 	if c.r.ContentLength > limit {
 		return nil, nil, requestTooLarge()
 	}
@@ -43,7 +49,7 @@ func (c *call) body() (raw []byte, done func(), err error) {
 	switch encoding := c.r.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
 		if n := c.r.ContentLength; n > 0 {
-			b.Grow(int(min(n, 64<<20)) + bytes.MinRead)
+			b.Grow(int(min(n, firstGrow)) + bytes.MinRead)
 		}
 	case "gzip":
 		z, err := gzip.NewReader(io.LimitReader(c.r.Body, limit))

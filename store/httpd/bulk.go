@@ -17,6 +17,7 @@ func getParser(s *Server) *store.Parser {
 		p = new(store.Parser)
 	}
 	p.MaxDocument = s.store.MaxDocument()
+	p.MaxDocs = maxBulkDocs
 	return p
 }
 
@@ -30,6 +31,9 @@ func putParser(p *store.Parser) {
 var docLists = sync.Pool{New: func() any { return new([]store.Doc) }} //nolint:gochecknoglobals // a pool is shared by nature
 
 const keepDocs = 10_000
+
+// maxBulkDocs bounds the documents of one bulk write: many tiny ones take far more memory than their bytes.
+const maxBulkDocs = 200_000
 
 func (c *call) bulkDocs() error {
 	if err := c.allow(http.MethodPost); err != nil {
@@ -133,7 +137,7 @@ func (c *call) bulkGet() error {
 	if err != nil {
 		return err
 	}
-	defer snap.Close() //nolint:errcheck // it has none to give
+	defer snap.Close() //nolint:errcheck // the reads have told all there is
 	o := c.readOptions()
 	if kind := c.multipartKind(); kind != "" {
 		return c.bulkGetParts(kind, snap, refs, o)

@@ -140,7 +140,7 @@ func appendInfo(b []byte, db *store.Database) ([]byte, error) {
 		return nil, err
 	}
 	st := snap.Stats()
-	_ = snap.Close() // has no error to give
+	_ = snap.Close() // the reads have told all there is
 	b = append(b, `{"instance_start_time":"`...)
 	b = strconv.AppendInt(b, db.Created().Unix(), 10)
 	b = append(b, `","db_name":`...)

@@ -41,7 +41,7 @@ func (c *call) diff(add func(b []byte, id string, lost []store.Rev, tree *store.
 	if err != nil {
 		return err
 	}
-	defer snap.Close() //nolint:errcheck // it has none to give
+	defer snap.Close() //nolint:errcheck // the reads have told all there is
 	b := []byte(open)
 	for id, raw := range m {
 		lost, tree, err := lostRevs(snap, id, raw)

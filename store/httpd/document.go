@@ -46,7 +46,7 @@ func (c *call) find1(id string) (*store.Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer snap.Close() //nolint:errcheck // it has none to give
+	defer snap.Close() //nolint:errcheck // the reads have told all there is
 	return snap.Get(id)
 }
 
@@ -101,7 +101,7 @@ func (c *call) getDocument(id string) error {
 	if err != nil {
 		return err
 	}
-	defer snap.Close() //nolint:errcheck // it has none to give
+	defer snap.Close() //nolint:errcheck // the reads have told all there is
 	if strings.HasPrefix(id, localPrefix) {
 		return c.getLocal(snap, id)
 	}

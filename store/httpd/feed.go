@@ -32,7 +32,7 @@ func (f *feed) run() error {
 	if err != nil {
 		return err
 	}
-	_ = snap.Close() // has no error to give
+	_ = snap.Close() // the reads have told all there is
 	b := getBuffer()
 	defer putBuffer(b)
 	b.Grow(feedBuffer + feedBuffer/4)
@@ -162,7 +162,7 @@ func (f *feed) gather() (pending int64, more bool, err error) {
 		}
 		return 0, false, err
 	}
-	defer snap.Close() //nolint:errcheck // it has none to give
+	defer snap.Close() //nolint:errcheck // the reads have told all there is
 	dropped := int64(0)
 	stopped := false
 	if !f.full() {
@@ -324,7 +324,7 @@ func (f *feed) descend() error {
 	if err != nil {
 		return err
 	}
-	defer snap.Close() //nolint:errcheck // it has none to give
+	defer snap.Close() //nolint:errcheck // the reads have told all there is
 	f.last = snap.Seq()
 	if f.full() {
 		f.close(0)

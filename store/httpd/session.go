@@ -17,6 +17,8 @@ import (
 const (
 	cookieName = "AuthSession"
 	cookieAge  = 10 * time.Minute
+
+	maxCredentials = 64 << 10 // bytes
 )
 
 // newCookie signs the name and the time.
@@ -139,7 +141,7 @@ func (c *call) logIn() error {
 // credentials reads name and password from JSON or a form.
 func (c *call) credentials() (name, password string, err error) {
 	kind, _, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
-	raw, done, err := c.body()
+	raw, done, err := c.bodyUpTo(maxCredentials) // anybody may send them
 	if err != nil {
 		return "", "", err
 	}

@@ -146,7 +146,7 @@ func (a *authenticator) userRow(name string) (*store.Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer snap.Close() //nolint:errcheck // it has none to give
+	defer snap.Close() //nolint:errcheck // the reads have told all there is
 	row, err := snap.Get(userPrefix + name)
 	if err == nil && row.Deleted {
 		err = store.NotFound("deleted")

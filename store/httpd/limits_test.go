@@ -1,0 +1,84 @@
+package httpd_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/adlayer/after/store"
+)
+
+// TestLimits sends what is too large, too deep or too much.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	s := start(t, store.Options{MaxDocument: 1000})
+	s.want("PUT", "/db", "", http.StatusCreated)
+	s.want("PUT", "/db/a", `{"a":"`+strings.Repeat("x", 1100)+`"}`, http.StatusRequestEntityTooLarge)
+	bulk := `{"docs":[{"_id":"c"},{"_id":"d","a":"` + strings.Repeat("x", 1100) + `"}]}`
+	if got := s.want("POST", "/db/_bulk_docs", bulk, http.StatusRequestEntityTooLarge); !strings.Contains(got, `"reason":"d"`) {
+		t.Error(got)
+	}
+	s.want("GET", "/db/c", "", http.StatusNotFound)
+	s.want("PUT", "/db/deep", `{"a":`+strings.Repeat("[", 5000)+strings.Repeat("]", 5000)+`}`, http.StatusBadRequest)
+	s.want("PUT", "/db/bad", "{\"a\":\"\xff\"}", http.StatusBadRequest)
+	s.want("POST", "/_session", `{"name":"`+strings.Repeat("x", 100<<10)+`"}`, http.StatusRequestEntityTooLarge)
+	many := `{"docs":[` + strings.Repeat("{},", 200_000) + `{}]}`
+	if got := s.want("POST", "/db/_bulk_docs", many, http.StatusRequestEntityTooLarge); !strings.Contains(got, "max_bulk_docs_count_exceeded") {
+		t.Error(got)
+	}
+	if got := s.want("GET", "/db", "", http.StatusOK); !strings.Contains(got, `"doc_count":0`) {
+		t.Error(got)
+	}
+}
+
+// TestMissing asks for parts of CouchDB that are not there.
+func TestMissing(t *testing.T) {
+	t.Parallel()
+	s := start(t, store.Options{})
+	s.want("PUT", "/db", "", http.StatusCreated)
+	for _, r := range []struct{ method, path, body string }{
+		{"GET", "/_utils", ""},
+		{"POST", "/_replicate", "{}"},
+		{"GET", "/_scheduler/jobs", ""},
+		{"POST", "/db/_purge", "{}"},
+		{"GET", "/db/_design/d/_view/v", ""},
+		{"COPY", "/db/a", ""},
+		{"PUT", "/db/a/file.txt", "x"},
+		{"GET", "/db/_changes?filter=d/f", ""},
+		{"PUT", "/db/b", `{"_attachments":{"a":{"data":""}}}`},
+		{"PUT", "/db/_design/v", `{"validate_doc_update":"function(){}"}`},
+		{"PUT", "/other?partitioned=true", ""},
+	} {
+		got := s.want(r.method, r.path, r.body, http.StatusNotImplemented)
+		if !strings.HasPrefix(got, `{"error":"not_implemented","reason":"`) {
+			t.Errorf("%s %s: %s", r.method, r.path, got)
+		}
+	}
+}
+
+// TestCredentials lets in who it should.
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	s := start(t, store.Options{})
+	s.want("PUT", "/db", "", http.StatusCreated)
+	for _, c := range []struct {
+		name, password string
+		status         int
+	}{{"", "", 401}, {"admin", "wrong", 401}, {"nobody", "secret", 401}, {"admin", "secret", 200}, {"admin", "secret", 200}} {
+		req, err := http.NewRequest(http.MethodGet, s.url+"/db", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.name != "" {
+			req.SetBasicAuth(c.name, c.password)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != c.status {
+			t.Errorf("%s:%s got %d instead of %d", c.name, c.password, res.StatusCode, c.status)
+		}
+	}
+}

@@ -17,7 +17,7 @@ func engineOptions(s *Store, cache *pebble.Cache) *pebble.Options {
 		FormatMajorVersion:          pebble.FormatNewest,
 		MemTableSize:                s.opts.MemTableSize,
 		MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold:       4,
+		L0CompactionThreshold:       6,
 		L0StopWritesThreshold:       40,
 		LBaseMaxBytes:               128 << 20,
 		BytesPerSync:                1 << 20,

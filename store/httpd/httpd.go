@@ -30,6 +30,8 @@ type Options struct {
 	MaxRequest int64
 	// Heartbeat is how often a feed sends an empty line where the request does not say; 0 means 60 s.
 	Heartbeat time.Duration
+	// HashRounds is how many rounds of PBKDF2 hide the password of a user who is written; 0 means 600,000.
+	HashRounds int
 	// Find answers _find, _index and _explain; nil means the server's own.
 	Find Finder
 	// Selector compiles the selector of a _changes filter; nil means the server's own.
@@ -67,6 +69,9 @@ func New(st *store.Store, o Options) *Server {
 	}
 	if o.Heartbeat == 0 {
 		o.Heartbeat = defaultHeartbeat
+	}
+	if o.HashRounds == 0 {
+		o.HashRounds = defaultHashRounds
 	}
 	if o.Version == "" {
 		o.Version = "dev"

@@ -19,7 +19,8 @@ import (
 const (
 	usersDatabase = "_users"
 	userPrefix    = "org.couchdb.user:"
-	hashRounds    = 600_000 // as in CouchDB; a credential that was checked is remembered
+	// defaultHashRounds is CouchDB's number; a credential that was checked is remembered.
+	defaultHashRounds = 600_000
 )
 
 // passwordHash is a stored password.
@@ -73,8 +74,8 @@ func parseHash(text string) (passwordHash, bool) {
 }
 
 // hashPassword makes the stored form of a new password.
-func hashPassword(password string) (passwordHash, error) {
-	h := passwordHash{prf: "sha256", rounds: hashRounds, salt: store.NewUUID()}
+func hashPassword(password string, rounds int) (passwordHash, error) {
+	h := passwordHash{prf: "sha256", rounds: rounds, salt: store.NewUUID()}
 	key, err := pbkdf2.Key(h.new(), password, []byte(h.salt), h.rounds, sha256.Size)
 	h.key = key
 	return h, err
@@ -181,7 +182,7 @@ func (c *call) prepareUser(d *store.Doc) error {
 	if json.Unmarshal(raw, &password) != nil {
 		return forbidden("Password value of '" + string(raw) + "' is invalid.")
 	}
-	h, err := hashPassword(password)
+	h, err := hashPassword(password, c.s.opts.HashRounds)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,45 @@
+package store
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// CheckID tells what is wrong with a document id, as a 400.
+func CheckID(id string) error {
+	if id != "" && id[0] != '_' {
+		for i := range len(id) {
+			if id[i] >= utf8.RuneSelf {
+				return checkUTF8(id)
+			}
+		}
+		return nil
+	}
+	switch {
+	case id == "":
+		return illegalID("Document id must not be empty")
+	case strings.HasPrefix(id, designPrefix) && len(id) > len(designPrefix):
+		return checkUTF8(id)
+	case strings.HasPrefix(id, localPrefix):
+		if len(id) == len(localPrefix) {
+			return BadRequest("Invalid _local document id.")
+		}
+		return checkUTF8(id)
+	}
+	return illegalID("Only reserved document ids may start with underscore.")
+}
+
+func checkUTF8(id string) error {
+	if !utf8.ValidString(id) {
+		return illegalID("Document id must be valid UTF-8")
+	}
+	return nil
+}
+
+const (
+	designPrefix = "_design/"
+	localPrefix  = "_local/"
+)
+
+// IsLocal tells whether id names a local document.
+func IsLocal(id string) bool { return strings.HasPrefix(id, localPrefix) }

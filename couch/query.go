@@ -22,6 +22,18 @@ type Query struct {
 	Skip     int             `json:"skip,omitempty"`      // leave out so many first
 	Bookmark string          `json:"bookmark,omitempty"`  // of the page before
 	UseIndex []string        `json:"use_index,omitempty"` // design document, and the index's name
+	Stale    bool            `json:"-"`                   // take the index as it stands instead of waiting for it to be brought up to date
+}
+
+func (q Query) encode() ([]byte, error) {
+	type wire Query
+	if !q.Stale {
+		return json.Marshal(wire(q))
+	}
+	return json.Marshal(struct {
+		wire
+		Update bool `json:"update"`
+	}{wire: wire(q)})
 }
 
 // Page is one page of answers to a [Query].
@@ -34,7 +46,7 @@ type Page struct {
 // Find asks for documents by a selector.
 func (d *Database) Find(ctx context.Context, q Query) (Page, error) {
 	op := "searching " + d.name
-	body, err := json.Marshal(q)
+	body, err := q.encode()
 	if err != nil {
 		return Page{}, fmt.Errorf("%s: the selector or the sort is not JSON: %w", op, err)
 	}

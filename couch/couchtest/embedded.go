@@ -17,7 +17,10 @@ func Embedded(tb testing.TB) Server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	handler := httpd.New(st, httpd.Options{Admins: map[string]string{s.User: s.Password}})
+	handler := httpd.New(st, httpd.Options{
+		Admins:     map[string]string{s.User: s.Password},
+		HashRounds: 1000, // for the sake of time
+	})
 	listener := httptest.NewServer(handler)
 	tb.Cleanup(func() {
 		listener.CloseClientConnections()

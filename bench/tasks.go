@@ -25,24 +25,46 @@ func taskBody(i int, date time.Time) []byte {
 		i, name, date.UTC().Format("2006-01-02T15:04:05.000Z07:00"))
 }
 
-// awaitDone waits until no live task is left.
-func (b *bed) awaitDone(ctx context.Context) error {
-	query := couch.Query{
-		Selector: json.RawMessage(`{"worker":"bench","$or":[{"status":{"$nin":["done","error","canceled"]}},{"status":{"$exists":false}}]}`),
-		Fields:   []string{"_id"}, Limit: 1, UseIndex: []string{"after", "live"},
+// updates is how many writes the database has seen, which costs the store next to nothing to say.
+func (b *bed) updates(ctx context.Context) (int, error) {
+	info, err := b.db.Info(ctx)
+	if err != nil {
+		return 0, err
 	}
+	var count int
+	if _, err := fmt.Sscanf(info.UpdateSeq, "%d", &count); err != nil {
+		return 0, fmt.Errorf("the update sequence %q does not begin with a number: %w", info.UpdateSeq, err)
+	}
+	return count, nil
+}
+
+// awaitUpdates waits until the database has seen so many writes.
+func (b *bed) awaitUpdates(ctx context.Context, count int) error {
 	for {
-		page, err := b.db.Find(ctx, query)
-		if err != nil {
+		now, err := b.updates(ctx)
+		if err != nil || now >= count {
 			return err
-		}
-		if len(page.Docs) == 0 {
-			return nil
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// awaitNone waits until no task of a selector is left.
+func (b *bed) awaitNone(ctx context.Context, selector string) error {
+	query := couch.Query{Selector: json.RawMessage(selector), Fields: []string{"_id"}, Limit: 1, UseIndex: []string{"after", "live"}}
+	for {
+		page, err := b.db.Find(ctx, query)
+		if err != nil || len(page.Docs) == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(200 * time.Millisecond):
 		}
 	}
 }
@@ -85,12 +107,16 @@ func measureDrain(ctx context.Context, r *rig) ([]figure, error) {
 	if err := b.insert(ctx, r.tasks, 500, 4, func(i int) []byte { return taskBody(i, now) }); err != nil {
 		return nil, err
 	}
+	before, err := b.updates(ctx)
+	if err != nil {
+		return nil, err
+	}
 	w := b.command(ctx, "start", name)
 	began := time.Now()
 	if err := w.Start(); err != nil {
 		return nil, err
 	}
-	err = b.awaitDone(ctx)
+	err = b.awaitUpdates(ctx, before+r.tasks)
 	ended := time.Now()
 	_ = w.Process.Signal(os.Interrupt)
 	_ = w.Wait()
@@ -124,13 +150,17 @@ func measureFlow(ctx context.Context, r *rig) ([]figure, error) {
 	if err := b.after(ctx, "start", "-b", name); err != nil {
 		return nil, err
 	}
+	before, err := b.updates(ctx)
+	if err != nil {
+		return nil, err
+	}
 	began := time.Now()
 	now := began
 	if err := b.insert(ctx, r.tasks, 100, 4, func(i int) []byte { return taskBody(i, now) }); err != nil {
 		return nil, err
 	}
 	produced := time.Since(began)
-	if err := b.awaitDone(ctx); err != nil {
+	if err := b.awaitUpdates(ctx, before+2*r.tasks); err != nil {
 		return nil, err
 	}
 	took := time.Since(began)
@@ -188,7 +218,7 @@ func (r *rig) fire(ctx context.Context, n int, offset func(i int) time.Duration)
 		return nil, context.Cause(ctx)
 	case <-time.After(time.Until(first.Add(offset(n-1) + 500*time.Millisecond))):
 	}
-	if err := b.awaitDone(ctx); err != nil {
+	if err := b.awaitNone(ctx, `{"worker":"bench","status":"scheduled"}`); err != nil {
 		return nil, err
 	}
 	if err := b.after(ctx, "stop", name); err != nil {
@@ -214,7 +244,7 @@ func measureMemory(ctx context.Context, r *rig) ([]figure, error) {
 	if err := b.insert(ctx, n, 500, 4, insert); err != nil {
 		return nil, err
 	}
-	if err := b.awaitClaimed(ctx); err != nil {
+	if err := b.awaitNone(ctx, `{"worker":"bench","status":"waiting"}`); err != nil {
 		return nil, err
 	}
 	if err := b.after(ctx, "stop", name); err != nil {
@@ -233,24 +263,6 @@ func measureMemory(ctx context.Context, r *rig) ([]figure, error) {
 		{Name: "live heap per sleeping task, 200,000 of them", Value: each, Unit: "bytes", Aim: 250, Less: true},
 		{Name: "from start to ready with them", Value: ready.Seconds(), Unit: "s"},
 	}, err
-}
-
-// awaitClaimed waits until the worker has claimed every task.
-func (b *bed) awaitClaimed(ctx context.Context) error {
-	query := couch.Query{
-		Selector: json.RawMessage(`{"worker":"bench","status":"waiting"}`), Fields: []string{"_id"}, Limit: 1, UseIndex: []string{"after", "live"},
-	}
-	for {
-		page, err := b.db.Find(ctx, query)
-		if err != nil || len(page.Docs) == 0 {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
 }
 
 // heapPerTask runs the worker in this process and reads what its sleeping tasks keep alive.

@@ -64,6 +64,8 @@ func readLive(ctx context.Context, db *couch.Database, name string, fields []str
 		if len(p.Docs) < pageMost {
 			return nil
 		}
+		// What changes from here on comes through the feed: the index need not follow the worker's own writes.
+		q.Stale = true
 		if p.Bookmark == "" || p.Bookmark == "nil" {
 			q.Skip += len(p.Docs) // a server without bookmarks
 		} else {

@@ -136,7 +136,11 @@ func (p *plan) documentRange(desc bool, from []byte) (r store.Range, any bool) {
 
 // scanIndex goes through the rows of the plan's index.
 func (f *finding) scanIndex(ctx context.Context, db *store.Database, from []byte) error {
-	r, err := f.plan.index.read(ctx, db)
+	open := f.plan.index.read
+	if !f.q.update || f.q.staleOK {
+		open = f.plan.index.asItStands
+	}
+	r, err := open(ctx, db)
 	if err != nil {
 		return err
 	}

@@ -113,6 +113,16 @@ func (x *index) read(ctx context.Context, db *store.Database) (*reading, error) 
 
 func (r *reading) close() error { return errors.Join(r.docs.Close(), r.snap.Close()) }
 
+// asItStands opens an index for a query that does not want to wait for what has changed since: its rows alone say which documents are
+// read, and those are read as they are now.
+func (x *index) asItStands(_ context.Context, db *store.Database) (*reading, error) {
+	snap, err := db.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	return &reading{snap: snap, docs: snap.Reader(), index: x}, nil
+}
+
 // collect gathers the documents changed since the rows were written. It gives up, and says so, after limit of them; 0 means never.
 func (r *reading) collect(limit int) (complete bool, err error) {
 	since, err := r.index.reached(r.snap)

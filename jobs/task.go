@@ -61,7 +61,7 @@ func (t *Task) Data() json.RawMessage { return t.document.Data }
 // Without arguments the value is left as it is.
 func (t *Task) Decode(into any) error { return decode(t.document.Arguments, into, false) }
 
-// Log is a logger whose lines carry the task's id and the job's name.
+// Log is a logger whose lines carry the task's id, the job's name and the worker's.
 func (t *Task) Log() logrus.FieldLogger {
 	log := t.log
 	if log == nil {
@@ -69,7 +69,7 @@ func (t *Task) Log() logrus.FieldLogger {
 		discard.SetOutput(io.Discard)
 		log = discard
 	}
-	return log.WithFields(logrus.Fields{"task": t.document.ID, "job": t.document.Job})
+	return log.WithFields(logrus.Fields{"task": t.document.ID, "job": t.document.Job, "worker": t.document.Worker})
 }
 
 // Document is the whole task document, as it was when the run began. It must not be changed.

@@ -20,7 +20,7 @@ const (
 	// heldMost bounds how many documents are held at once; beyond it they are loaded when their turn comes.
 	heldMost = 50_000
 	// backlogHigh stops claiming and starting while so many writes wait; backlogLow lets it go on.
-	backlogHigh = 20_000
+	backlogHigh = 25_000
 	backlogLow  = 5_000
 	// longRun is after how long a run is worth a write of its own.
 	longRun = time.Second
@@ -209,7 +209,7 @@ func (l *loop) advance() {
 	now := l.now()
 	l.expire(now)
 	l.dispatch(now)
-	l.flush()
+	l.flush(now)
 	l.load()
 	if next, ok := l.wheel.Next(); ok && !next.Equal(l.woken) {
 		l.woken = next

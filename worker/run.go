@@ -6,8 +6,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"github.com/adlayer/after/jobs"
 	"github.com/adlayer/after/task"
 )
@@ -58,7 +56,7 @@ func (l *loop) execute(ctx context.Context, r *run, t *task.Task) {
 		r.cancel(nil)
 		l.outcomes <- ended{run: r, ran: t, outcome: o, decision: task.Settle(t, o, l.view())}
 	}()
-	handle := jobs.NewTask(t, t.Retries+1, l.log.WithFields(logrus.Fields{"task": t.ID, "worker": t.Worker}))
+	handle := jobs.NewTask(t, t.Retries+1, l.log)
 	result, err = r.job.Run(ctx, handle)
 }
 

@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"time"
+
 	"github.com/adlayer/after/task"
 )
 
@@ -87,9 +89,15 @@ func (l *loop) abandon(i uint32, e *entry) {
 	}
 }
 
-// flush sends what waits to be written: at once while nothing is in flight, otherwise when it is worth a request.
-func (l *loop) flush() {
-	for len(l.queue) > 0 && l.requests < requestsMost {
+// flush sends what waits to be written: at once while nothing is in flight, otherwise when it is worth a request. While
+// tasks wait that have only just come due, starts come first and writes take their turn: a burst on one second starts in
+// a fraction of the time.
+func (l *loop) flush(now time.Time) {
+	most := requestsMost
+	if l.burst(now) {
+		most = 1
+	}
+	for len(l.queue) > 0 && l.requests < most {
 		if l.requests > 0 && len(l.queue) < worthwhile {
 			return
 		}
@@ -100,6 +108,16 @@ func (l *loop) flush() {
 		l.inFlight += n
 		l.requesters.Go(func() { l.answers <- l.sender.send(l.writing, batch) })
 	}
+}
+
+// burst says that tasks are queued that came due within the last second.
+func (l *loop) burst(now time.Time) bool {
+	for _, w := range l.workersOf {
+		if w.queue.len() > 0 && now.UnixMilli()-w.queue.places[0].due < int64(time.Second/time.Millisecond) {
+			return true
+		}
+	}
+	return false
 }
 
 // onAnswers takes in what the database said to one batch.

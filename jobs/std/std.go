@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/adlayer/after/jobs"
@@ -62,6 +63,25 @@ func New(o Options) *jobs.Registry {
 func noop(context.Context, *jobs.Task) (any, error) { return nil, nil }
 
 func writeLog(_ context.Context, t *jobs.Task) (any, error) {
-	t.Log().Infof("%s", t.Arguments())
+	t.Log().Info(readable(t.Arguments()))
 	return nil, nil
+}
+
+// readable is what a person reads of arguments: of an array its items with spaces between them, texts as they are, all else as
+// JSON.
+func readable(arguments json.RawMessage) string {
+	var items []json.RawMessage
+	if json.Unmarshal(arguments, &items) != nil {
+		return string(arguments)
+	}
+	words := make([]string, 0, len(items))
+	for _, item := range items {
+		var text *string
+		if json.Unmarshal(item, &text) == nil && text != nil {
+			words = append(words, *text)
+			continue
+		}
+		words = append(words, string(item))
+	}
+	return strings.Join(words, " ")
 }

@@ -86,11 +86,22 @@ func TestNoopAndLog(t *testing.T) {
 	}
 	var log bytes.Buffer
 	job, _ := std.New(std.Options{}).Lookup("log")
-	if _, err := job.Run(t.Context(), handle(t, "t1", "log", []any{"a", 1}, &log)); err != nil {
-		t.Fatal(err)
-	}
-	if line := log.String(); !strings.Contains(line, `[\"a\",1]`) || !strings.Contains(line, "task=t1") {
-		t.Errorf("log: %s", line)
+	for _, c := range []struct {
+		arguments any
+		want      string
+	}{
+		{[]any{"hello"}, "msg=hello "},
+		{[]any{"two words", "ünd", 1, nil, true, []any{1}}, `msg="two words ünd 1 null true [1]"`},
+		{[]any{}, "level=info job=log"},
+		{map[string]any{"to": 7}, `msg="{\"to\":7}"`},
+	} {
+		log.Reset()
+		if _, err := job.Run(t.Context(), handle(t, "t1", "log", c.arguments, &log)); err != nil {
+			t.Fatal(err)
+		}
+		if line := log.String(); !strings.Contains(line, c.want) || !strings.Contains(line, "task=t1") {
+			t.Errorf("log of %v: %s", c.arguments, line)
+		}
 	}
 }
 

@@ -143,7 +143,7 @@ func (r *runner) work(ctx context.Context, c *config.Config, client *couch.Clien
 	}
 	return worker.Run(ctx, worker.Config{
 		Names: r.names, Client: client, Database: c.Couch.Database, Jobs: jobsOf(c, client, r.log),
-		Concurrency: c.Worker.Concurrency, Drain: c.Worker.Drain, StateFolder: state,
+		Concurrency: c.Worker.Concurrency, Drain: c.Worker.Drain, StateFolder: state, Filter: c.Changes.Filter,
 		Standby: r.standby, Version: Version(), Log: r.log, Ready: ready, Kill: kill,
 	})
 }
@@ -182,7 +182,7 @@ func (r *runner) reload() (anew bool) {
 	}
 	r.log.configure(fresh.Log, r.app.colour && r.app.talks)
 	r.config = fresh
-	if former.Couch == fresh.Couch && reflect.DeepEqual(former.Jobs, fresh.Jobs) && former.Worker == fresh.Worker {
+	if former.Couch == fresh.Couch && former.Changes == fresh.Changes && reflect.DeepEqual(former.Jobs, fresh.Jobs) && former.Worker == fresh.Worker {
 		r.log.Info("the configuration was read again")
 		return false
 	}

@@ -27,12 +27,13 @@ import (
 
 // Config is the configuration in force. The table [Keys] says what each key means.
 type Config struct {
-	Couch  Couch  `koanf:"couch"`
-	Store  Store  `koanf:"store"`
-	Jobs   Jobs   `koanf:"jobs"`
-	Worker Worker `koanf:"worker"`
-	State  State  `koanf:"state"`
-	Log    Log    `koanf:"log"`
+	Couch   Couch   `koanf:"couch"`
+	Changes Changes `koanf:"changes"`
+	Store   Store   `koanf:"store"`
+	Jobs    Jobs    `koanf:"jobs"`
+	Worker  Worker  `koanf:"worker"`
+	State   State   `koanf:"state"`
+	Log     Log     `koanf:"log"`
 
 	file     string
 	passed   []Candidate
@@ -47,6 +48,11 @@ type Couch struct {
 	Password     string `koanf:"password"`
 	PasswordFile string `koanf:"password_file"`
 	Database     string `koanf:"database"`
+}
+
+// Changes says how workers follow the database. Filter is empty or "selector".
+type Changes struct {
+	Filter string `koanf:"filter"`
 }
 
 // Store is the embedded store. Data is empty where the user's usual place is meant: see [Config.DataFolder].

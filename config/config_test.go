@@ -110,6 +110,7 @@ func TestMistakes(t *testing.T) {
 		{"broken number", `{"worker": {"concurrency": 1.5}}`, "worker.concurrency must be a whole number"},
 		{"none", `{"worker": {"concurrency": 0}}`, "worker.concurrency 0 is not between"},
 		{"text as number", `{"couch": {"database": 3}}`, "couch.database must be a text in quotation marks, not a number"},
+		{"no filter", `{"changes": {"filter": "mine"}}`, `changes.filter "mine" is no filter`},
 		{"duration as number", `{"worker": {"drain": 30}}`, "worker.drain must be a text in quotation marks, not a number"},
 		{"no duration", `{"worker": {"drain": "soon"}}`, `worker.drain "soon" is no duration`},
 		{"list", `{"jobs": {"exec": {"allow": "ls"}}}`, "jobs.exec.allow must be a list of texts, not a text"},

@@ -52,7 +52,7 @@ const DefaultPassword = "after"
 
 // Keys lists every key, section by section in the order of the file. Each call gives a fresh list.
 func Keys() []Key {
-	return slices.Concat(couchKeys(), storeKeys(), jobsKeys(), workerKeys(), stateKeys(), logKeys())
+	return slices.Concat(couchKeys(), changesKeys(), storeKeys(), jobsKeys(), workerKeys(), stateKeys(), logKeys())
 }
 
 func couchKeys() []Key {
@@ -80,6 +80,14 @@ func couchKeys() []Key {
 			Doc: "The database of the tasks. Members and leases live beside it, in the database of that name with `-fleet` at its end.",
 		},
 	}
+}
+
+func changesKeys() []Key {
+	return []Key{{
+		Path: "changes.filter", Kind: Text, Default: "", check: checkFilter,
+		Doc: "Empty: a worker reads every change of the database and passes over those of others, which is right nearly always. " +
+			"`selector`: the server sends a worker only its own tasks and deletions; it saves network where many workers share one large, busy database.",
+	}}
 }
 
 func storeKeys() []Key {
@@ -257,6 +265,13 @@ func checkOneOf(words ...string) func(any) error {
 		}
 		return nil
 	}
+}
+
+func checkFilter(value any) error {
+	if text, _ := value.(string); text != "" && text != "selector" {
+		return fmt.Errorf("%q is no filter: leave it empty, or selector", text)
+	}
+	return nil
 }
 
 // fromText reads a value as a variable or a flag gives it.

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -16,26 +15,14 @@ import (
 	"time"
 )
 
-// RequireNPM is the variable that makes a missing node or npm fail the tests instead of leaving PouchDB Server out.
-const RequireNPM = "AFTER_REQUIRE_NPM"
-
-// ErrNoNPM says why PouchDB Server cannot be had.
-var ErrNoNPM = errors.New("node and npm are not both installed")
-
-// installPatience is how long the download of PouchDB Server may take.
-const installPatience = 10 * time.Minute
-
 // PouchDB starts PouchDB Server 4.2.0 in memory, a separate implementation of the protocol, and ends it with the test. The
 // first call on a machine installs it from npm into test/pouchdb-server. Where node or npm is missing the error is ErrNoNPM.
 func PouchDB(tb testing.TB) (Server, error) {
 	tb.Helper()
-	node, err := exec.LookPath("node")
-	if err != nil {
-		return Server{}, ErrNoNPM
-	}
 	folder := filepath.Join(repository(tb), "test", "pouchdb-server")
 	program := filepath.Join(folder, "node_modules", "pouchdb-server", "bin", "pouchdb-server")
-	if err := installPouchDB(tb, folder, program); err != nil {
+	node, err := NPM(tb, folder)
+	if err != nil {
 		return Server{}, err
 	}
 	s := Server{Name: "PouchDB Server", User: "admin", Password: "secret", Gaps: pouchGaps()}
@@ -61,34 +48,6 @@ func repository(tb testing.TB) string {
 		}
 		folder = above
 	}
-}
-
-// installPouchDB installs once; the packages' tests, which run side by side, wait for each other.
-func installPouchDB(tb testing.TB, folder, program string) error {
-	tb.Helper()
-	unlock, err := lockFile(filepath.Join(folder, ".lock"))
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if _, err := os.Stat(filepath.Join(folder, "node_modules", ".complete")); err == nil {
-		if _, err := os.Stat(program); err == nil {
-			return nil
-		}
-	}
-	npm, err := exec.LookPath("npm")
-	if err != nil {
-		return ErrNoNPM
-	}
-	tb.Log("installing PouchDB Server from npm")
-	ctx, cancel := context.WithTimeout(context.Background(), installPatience)
-	defer cancel()
-	install := exec.CommandContext(ctx, npm, "ci", "--no-progress") //nolint:gosec // found in the path
-	install.Dir = folder
-	if output, err := install.CombinedOutput(); err != nil {
-		return errors.Join(errors.New("npm ci in "+folder+" failed: "+string(output)), err)
-	}
-	return os.WriteFile(filepath.Join(folder, "node_modules", ".complete"), nil, 0o600)
 }
 
 var listening = regexp.MustCompile(`^listening on port (\d+)$`)

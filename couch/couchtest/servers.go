@@ -1,16 +1,10 @@
 package couchtest
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
-	"path/filepath"
 	"testing"
-	"time"
-
-	"github.com/gofrs/flock"
 )
 
 // CouchVariable is the variable that names a real CouchDB to test with: its URL, with an administrator's credentials in it.
@@ -35,14 +29,10 @@ func Servers(tb testing.TB) []Server {
 func orLoudly(tb testing.TB, start func(testing.TB) (Server, error)) (Server, bool) {
 	tb.Helper()
 	s, err := start(tb)
-	switch {
-	case err == nil:
+	if err == nil {
 		return s, true
-	case errors.Is(err, ErrNoNPM) && os.Getenv(RequireNPM) != "1":
-		loudly(tb, "PouchDB Server: "+err.Error())
-	default:
-		tb.Errorf("PouchDB Server cannot be had: %v", err)
 	}
+	Without(tb, "PouchDB Server", err)
 	return Server{}, false
 }
 
@@ -65,20 +55,9 @@ func Couch(tb testing.TB) (Server, bool) {
 	return s, true
 }
 
-// loudly says that something did not run, past go test's own keeping of output.
+// loudly says that something did not run: go test shows it for a single package, and make says it for all of them.
 func loudly(tb testing.TB, what string) {
 	tb.Helper()
 	fmt.Fprintf(os.Stderr, "*** %s did NOT run on %s\n", tb.Name(), what)
 	tb.Logf("did NOT run on %s", what)
-}
-
-// lockFile waits for the lock on a file, which it makes.
-func lockFile(path string) (unlock func(), err error) {
-	lock := flock.New(filepath.Clean(path))
-	ctx, cancel := context.WithTimeout(context.Background(), installPatience)
-	defer cancel()
-	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
-		return nil, fmt.Errorf("waiting for %s: %w", path, err)
-	}
-	return func() { _ = lock.Unlock() }, nil
 }

@@ -22,6 +22,8 @@ const (
 	// backlogHigh stops claiming and starting while so many writes wait; backlogLow lets it go on.
 	backlogHigh = 25_000
 	backlogLow  = 5_000
+	// burstPatience is how long writes wait for the starts of a burst.
+	burstPatience = 250 * time.Millisecond
 	// longRun is after how long a run is worth a write of its own.
 	longRun = time.Second
 )
@@ -66,13 +68,14 @@ type loop struct {
 	byName    map[string]uint16
 	runs      map[*run]struct{}
 	atLimit   map[string]*waitingJobs
-	queue     []write  // on its way to the next request
-	requests  int      // bulk writes in flight
-	inFlight  int      // documents in them
-	wanted    []string // ids whose documents are to be loaded
-	loads     int      // loads in flight
-	deferred  []string // ids that wait until the backlog is worked off
-	held      int      // documents in memory
+	queue     []write   // on its way to the next request
+	waiting   time.Time // since when writes wait for the starts of a burst
+	requests  int       // bulk writes in flight
+	inFlight  int       // documents in them
+	wanted    []string  // ids whose documents are to be loaded
+	loads     int       // loads in flight
+	deferred  []string  // ids that wait until the backlog is worked off
+	held      int       // documents in memory
 	preloaded time.Time
 	guarded   map[string][]string // ids of tasks whose runs other members still owe an outcome, by member
 	departed  map[string]bool     // members that we have seen end
@@ -209,9 +212,13 @@ func (l *loop) advance() {
 	now := l.now()
 	l.expire(now)
 	l.dispatch(now)
-	l.flush(now)
+	writes := l.flush(now)
 	l.load()
-	if next, ok := l.wheel.Next(); ok && !next.Equal(l.woken) {
+	next, ok := l.wheel.Next()
+	if !writes.IsZero() && (!ok || writes.Before(next)) {
+		next, ok = writes, true
+	}
+	if ok && !next.Equal(l.woken) {
 		l.woken = next
 		l.ticker.WakeAt(next)
 	}

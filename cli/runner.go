@@ -155,8 +155,9 @@ func jobsOf(c *config.Config, client *couch.Client, log *logger) jobs.Source {
 	if log != nil {
 		options.Log = log
 	}
-	sources = append(sources, folder.New(c.Jobs.Folder, options))
+	// The folder comes last: each look into it asks the file system.
 	sources = append(sources, std.New(std.Options{ExecAllow: c.Jobs.Exec.Allow, Replicator: client, UserAgent: "after/" + Version()}))
+	sources = append(sources, folder.New(c.Jobs.Folder, options))
 	return jobs.Sources(sources...)
 }
 

@@ -135,7 +135,7 @@ func TestMayStart(t *testing.T) {
 	if !one.MayStart("manobi", now) {
 		t.Error("a member that has just taken a name may not start")
 	}
-	if one.MayStart("manobi", now.Add(fleet.Validity - fleet.Margin + time.Second)) {
+	if one.MayStart("manobi", now.Add(fleet.Validity-fleet.Margin+time.Second)) {
 		t.Error("a member whose heartbeat is too old may start")
 	}
 }

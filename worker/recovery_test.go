@@ -11,9 +11,9 @@ import (
 	"github.com/adlayer/after/worker"
 )
 
-// claimedBefore gives a task as a worker left it that scheduled it an hour ago and died at once.
-func claimedBefore(id, more string, ago time.Duration) string {
-	date := time.Now().Add(-ago).UTC().Truncate(time.Second).Format(time.RFC3339)
+// claimedBefore gives a task as a worker left it that died at once: it was due an hour and half a minute ago.
+func claimedBefore(id, more string) string {
+	date := time.Now().Add(-time.Hour - 30*time.Second).UTC().Truncate(time.Second).Format(time.RFC3339)
 	return fmt.Sprintf(`{"_id":%q,"worker":"manobi","job":"run","status":"scheduled","date":%q,%s
 		"plan":{"from":%q,"index":0,"nominal":%q,"due":%q,"key":"%s@%s/1-00000000"},
 		"claim":{"worker":"manobi","member":"dead","incarnation":"dead","write":1}}`, id, date, more, date, date, date, id, date)
@@ -22,12 +22,11 @@ func claimedBefore(id, more string, ago time.Duration) string {
 func TestMissedDates(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	const ago = time.Hour + 30*time.Second
-	b.many(1, func(int) string { return claimedBefore("once", ``, ago) })
-	b.many(1, func(int) string { return claimedBefore("once-skip", `"missed":"skip",`, ago) })
-	b.many(1, func(int) string { return claimedBefore("latest", `"repeat":{"minutes":10},`, ago) })
-	b.many(1, func(int) string { return claimedBefore("skip", `"missed":"skip","repeat":{"minutes":10},`, ago) })
-	b.many(1, func(int) string { return claimedBefore("all", `"missed":"all","repeat":{"minutes":10},`, ago) })
+	b.many(1, func(int) string { return claimedBefore("once", ``) })
+	b.many(1, func(int) string { return claimedBefore("once-skip", `"missed":"skip",`) })
+	b.many(1, func(int) string { return claimedBefore("latest", `"repeat":{"minutes":10},`) })
+	b.many(1, func(int) string { return claimedBefore("skip", `"missed":"skip","repeat":{"minutes":10},`) })
+	b.many(1, func(int) string { return claimedBefore("all", `"missed":"all","repeat":{"minutes":10},`) })
 	b.start("manobi")
 	b.awaitStatus("once", "done")
 	if doc := b.awaitStatus("once-skip", "error"); doc.Get("error.kind").String() != "missed" {

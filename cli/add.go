@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/adlayer/after/client"
+	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/task"
 	"github.com/adlayer/after/when"
 )
@@ -78,6 +79,9 @@ func (a *app) add(cmd *cobra.Command, args []string, o addOptions) error {
 	defer s.close()
 	ctx := cmd.Context()
 	added, err := s.tasks.Add(ctx, spec)
+	if couch.IsConflict(err) && o.id != "" {
+		return fail(exitConflict, "there is a document %s already: nothing was written", o.id)
+	}
 	if err != nil {
 		return err
 	}

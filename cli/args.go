@@ -4,7 +4,20 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
+
+// emptyFlag refuses a text flag that is given but empty, most likely by a variable of the shell that is not set: "prune --worker
+// $NAME" must not mean every worker. Flags that set a key of the configuration follow its rules.
+func emptyFlag(cmd *cobra.Command) error {
+	var err error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if err == nil && f.Value.Type() == "string" && f.Value.String() == "" {
+			err = misuse(cmd.CommandPath(), "--%s is empty: leave it out, or say which", f.Name)
+		}
+	})
+	return err
+}
 
 // none refuses arguments.
 func none(_ *cobra.Command, args []string) error {

@@ -2,8 +2,12 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
+
+	"github.com/adlayer/after/client"
+	"github.com/adlayer/after/couch"
 )
 
 // edited is what the commands that edit tasks print with --json.
@@ -36,15 +40,35 @@ func (a *app) edit(cmd *cobra.Command, ids []string, status, phrase string, do f
 			first = &silentError{code: codeOf(err)}
 		}
 		if a.json {
-			if err := a.printJSON(edited{ID: id, Error: err.Error()}); err != nil {
+			if err := a.printJSON(edited{ID: id, Error: reason(err)}); err != nil {
 				return err
 			}
 		} else {
-			a.say("%s: %s", id, hint(err))
+			a.say("%s: %s", id, reason(err))
 		}
 		if unreachable(err) {
 			return first // nor will the others be
 		}
 	}
 	return first
+}
+
+// reason is what to say of an error that is about one task, whose id stands beside it.
+func reason(err error) string {
+	if why, ok := standing(err); ok {
+		return why
+	}
+	return hint(err)
+}
+
+// standing says whether an error means only that the task is not there or not as it would have to be, and how it is.
+func standing(err error) (why string, ok bool) {
+	switch {
+	case couch.IsNotFound(err) && !noDatabase(err):
+		return "there is no such task", true
+	case client.IsRefused(err):
+		refused, _ := errors.AsType[*couch.Error](err)
+		return refused.Reason, true
+	}
+	return "", false
 }

@@ -24,8 +24,16 @@ func newGet(a *app) *cobra.Command {
 				return err
 			}
 			defer s.close()
+			var first error
 			for _, id := range ids {
 				t, err := s.tasks.Get(cmd.Context(), id)
+				if why, ok := standing(err); ok {
+					a.say("%s: %s", id, why)
+					if first == nil {
+						first = &silentError{code: codeOf(err)}
+					}
+					continue
+				}
 				if err != nil {
 					return err
 				}
@@ -33,7 +41,7 @@ func newGet(a *app) *cobra.Command {
 					return err
 				}
 			}
-			return nil
+			return first
 		},
 	}
 	keyFlags(cmd, serverKeys()...)

@@ -123,7 +123,7 @@ func again(ctx context.Context, try func() error) error {
 	)
 	for n := 1; ; n++ {
 		err := try()
-		if !couch.IsConflict(err) || isRefused(err) || n == tries {
+		if !couch.IsConflict(err) || IsRefused(err) || n == tries {
 			return err
 		}
 		timer := time.NewTimer(rand.N(time.Duration(n) * unit)) //nolint:gosec // only spreads the tries
@@ -144,7 +144,9 @@ func refused(op, format string, arguments ...any) error {
 // standing is the name of the conflicts that this package makes itself.
 const standing = "task_status"
 
-func isRefused(err error) bool {
+// IsRefused says whether an error is such a conflict: the task has ended, or has not, or the document is none. The reason in
+// its [couch.Error] says which.
+func IsRefused(err error) bool {
 	e, ok := errors.AsType[*couch.Error](err)
 	return ok && e.Name == standing
 }

@@ -61,10 +61,16 @@ func reason(err error) string {
 	return hint(err)
 }
 
+// missing says whether the server told that there is no such document, or none any more: another 404 is of something else.
+func missing(err error) bool {
+	refused, ok := errors.AsType[*couch.Error](err)
+	return ok && (refused.Reason == "missing" || refused.Reason == "deleted")
+}
+
 // standing says whether an error means only that the task is not there or not as it would have to be, and how it is.
 func standing(err error) (why string, ok bool) {
 	switch {
-	case couch.IsNotFound(err) && !noDatabase(err):
+	case couch.IsNotFound(err) && missing(err):
 		return "there is no such task", true
 	case client.IsRefused(err):
 		refused, _ := errors.AsType[*couch.Error](err)

@@ -97,6 +97,8 @@ func codeOf(err error) int {
 		return exitUsage
 	case held(err):
 		return exitConflict
+	case foreign(err):
+		return exitUnreachable
 	}
 	switch couch.Status(err) {
 	case http.StatusNotFound:
@@ -119,6 +121,12 @@ func unreachable(err error) bool {
 	return errors.As(err, &network) || errors.As(err, &op) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
+// foreign says whether something answered, but not as a CouchDB does: another program, or a proxy before it.
+func foreign(err error) bool {
+	refused, ok := errors.AsType[*couch.Error](err)
+	return ok && refused.Name == "" || errors.Is(err, couch.ErrForeign)
+}
+
 // hint adds to an error what to do about it.
 func hint(err error) string {
 	text := err.Error()
@@ -126,7 +134,7 @@ func hint(err error) string {
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
 	case couch.IsUnauthorized(err):
-		return text + "\nThe user or the password is not the server's: see couch.url, couch.user and couch.password_file (\"after config\" shows what is in force)."
+		return text + "\nThe user or the password is not the server's, or none is given: see couch.url, couch.user and couch.password_file (\"after config\" shows what is in force)."
 	case couch.IsForbidden(err):
 		return text + "\nThe user may not do this: an administrator gives the rights with \"after setup\"."
 	case couch.IsNotFound(err) && noDatabase(err):

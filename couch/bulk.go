@@ -137,7 +137,7 @@ func parseResults(answer []byte, count int) ([]Result, error) {
 		return true
 	})
 	if err != nil {
-		return nil, fmt.Errorf("the answer is not CouchDB's: %s", excerpt(answer))
+		return nil, fmt.Errorf("%w: %s", ErrForeign, excerpt(answer))
 	}
 	if len(results) != count {
 		return nil, fmt.Errorf("the answer has %d rows for %d documents", len(results), count)
@@ -221,7 +221,7 @@ func parseBulkGet(answer []byte, refs []Ref) ([]Document, error) {
 	})
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("the answer is not CouchDB's: %s", excerpt(answer))
+		return nil, fmt.Errorf("%w: %s", ErrForeign, excerpt(answer))
 	case failed != nil:
 		return nil, failed
 	case len(docs) != len(refs):

@@ -16,6 +16,9 @@ type Error struct {
 	Reason string // the server's own words
 }
 
+// ErrForeign is in the errors of answers that a CouchDB does not give, and that are no refusal either.
+var ErrForeign = errors.New("what answers there is not a CouchDB")
+
 // Error says what was refused, and why in the server's words.
 func (e *Error) Error() string {
 	name := e.Name

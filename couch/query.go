@@ -68,7 +68,7 @@ func (d *Database) Find(ctx context.Context, q Query) (Page, error) {
 		return true
 	})
 	if err != nil {
-		return Page{}, fmt.Errorf("%s: the answer is not CouchDB's: %s", op, excerpt(answer))
+		return Page{}, fmt.Errorf("%s: %w: %s", op, ErrForeign, excerpt(answer))
 	}
 	return page, nil
 }
@@ -163,7 +163,7 @@ func (d *Database) AllDocs(ctx context.Context, r Range) (Listing, error) {
 		return true
 	})
 	if err != nil {
-		return Listing{}, fmt.Errorf("%s: the answer is not CouchDB's: %s", request.op, excerpt(answer))
+		return Listing{}, fmt.Errorf("%s: %w: %s", request.op, ErrForeign, excerpt(answer))
 	}
 	return listing, nil
 }

@@ -50,7 +50,7 @@ func (c *Client) Server(ctx context.Context) (Server, error) {
 		UUID:    greeting.Get("uuid").String(),
 	}
 	if s.Couch == "" && !greeting.Get("express-pouchdb").Exists() {
-		return Server{}, fmt.Errorf("%s: what answers there is not a CouchDB: %s", op, excerpt(answer))
+		return Server{}, fmt.Errorf("%s: %w: %s", op, ErrForeign, excerpt(answer))
 	}
 	if date, err := http.ParseTime(header.Get("Date")); err == nil {
 		// The header is cut to the second, and was written about halfway between asking and reading.

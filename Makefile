@@ -3,7 +3,7 @@
 #   make install    build and install it with its manual (./install.sh --help)
 #   make test       every test with the race detector, then each fuzz test for 20 seconds
 #   make lint       the linters, and that go.mod and the generated documents are current
-#   make bench      the figures, as a table and JSON (bench/)
+#   make bench      the figures, as a table and as JSON in bench/results/latest.json
 #   make torture    the fault and property tests again, for a long time
 #   make tools      what the above need beyond Go: golangci-lint, and the npm packages of the test servers
 #   make docs       write docs/config.md and docs/cli.md anew
@@ -49,7 +49,8 @@ lint: $(LINTER)
 	$(GO) mod verify
 
 bench:
-	$(GO) run ./bench
+	@mkdir -p bench/results
+	$(GO) run ./bench -json bench/results/latest.json
 
 # The budget of every test that takes one, $(TORTURE) times as long.
 torture: npm race

@@ -95,7 +95,7 @@ func (r *rig) open(ctx context.Context) (*bed, error) {
 func (b *bed) command(ctx context.Context, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, b.rig.binary, arguments...)
 	command.Env, command.Dir = b.env, b.folder
-	command.Stdout, command.Stderr = os.Stderr, os.Stderr
+	command.Stderr = os.Stderr // what it says on its output is for people
 	return command
 }
 

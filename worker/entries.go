@@ -90,7 +90,7 @@ func (l *loop) sleepUntil(i uint32, e *entry, due time.Time) {
 		l.enqueue(i, e)
 		return
 	}
-	if due.After(now.Add(horizon)) || l.held > heldMost {
+	if (due.After(now.Add(horizon)) || l.held > heldMost) && e.act == nil {
 		l.hold(e, nil)
 	}
 	l.set(e, asleep)
@@ -99,7 +99,7 @@ func (l *loop) sleepUntil(i uint32, e *entry, due time.Time) {
 
 // enqueue makes a due task wait for a free place.
 func (l *loop) enqueue(i uint32, e *entry) {
-	if l.held > heldMost {
+	if l.held > heldMost && e.act == nil { // what was noted cannot be loaded again as it stands
 		l.hold(e, nil)
 	}
 	l.wheel.Remove(i)

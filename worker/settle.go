@@ -56,7 +56,7 @@ func (l *loop) settle(i uint32, e *entry) {
 	}
 	edit := act.edit
 	act.edit = nil
-	if l.takenOver(edit) {
+	if l.takenOver(act.ran.Stored(), edit) {
 		l.logOf(e).WithField("member", edit.Claim.Member).Warn("another member has taken the task over: the outcome of our run is only here: " + said(*act.outcome))
 		l.abandon(i, e)
 		return
@@ -64,9 +64,10 @@ func (l *loop) settle(i uint32, e *entry) {
 	l.write(i, e, task.Resolve(act.ran, *act.outcome, edit, l.view()))
 }
 
-// takenOver says that a document is claimed by another member, which happens only to one that lost its lease.
-func (l *loop) takenOver(t *task.Task) bool {
-	return t.Claim != nil && t.Claim.Member != l.self.Member
+// takenOver says that another member has claimed a document since the run started from what was stored then, which happens
+// only to one that lost its lease. A claim that was there before is that of a member whose name we took.
+func (l *loop) takenOver(before task.Stored, t *task.Task) bool {
+	return t.Claim != nil && t.Claim.Member != l.self.Member && t.Claim.Incarnation != before.Incarnation
 }
 
 // write submits what an outcome led to.
@@ -174,13 +175,11 @@ func (l *loop) onWritten(i uint32, e *entry, rev string) {
 		l.hold(e, next)
 		act.ran = next
 		l.takePending(i, e)
-		if act.run == nil && act.outcome != nil && !act.inFlight {
-			l.settle(i, e)
-		}
+		l.settleIfOver(i, e, act)
 	case settle:
 		l.tally(e, next)
 		act.outcome, act.ran = nil, nil
-		if next.Status == task.Waiting {
+		if next.Worker != l.workersOf[e.name].Name {
 			l.handOver(i, e, next)
 			return
 		}
@@ -191,7 +190,14 @@ func (l *loop) onWritten(i uint32, e *entry, rev string) {
 	}
 }
 
-// handOver lets go of a task that was left waiting for another worker, which may be one of ours.
+// settleIfOver writes the outcome of a run that ended while its mark was in flight, if act is still the entry's activity.
+func (l *loop) settleIfOver(i uint32, e *entry, act *activity) {
+	if e.act == act && act.run == nil && act.outcome != nil && !act.inFlight {
+		l.settle(i, e)
+	}
+}
+
+// handOver lets go of a task that was left to another worker, which may be one of ours.
 func (l *loop) handOver(i uint32, e *entry, next *task.Task) {
 	r := row{id: e.id, rev: e.rev, task: next}
 	if pending := e.act.row; pending != nil && pending.rev.gen > r.rev.gen {
@@ -216,9 +222,12 @@ func (l *loop) afterWrite(i uint32, e *entry, next *task.Task) {
 	case pending != nil:
 		e.act = nil
 		l.onEdit(i, e, pending)
-	case next == nil || next.Plan == nil || !l.workersOf[e.name].holding:
+	case next == nil || next.Plan == nil:
 		e.act = nil
 		l.finish(i, e)
+	case !l.workersOf[e.name].holding:
+		e.act = nil
+		l.drop(i, e) // it has not ended: if the name comes back, so does the task
 	default:
 		l.hold(e, next)
 		l.sleepUntil(i, e, next.Plan.Due)
@@ -253,6 +262,10 @@ func (l *loop) takeEdit(i uint32, e *entry, r *row) {
 func (l *loop) onConflict(i uint32, e *entry, theirs *task.Task) {
 	act := e.act
 	landed := act.next.Claim != nil && theirs.Claim != nil && *theirs.Claim == *act.next.Claim
+	if landed && markOf(theirs.Rev).gen == markOf(act.next.Rev).gen+1 {
+		l.onWritten(i, e, theirs.Rev) // it is what we wrote, and only the answer was lost
+		return
+	}
 	r := row{id: e.id, rev: markOf(theirs.Rev), task: theirs}
 	r.name, r.ours = l.byName[theirs.Worker]
 	if act.row != nil && act.row.rev.gen > r.rev.gen {
@@ -301,16 +314,20 @@ func (l *loop) onRefused(i uint32, e *entry, why error) {
 	l.workersOf[e.name].Refused++
 	act.next = nil
 	if act.purpose == mark1s {
-		if act.run == nil && act.outcome != nil {
-			l.settle(i, e)
-		}
+		l.takePending(i, e)
+		l.settleIfOver(i, e, act)
 		return // the outcome is tried by itself
 	}
 	if act.outcome != nil {
 		l.spool(e)
 	}
+	pending := act.row
 	e.act = nil
-	l.finish(i, e)
+	l.leavePlace(i, e)
+	l.hold(e, nil)
+	if pending != nil {
+		l.onRow(pending)
+	}
 }
 
 // tally counts a firing that ended.

@@ -64,7 +64,8 @@ func (l *loop) spool(e *entry) {
 	act := e.act
 	next := act.next
 	if next == nil || act.purpose != settle {
-		next = task.Settle(act.ran, *act.outcome, l.view()).Next
+		l.writes++ // a number of its own tells it from the write that the run started from
+		next = task.Settle(act.ran, *act.outcome, l.view()).Next.WithWrite(l.writes)
 	}
 	l.spooled = append(l.spooled, record{
 		Database: l.config.Database, Ran: act.ran.Encode(), Stored: act.ran.Stored(), Next: next.Encode(), Outcome: keptOf(*act.outcome),
@@ -89,6 +90,7 @@ func appendSpool(folder string, records []record) (err error) {
 		return nil
 	}
 	var lines bytes.Buffer
+	lines.WriteByte('\n') // what is there may end in half a line
 	encoder := json.NewEncoder(&lines)
 	encoder.SetEscapeHTML(false)
 	for _, r := range records {
@@ -186,7 +188,7 @@ func (l *loop) resolveSpooled(r record, theirs *task.Task) *task.Task {
 	if err != nil || theirs.Claim != nil && next.Claim != nil && *theirs.Claim == *next.Claim {
 		return nil // it arrived before, and only the answer was lost
 	}
-	if l.takenOver(theirs) {
+	if l.takenOver(r.Stored, theirs) {
 		l.log.WithField("task", theirs.ID).WithField("outcome", string(r.Next)).Warn("another member has taken the task over: the outcome from the spool is only here")
 		return nil
 	}

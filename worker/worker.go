@@ -154,20 +154,17 @@ func (p *process) prepare(ctx context.Context) error {
 
 func ensureDatabase(ctx context.Context, client *couch.Client, name string) error {
 	there, err := client.HasDatabase(ctx, name)
-	if err != nil {
-		return fmt.Errorf("looking for the database %s: %w", name, err)
-	}
-	if there {
-		return nil
+	if err != nil || there {
+		return err
 	}
 	err = client.CreateDatabase(ctx, name)
 	if couch.IsForbidden(err) || couch.IsUnauthorized(err) {
 		return fmt.Errorf("the database %s is not there and user %q may not create it; `after setup` does, with an administrator's credentials: %w", name, client.User(), err)
 	}
-	if err != nil && !couch.IsExists(err) {
-		return fmt.Errorf("creating the database %s: %w", name, err)
+	if couch.IsExists(err) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // build makes the loop.

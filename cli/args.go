@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -40,11 +42,29 @@ func one(what string) cobra.PositionalArgs {
 	}
 }
 
+// taskIDs wants at least so many ids of tasks, and none of them empty.
+func taskIDs(least int) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) < least {
+			return errors.New("the id of a task is missing")
+		}
+		if slices.Contains(args, "") {
+			return errors.New("an id is empty")
+		}
+		return nil
+	}
+}
+
 // some wants at least as many arguments as there are words for them.
 func some(what ...string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) < len(what) {
 			return fmt.Errorf("%s is missing", what[len(args)])
+		}
+		for i, name := range what {
+			if args[i] == "" {
+				return fmt.Errorf("%s is empty", name)
+			}
 		}
 		return nil
 	}

@@ -14,7 +14,7 @@ func newCancel(a *app) *cobra.Command {
 to stop. A task that has ended stays as it is, which is a conflict.`,
 		Example: `  after cancel nightly-backup
   after cancel a b c`,
-		Args: some("the id of a task"),
+		Args: taskIDs(1),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			return a.edit(cmd, ids, "cancel", "will not run", func(ctx context.Context, s *session, id string) error {
 				return s.tasks.Cancel(ctx, id)

@@ -12,7 +12,7 @@ func newDelete(a *app) *cobra.Command {
 		Short:   "Delete tasks",
 		Long:    `Deletes the documents of tasks. A job that runs is told to stop; its outcome goes to the worker's log alone.`,
 		Example: `  after delete nightly-backup`,
-		Args:    some("the id of a task"),
+		Args:    taskIDs(1),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			return a.edit(cmd, ids, "deleted", "deleted", func(ctx context.Context, s *session, id string) error {
 				return s.tasks.Delete(ctx, id)

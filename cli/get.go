@@ -17,7 +17,7 @@ func newGet(a *app) *cobra.Command {
 		Long:  `Shows the documents of tasks as JSON: indented, or with --json one on each line, byte for byte as the server gives them.`,
 		Example: `  after get nightly-backup
   after get nightly-backup --json | jq .result`,
-		Args: some("the id of a task"),
+		Args: taskIDs(1),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			s, err := a.connect(cmd)
 			if err != nil {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/adlayer/after/when"
 )
 
 func newList(a *app) *cobra.Command {
@@ -70,7 +72,7 @@ func (a *app) list(cmd *cobra.Command) error {
 				}
 				continue
 			}
-			t.add(l.Name, l.State, l.Host, strconv.Itoa(l.PID), distance(l.Since.Sub(now)),
+			t.add(l.Name, l.State, l.Host, strconv.Itoa(l.PID), a.sinceOf(l, now),
 				strconv.Itoa(l.Sleeping), strconv.Itoa(l.Scheduled), running(l), strconv.FormatInt(l.Done, 10),
 				strconv.FormatInt(l.Errors, 10), milliseconds(l.Lag), clock(l.Clock))
 		}
@@ -83,6 +85,14 @@ func (a *app) list(cmd *cobra.Command) error {
 		return nil
 	}
 	return a.printTable(t)
+}
+
+// sinceOf is when the process started: on a terminal how long ago, else in RFC 3339.
+func (a *app) sinceOf(l listed, now time.Time) string {
+	if !a.terminal {
+		return when.Format(l.Since)
+	}
+	return distance(l.Since.Sub(now))
 }
 
 func workersOf(m member) []listed {

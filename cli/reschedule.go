@@ -16,7 +16,7 @@ func newReschedule(a *app) *cobra.Command {
 ended. Words and local times are read in your own zone, or in that of --timezone.`,
 		Example: `  after reschedule nightly-backup --at "tomorrow at noon"
   after reschedule nightly-backup --in 2h`,
-		Args: some("the id of a task"),
+		Args: taskIDs(1),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			now := a.now()
 			loc, _, err := zoneOf(zone)

@@ -150,6 +150,8 @@ func (a *app) dueOf(t *task.Task, now time.Time) string {
 // outcomeOf is what there is to say of the last run in a few words.
 func outcomeOf(t *task.Task) string {
 	switch {
+	case t.Worker == "" && !t.Deleted:
+		return "worker: is missing or no text, so nobody runs it"
 	case t.Invalid() != nil:
 		return shorten(t.Invalid().Error())
 	case t.Error != nil:

@@ -18,7 +18,7 @@ func newWatch(a *app) *cobra.Command {
 exit status is 0 only if all ended as done, 6 otherwise.`,
 		Example: `  after watch --worker manobi
   after watch nightly-backup && echo done`,
-		Args: cobra.ArbitraryArgs,
+		Args: taskIDs(0),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			s, err := a.connect(cmd)
 			if err != nil {

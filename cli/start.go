@@ -99,15 +99,19 @@ func (a *app) start(ctx context.Context, cmd *cobra.Command, c *config.Config, n
 	}
 	r := &runner{
 		app: a, command: cmd, config: c, client: server, names: names, standby: standby, log: log, entry: entry,
-		ready: func() { a.started(ctx, c, names, v, log) },
+		ready: func() { a.started(ctx, c, names, standby, v, log) },
 	}
 	return r.run(ctx, h.failed())
 }
 
 // started tells everybody that the workers are ready.
-func (a *app) started(ctx context.Context, c *config.Config, names []string, v *voice, log *logger) {
+func (a *app) started(ctx context.Context, c *config.Config, names []string, standby bool, v *voice, log *logger) {
 	log.WithField("workers", strings.Join(names, ",")).WithField("concurrency", c.Worker.Concurrency).Info("ready")
-	v.note("%s %s ready. Schedule a task five seconds ahead:\n\n  %s\n", strings.Join(names, ", "), isAre(names), curl(c, names[0]))
+	state := "ready"
+	if standby {
+		state = "ready, or standing by where another process holds the name" // after list tells which
+	}
+	v.note("%s %s %s. Schedule a task five seconds ahead:\n\n  %s\n", strings.Join(names, ", "), isAre(names), state, curl(c, names[0]))
 	if err := errors.Join(v.ready(names), process.Notify(ctx, "READY=1")); err != nil {
 		log.WithError(err).Warn("nobody could be told that the workers are ready")
 	}

@@ -133,10 +133,10 @@ func hint(err error) string {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
+	case couch.IsForbidden(err), notAdmin(err):
+		return text + "\nThe user may not do this: an administrator gives the rights with \"after setup\"."
 	case couch.IsUnauthorized(err):
 		return text + "\nThe user or the password is not the server's, or none is given: see couch.url, couch.user and couch.password_file (\"after config\" shows what is in force)."
-	case couch.IsForbidden(err):
-		return text + "\nThe user may not do this: an administrator gives the rights with \"after setup\"."
 	case couch.IsNotFound(err) && noDatabase(err):
 		return text + "\nThe database is not there: \"after start\" creates it if the user may, \"after setup\" does with an administrator's password."
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -145,6 +145,13 @@ func hint(err error) string {
 		return text + "\nThe rights on the file or folder do not allow it."
 	}
 	return text
+}
+
+// notAdmin says whether a user whose password is right asked for what only an administrator may: CouchDB's status is that of a
+// wrong password.
+func notAdmin(err error) bool {
+	refused, ok := errors.AsType[*couch.Error](err)
+	return ok && refused.Reason == "You are not a server admin."
 }
 
 func noDatabase(err error) bool {

@@ -19,7 +19,6 @@ type rig struct {
 	folder string
 	binary string
 	tasks  int
-	raw    float64 // updates a second of the store alone, once measured
 	stores int
 }
 

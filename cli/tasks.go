@@ -97,7 +97,7 @@ func (a *app) tasks(cmd *cobra.Command, o tasksOptions) error {
 			}
 			continue
 		}
-		t.add(one.ID, or(one.Worker, "-"), or(one.Job, "-"), statusOf(one), a.dueOf(one, now), outcomeOf(one))
+		t.add(one.ID, or(one.Worker, "-"), or(one.Job, "-"), statusOf(one), a.dueOf(one, now), a.outcomeOf(one))
 	}
 	done()
 	if !a.json {
@@ -148,22 +148,26 @@ func (a *app) dueOf(t *task.Task, now time.Time) string {
 }
 
 // outcomeOf is what there is to say of the last run in a few words.
-func outcomeOf(t *task.Task) string {
+func (a *app) outcomeOf(t *task.Task) string {
 	switch {
 	case t.Worker == "" && !t.Deleted:
 		return "worker: is missing or no text, so nobody runs it"
 	case t.Invalid() != nil:
-		return shorten(t.Invalid().Error())
+		return a.shorten(t.Invalid().Error())
 	case t.Error != nil:
-		return shorten(t.Error.Kind + ": " + t.Error.Message)
+		return a.shorten(t.Error.Kind + ": " + t.Error.Message)
 	case len(t.Result) > 0 && string(t.Result) != "null":
-		return shorten(string(t.Result))
+		return a.shorten(string(t.Result))
 	}
 	return "-"
 }
 
-func shorten(text string) string {
-	const most = 60
+// shorten fits a text into a column of a terminal; programs get more of it.
+func (a *app) shorten(text string) string {
+	most := 1000
+	if a.terminal {
+		most = 60
+	}
 	text = strings.Join(strings.Fields(text), " ")
 	if letters := []rune(text); len(letters) > most {
 		return string(letters[:most-1]) + "…"

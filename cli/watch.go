@@ -56,7 +56,7 @@ func (a *app) changed(t *task.Task) error {
 	if !t.Ended() && a.dueOf(t, now) != "-" {
 		parts = append(parts, a.dueOf(t, now))
 	}
-	if outcome := outcomeOf(t); outcome != "-" {
+	if outcome := a.outcomeOf(t); outcome != "-" {
 		parts = append(parts, oneLine(outcome))
 	}
 	return a.println(strings.Join(parts, "  "))

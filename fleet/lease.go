@@ -44,13 +44,14 @@ func (m *Member) Take(ctx context.Context, name string, standby bool, waiting fu
 	}
 }
 
-// AwaitEnd returns nil once a member has left, or has been silent for [Validity]; otherwise the context's error.
-func (m *Member) AwaitEnd(ctx context.Context, member string) error {
+// AwaitEnd returns nil once an incarnation of a member has left, has been followed by another one, or has been silent for
+// [Validity]; otherwise the context's error.
+func (m *Member) AwaitEnd(ctx context.Context, member, incarnation string) error {
 	var seen witness
 	for {
 		var info Info
 		found, err := get(ctx, m.config.Database, memberPrefix+member, &info)
-		if err == nil && (!found || seen.see(info.Rev, time.Now())) {
+		if err == nil && (!found || info.Incarnation != incarnation || seen.see(info.Rev, time.Now())) {
 			return nil
 		}
 		if !sleep(ctx, look) {

@@ -170,27 +170,26 @@ func TestRefusedIsLeftAloneUntilItChanges(t *testing.T) {
 	b.awaitStatus("t", "done")
 }
 
-// TestEditWhileTheWriteIsRefused: the edit comes while the write that will be refused is on its way.
-func TestEditWhileTheWriteIsRefused(t *testing.T) {
+// TestLoadTooLargeForTheServer: a load that is refused as a whole is asked for in parts.
+func TestLoadTooLargeForTheServer(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	m := b.tampered()
-	refuse := func(doc gjson.Result) string {
-		if doc.Get("refuse").Bool() {
-			return "forbidden"
-		}
-		return ""
-	}
-	m.refuse.Store(&refuse)
-	open := m.holdAnswer("t", "done")
-	b.start("manobi")
-	b.put("t", `{"worker":"manobi","job":"run","refuse":true}`)
-	b.awaitRuns("t", 1)
-	pause(100 * time.Millisecond)
-	b.edit("t", map[string]any{"refuse": false})
+	m.getMost.Store(3)
+	var offset atomic.Int64
+	b.startWith(func(c *worker.Config) {
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(offset.Load())).Round(0) }
+	}, "manobi")
+	const n = 20
+	b.many(n, func(i int) string {
+		return fmt.Sprintf(`{"_id":"t%02d","worker":"manobi","job":"run","date":%q}`, i, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+	})
+	b.await("all sleep", func() bool { return b.countLocked("scheduled") == n })
 	b.seen("manobi")
-	close(open)
-	b.awaitStatus("t", "done")
+	b.awaitDone(1) // written after the others: the worker has the answers to those
+	offset.Store(int64(2 * time.Hour))
+	b.awaitDone(n + 1)
+	b.wantOnce()
 }
 
 func TestRowThatFailsHoldsNothingElseUp(t *testing.T) {

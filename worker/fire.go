@@ -18,7 +18,7 @@ func (l *loop) dispatch(now time.Time) {
 	if l.draining || l.unsettled() > backlogHigh {
 		return
 	}
-	for len(l.runs) < l.config.Concurrency {
+	for len(l.runs)+l.noting < l.config.Concurrency {
 		w := l.nextWorker()
 		if w == nil || !l.member.MayStart(w.Name, time.Now()) {
 			return
@@ -65,11 +65,13 @@ func (l *loop) start(i uint32, e *entry, now time.Time) {
 	waiting := l.atLimit[job.Name]
 	if job.Limit > 0 && waiting != nil && waiting.running >= job.Limit {
 		l.set(e, parked)
+		waiting.limit = job.Limit
 		waiting.parked.push(i, e.due)
 		return
 	}
 	if e.task.Delivery == task.AtMostOnce && (e.act == nil || !e.act.noted) {
 		l.set(e, idle)
+		l.noting++ // it keeps its place: if we die, what was noted counts as run
 		l.submit(i, e, first, task.Begin(e.task, now, l.view()))
 		return
 	}
@@ -114,18 +116,33 @@ func (l *loop) leave(r *run) {
 		return
 	}
 	waiting.running--
+	if !l.unpark(waiting) && waiting.running == 0 {
+		delete(l.atLimit, r.job.Name)
+	}
+}
+
+// unpark lets the next task go on that waited for its job, if there is one.
+func (l *loop) unpark(waiting *waitingJobs) bool {
 	for {
 		p, ok := waiting.parked.pop()
 		if !ok {
-			break
+			return false
 		}
 		if e := l.table.at(p.index); e.state == parked && e.due == p.due {
 			l.enqueue(p.index, e)
-			return
+			return true
 		}
 	}
-	if waiting.running == 0 {
-		delete(l.atLimit, r.job.Name)
+}
+
+// watchParked fills places of jobs that stayed free: the task that was to have one was edited before it started.
+func (l *loop) watchParked() {
+	for name, waiting := range l.atLimit {
+		for free := waiting.limit - waiting.running; free > 0 && l.unpark(waiting); free-- {
+		}
+		if waiting.running == 0 && waiting.parked.len() == 0 {
+			delete(l.atLimit, name)
+		}
 	}
 }
 
@@ -137,9 +154,9 @@ func (l *loop) watchRuns(now time.Time) {
 		}
 		e := l.table.at(r.index)
 		if !r.limit.IsZero() && r.told.IsZero() && time.Now().After(r.limit) {
-			r.told = now
+			r.told = time.Now()
 		}
-		if !r.told.IsZero() && now.Sub(r.told) >= grace {
+		if !r.told.IsZero() && time.Since(r.told) >= grace {
 			l.detach(e, r, now)
 			continue
 		}
@@ -159,7 +176,7 @@ func (l *loop) detach(e *entry, r *run, now time.Time) {
 	l.workersOf[r.name].Stuck++
 	l.logOf(e).WithField("job", r.job.Name).Error("the job ignores that it was told to stop: its goroutine goes on, and its place stays taken")
 	o := task.Outcome{Started: r.started, Finished: now, Kind: "stuck", Permanent: true}
-	o.Err = fmt.Errorf("the job ignored that it was told to stop, and was still running %v later", now.Sub(r.told).Round(time.Second))
+	o.Err = fmt.Errorf("the job ignored that it was told to stop, and was still running %v later", time.Since(r.told).Round(time.Second))
 	if l.draining {
 		o = task.Outcome{Started: r.started, Finished: now, Interrupted: true, Err: o.Err}
 	}

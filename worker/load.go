@@ -33,6 +33,10 @@ func (r *loader) read(ctx context.Context, ids []string) []row {
 		docs, err = r.db.BulkGet(ctx, refs)
 		return err
 	})
+	if err != nil && ctx.Err() == nil && len(ids) > 1 { // too much at once
+		half := len(ids) / 2
+		return append(r.read(ctx, ids[:half]), r.read(ctx, ids[half:])...)
+	}
 	if err != nil {
 		return nil
 	}

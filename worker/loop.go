@@ -45,7 +45,7 @@ type loop struct {
 	answers  chan []answer // from the writers
 	loaded   chan []row    // from the loaders
 	names    chan naming   // from those who take and lose names
-	ends     chan string   // members that have ended, from those who wait for it
+	ends     chan string   // incarnations that have ended, from those who wait for it
 	ticker   *scheduler.Ticker
 
 	// writing ends when nothing may be written any more; working when nothing may run.
@@ -72,13 +72,15 @@ type loop struct {
 	waiting   time.Time // since when writes wait for the starts of a burst
 	requests  int       // bulk writes in flight
 	inFlight  int       // documents in them
+	again     []write   // what a request could not write; it goes into another one
+	noting    int       // at-most-once runs whose note is on its way
 	wanted    []string  // ids whose documents are to be loaded
 	loads     int       // loads in flight
 	deferred  []string  // ids that wait until the backlog is worked off
 	held      int       // documents in memory
 	preloaded time.Time
-	guarded   map[string][]string // ids of tasks whose runs other members still owe an outcome, by member
-	departed  map[string]bool     // members that we have seen end
+	guarded   map[string][]string // ids of tasks whose runs other members still owe an outcome, by incarnation
+	departed  map[string]bool     // incarnations that we have seen end
 	woken     time.Time           // what the ticker was last asked for
 	second    time.Time           // the last second whose work is done
 	draining  bool
@@ -97,6 +99,7 @@ type named struct {
 // waitingJobs are the due tasks of a job whose limit is reached.
 type waitingJobs struct {
 	running int
+	limit   int
 	parked  dueQueue
 }
 
@@ -125,10 +128,11 @@ const missedAfter = 5 * time.Second
 // run works until stop is asked for and everything is written or kept. It returns once all that it started has ended,
 // except jobs that ignore that they were told to stop.
 func (l *loop) run(stop context.Context) {
+	l.ticker = scheduler.NewTickerOn(l.config.Now)
 	stopping := stop.Done()
 	drain := newDrain(l)
 	defer drain.end()
-	defer l.close()
+	defer l.close() //nolint:contextcheck // as below
 	for !l.over() {
 		pages := l.pages
 		if l.full() || l.draining {
@@ -142,13 +146,13 @@ func (l *loop) run(stop context.Context) {
 		case e := <-l.outcomes:
 			l.onOutcomes(e)
 		case answers := <-l.answers:
-			l.onAnswers(answers)
+			l.onAnswers(answers) //nolint:contextcheck // as below
 		case rows := <-l.loaded:
 			l.onLoaded(rows)
 		case n := <-l.names:
 			l.onNaming(n)
-		case member := <-l.ends:
-			l.onEnd(member)
+		case incarnation := <-l.ends:
+			l.onEnd(incarnation)
 		case <-l.ticker.C():
 			l.woken = time.Time{}
 			l.onTick()
@@ -193,7 +197,7 @@ func (l *loop) close() {
 		l.onAnswers(<-l.answers)
 	}
 	l.requesters.Wait()
-	for _, w := range l.queue {
+	for _, w := range append(l.queue, l.again...) {
 		l.keep(w.index, l.table.at(w.index))
 	}
 	l.stopWorking(ErrDraining)
@@ -228,7 +232,7 @@ func (l *loop) advance() {
 func (l *loop) now() time.Time { return l.config.Now().Round(0) }
 
 // unsettled is how many documents wait to be written.
-func (l *loop) unsettled() int { return len(l.queue) + l.inFlight }
+func (l *loop) unsettled() int { return len(l.queue) + len(l.again) + l.inFlight }
 
 // full says that too much is under way to take on more.
 func (l *loop) full() bool {
@@ -258,7 +262,9 @@ func (l *loop) onTick() {
 	l.finished.tick(now)
 	l.preload(now)
 	l.watchRuns(now)
+	l.watchParked()
 	l.undefer()
+	l.queue, l.again = append(l.queue, l.again...), nil
 	l.show()
 }
 
@@ -286,12 +292,13 @@ func (l *loop) onNaming(n naming) {
 			l.drop(index, e)
 		}
 	})
+	w.queue = dueQueue{} // places of what was dropped
 }
 
 // tell asks a run to stop.
 func (l *loop) tell(r *run, cause error) {
 	if r.told.IsZero() {
-		r.told = l.now()
+		r.told = time.Now()
 	}
 	r.cancel(cause)
 }

@@ -176,7 +176,18 @@ func (l *loop) onEdit(i uint32, e *entry, r *row) {
 		l.hold(e, nil)
 		return
 	}
-	l.admit(i, e, l.decide(t, r.found))
+	l.admit(i, e, l.decide(l.unstarted(t), r.found))
+}
+
+// unstarted gives a task as scheduled whose document says that it runs here while it does not: an at-most-once run was noted,
+// and the document edited before the run started.
+func (l *loop) unstarted(t *task.Task) *task.Task {
+	if t.Status == task.Running && t.Claim != nil && t.Claim.Incarnation == l.self.Incarnation {
+		if scheduled, err := t.WithField("status", []byte(`"scheduled"`)); err == nil {
+			return scheduled
+		}
+	}
+	return t
 }
 
 // onEditDuringRun keeps the edit until the outcome meets it, and passes a cancel on to the job.

@@ -31,7 +31,7 @@ type run struct {
 	started time.Time
 	// limit is when the job's time is up; zero means never.
 	limit time.Time
-	// told is when the job was told to stop, marked that the document says running, detached that the run was given up
+	// told is when the job was told to stop, by the monotonic clock, marked that the document says running, detached that the run was given up
 	// because the job ignores that it was told.
 	told     time.Time
 	marked   bool
@@ -69,7 +69,7 @@ func outcomeOf(ctx context.Context, result json.RawMessage, err error) task.Outc
 	}
 	cause := context.Cause(ctx)
 	if d, ok := jobs.SnoozeOf(err); ok {
-		return task.Outcome{Snooze: d}
+		return task.Outcome{Snooze: max(d, time.Millisecond)} // no time at all would be no snooze
 	}
 	o := task.Outcome{Result: result, Err: err, Kind: "job", Permanent: jobs.IsPermanent(err)}
 	o.RetryAfter, _ = jobs.RetryAfterOf(err)

@@ -135,8 +135,13 @@ func (l *loop) onAnswers(answers []answer) {
 	l.inFlight -= len(answers)
 	for _, a := range answers {
 		e := l.table.at(a.index)
-		e.act.inFlight = false
+		e.act.inFlight = a.again
+		if e.act.purpose == first && !a.again {
+			l.noting--
+		}
 		switch {
+		case a.again:
+			l.again = append(l.again, write{index: a.index, doc: e.act.next})
 		case a.rev != "":
 			l.onWritten(a.index, e, a.rev)
 		case a.unwritten:
@@ -168,8 +173,11 @@ func (l *loop) onWritten(i uint32, e *entry, rev string) {
 		act.noted = true
 		l.hold(e, next)
 		l.afterWrite(i, e, next)
-		if l.draining {
+		switch {
+		case l.draining:
 			l.giveBackNoted()
+		case !l.killed && e.act == act && e.state == queued && l.member.MayStart(l.workersOf[e.name].Name, time.Now()):
+			l.start(i, e, l.now()) // at once, in the place that was kept for it
 		}
 	case mark1s:
 		l.hold(e, next)
@@ -206,6 +214,7 @@ func (l *loop) handOver(i uint32, e *entry, next *task.Task) {
 		r.name, r.ours = l.byName[next.Worker]
 	}
 	e.act = nil
+	l.finished.note(e.id, e.rev.gen-1, l.now()) // older rows still name us
 	l.drop(i, e)
 	l.onUnknown(&r)
 }

@@ -161,17 +161,28 @@ func (l *loop) replay(ctx context.Context, folder string) error {
 	}
 	for len(batch) > 0 {
 		var again []write
+		failed := false
+		sent := map[uint32]*task.Task{}
+		for _, w := range batch {
+			sent[w.index] = w.doc
+		}
 		for _, a := range l.sender.send(ctx, batch) {
 			switch r := spooled[a.index]; {
 			case a.unwritten:
 				return fmt.Errorf("writing outcomes from the spool: %w", context.Cause(ctx))
+			case a.again:
+				again, failed = append(again, write{index: a.index, doc: sent[a.index]}), true
 			case a.refused != nil:
+				left = append(left, r) // whoever refuses it now may take it at the next start
 				l.log.WithError(a.refused).WithField("outcome", string(r.Next)).Error("the database refuses an outcome from the spool")
 			case a.theirs != nil:
 				if next := l.resolveSpooled(r, a.theirs); next != nil {
 					again = append(again, write{index: a.index, doc: next})
 				}
 			}
+		}
+		if failed && !wait(ctx, backoffFirst) {
+			return fmt.Errorf("writing outcomes from the spool: %w", context.Cause(ctx))
 		}
 		batch = again
 	}

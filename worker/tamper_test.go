@@ -27,6 +27,7 @@ type tamper struct {
 	// panicking with http.ErrAbortHandler.
 	before, after atomic.Pointer[func(docs []gjson.Result)]
 	finds         atomic.Int64
+	getMost       atomic.Int64 // bulk reads of more documents than this are refused; 0 is no limit
 }
 
 // tampered puts a tamper between the bundle's proxy and its server.
@@ -43,6 +44,11 @@ func (b *bundle) tampered() *tamper {
 		case strings.HasSuffix(r.URL.Path, "/_bulk_docs"):
 			m.bulk(w, r)
 			return
+		case strings.HasSuffix(r.URL.Path, "/_bulk_get"):
+			if m.tooMany(r) {
+				w.WriteHeader(http.StatusRequestEntityTooLarge)
+				return
+			}
 		case strings.HasSuffix(r.URL.Path, "/_find"):
 			m.finds.Add(1)
 		}
@@ -54,6 +60,17 @@ func (b *bundle) tampered() *tamper {
 	})
 	b.proxy.SetTarget(strings.TrimPrefix(server.URL, "http://"))
 	return m
+}
+
+// tooMany says whether a bulk read asks for more than it may; the request's body stays whole.
+func (m *tamper) tooMany(r *http.Request) bool {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	most := m.getMost.Load()
+	return most > 0 && gjson.GetBytes(body, "docs.#").Int() > most
 }
 
 // bulk passes on what is not refused, and joins the answers.
@@ -108,7 +125,7 @@ func (m *tamper) pass(r *http.Request, body string) (int, []byte) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	defer response.Body.Close() //nolint:errcheck // it was read
+	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler)

@@ -87,6 +87,8 @@ func (p *process) run(ctx context.Context) error {
 func (p *process) work(ctx context.Context, since string) error {
 	l := p.loop
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	taking, stopTaking := context.WithCancel(ctx) // ends with the loop too: that can end for other reasons
+	defer stopTaking()
 	failed := make(chan error, len(p.config.Names)+1)
 	var feeders sync.WaitGroup
 	feeders.Go(func() {
@@ -98,7 +100,7 @@ func (p *process) work(ctx context.Context, since string) error {
 	for _, name := range p.config.Names {
 		feeders.Go(func() {
 			isReady := sync.OnceFunc(func() { ready <- struct{}{} })
-			if err := p.serve(serving, ctx, name, isReady); err != nil && serving.Err() == nil && ctx.Err() == nil {
+			if err := p.serve(serving, taking, name, isReady); err != nil && serving.Err() == nil && ctx.Err() == nil {
 				failed <- err
 			}
 		})
@@ -118,6 +120,7 @@ func (p *process) work(ctx context.Context, since string) error {
 	failure := context.Cause(stopping)
 	close(p.ended)
 	stopServing()
+	stopTaking()
 	feeders.Wait()
 	p.leave(ctx)
 	if ctx.Err() != nil {
@@ -182,8 +185,7 @@ func (p *process) build() {
 		names:    make(chan naming),
 		ends:     make(chan string),
 		guarded:  map[string][]string{}, departed: map[string]bool{},
-		ticker: scheduler.NewTickerOn(c.Now),
-		table:  newTable(), wheel: scheduler.New[uint32](), finished: newFinished(),
+		table: newTable(), wheel: scheduler.New[uint32](), finished: newFinished(),
 		byName: map[string]uint16{}, runs: map[*run]struct{}{}, atLimit: map[string]*waitingJobs{},
 	}
 	l.writing, l.stopWriting = context.WithCancelCause(context.Background())
@@ -207,7 +209,10 @@ func (p *process) join(ctx context.Context) error {
 		Database: p.fleetDB, Identity: p.identity, Version: p.config.Version, Log: p.config.Log,
 		Workers: p.loop.workersShown,
 		Clock:   func() time.Duration { return time.Duration(p.clock.Load()) },
-		Lost:    func(name string, to fleet.Lease) { p.lost[name] <- to },
+		Lost: func(name string, to fleet.Lease) {
+			p.lost[name] <- to
+			p.tell(name, false) // at once: who serves the name may be waiting for the loop to take in more
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("joining the fleet: %w", err)

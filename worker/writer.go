@@ -50,7 +50,7 @@ type write struct {
 	doc   *task.Task
 }
 
-// answer is what became of one write. Exactly one of rev, theirs, gone, refused and unwritten says it.
+// answer is what became of one write. Exactly one of rev, theirs, gone, refused, again and unwritten says it.
 type answer struct {
 	index uint32
 	// rev: the database has the document under this revision.
@@ -61,6 +61,8 @@ type answer struct {
 	gone bool
 	// refused: the database will not take the document, ever.
 	refused error
+	// again: the database could not write the document this time, though it may have written others.
+	again bool
 	// unwritten: the worker stopped before the database could be reached.
 	unwritten bool
 }
@@ -152,7 +154,7 @@ func refusal(err error) bool {
 
 // sort turns the results of one request into answers; what met another revision is read back.
 func (s *sender) sort(ctx context.Context, batch []write, results []couch.Result, answers []answer) []answer {
-	var again []write
+	var failed []error
 	var doubtful []doubt
 	for i, result := range results {
 		w := batch[i]
@@ -165,16 +167,15 @@ func (s *sender) sort(ctx context.Context, batch []write, results []couch.Result
 		case couch.IsForbidden(err), couch.IsUnauthorized(err), refusal(err):
 			answers = append(answers, answer{index: w.index, refused: err})
 		default:
-			s.log.WithError(err).WithField("task", w.doc.ID).Warn("document not written: trying again")
-			again = append(again, w)
+			failed = append(failed, err)
+			answers = append(answers, answer{index: w.index, again: true})
 		}
 	}
 	if len(doubtful) > 0 {
 		answers = s.readBack(ctx, doubtful, answers)
 	}
-	if len(again) > 0 {
-		wait(ctx, backoffFirst)
-		answers = append(answers, s.send(ctx, again)...)
+	if len(failed) > 0 {
+		s.log.WithError(failed[0]).Warnf("%d of %d documents were not written: trying again", len(failed), len(batch))
 	}
 	return answers
 }

@@ -19,6 +19,8 @@ func newList(a *app) *cobra.Command {
 since when, how many tasks sleep until later, are scheduled for the next minutes, run, ended as done and as error since
 the process started, how late the last one started, and how far the machine's clock is from the store's.
 
+Every member writes its document every five seconds, so the figures are as old as that.
+
 A member without a sign of life is shown as lost until it comes back or another takes its workers.`,
 		Example: `  after list
   after list --json | jq -r 'select(.running > 0) | .name'`,

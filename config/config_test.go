@@ -304,8 +304,10 @@ func TestPlaces(t *testing.T) { //nolint:paralleltest // Chdir and Setenv
 	if _, err := config.Load(config.Options{Environ: []string{}}); err == nil || !strings.Contains(err.Error(), "prot") {
 		t.Errorf("our config.json with a mistake: %v", err)
 	}
-	put("config.json", `{"couch": {"database": "here"},}`)
-	if _, err := config.Load(config.Options{Environ: []string{}}); err == nil || !strings.Contains(err.Error(), ":1:") {
-		t.Errorf("our config.json, no JSON: %v", err)
+	for _, broken := range []string{`{"couch": {"database": "here"},}`, `{"worker": {"concurrency": 7}`, `{"jobs": {"folder": "x",}}`} {
+		put("config.json", broken)
+		if _, err := config.Load(config.Options{Environ: []string{}}); err == nil || !strings.Contains(err.Error(), ":1:") {
+			t.Errorf("our config.json, no JSON: %v", err)
+		}
 	}
 }

@@ -115,11 +115,12 @@ func readBounded(path string) ([]byte, error) {
 }
 
 // looksLikeOurs says whether a config.json in the working folder is meant for us: it has one of our sections with
-// one of our keys in it, `log` aside, which anybody may have. Text that is no JSON is ours if it has such a section's name.
+// one of our keys in it, `log` aside, which anybody may have. Text that is no JSON is ours if it
+// has what looks like such a section.
 func looksLikeOurs(content []byte) bool {
 	var sections map[string]json.RawMessage
 	if err := json.Unmarshal(content, &sections); err != nil {
-		return regexp.MustCompile(`"(couch|store)"\s*:`).Match(content)
+		return regexp.MustCompile(`"(couch|store)"\s*:|"worker"\s*:\s*\{\s*"(concurrency|drain|retention)"|"jobs"\s*:\s*\{\s*"(folder|exec)"`).Match(content)
 	}
 	for _, key := range Keys() {
 		section, name, _ := strings.Cut(key.Path, ".")

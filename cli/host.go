@@ -123,7 +123,7 @@ func (h *host) explain(err error) error {
 		return fail(exitDenied, "something answers at %s but does not accept the user: %w", where, err)
 	case nobodyThere(err): // where it is not the store's own address
 		return fail(exitUnreachable, "no server of tasks at %s: %v\nThe embedded store is served only where couch.url means its address, which is %s (store.listen).",
-			where, err, h.config.Store.Listen) //nolint:errorlint // that nothing answers has been explained
+			where, err, h.config.Store.Listen)
 	case couch.Status(err) != 0:
 		return fail(exitUnreachable, "what answers at %s is no CouchDB: %w", where, err)
 	default:

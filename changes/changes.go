@@ -76,7 +76,7 @@ type Options struct {
 	// OnState is told each time the connection is made or lost, in the goroutine of Follow. May be nil.
 	OnState func(State)
 
-	// Log gets a line each time the connection is lost or found again. May be nil.
+	// Log gets a line when the connection is lost, not again for each attempt that fails, and one when it is back. May be nil.
 	Log logrus.FieldLogger
 }
 

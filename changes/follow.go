@@ -250,11 +250,10 @@ func (f *follower) pause(ctx context.Context, err error) bool {
 	}
 	f.failures++
 	if err != nil {
-		f.down = true
-		if f.o.Log != nil {
-			f.o.Log.WithField("database", f.db.Name()).WithError(err).
-				Warnf("the changes feed is lost; trying again in %v", wait.Round(time.Millisecond))
+		if f.o.Log != nil && !f.down {
+			f.o.Log.WithField("database", f.db.Name()).WithError(err).Warn("the changes feed is lost; trying again until it is back")
 		}
+		f.down = true
 	}
 	f.o.OnState(State{Err: err, Failures: f.failures, Wait: wait, Since: f.since})
 	if wait == 0 {

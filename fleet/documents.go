@@ -21,6 +21,8 @@ const (
 	Margin = 2 * time.Second
 	// look is how often a member that waits for a name reads the lease.
 	look = time.Second
+	// tellAgain is how often the log says that heartbeats fail.
+	tellAgain = time.Minute
 )
 
 const (

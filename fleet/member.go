@@ -75,18 +75,36 @@ func (m *Member) run(ctx context.Context) {
 	defer close(m.ended)
 	timer := time.NewTimer(Beat)
 	defer timer.Stop()
+	failing := false
+	var told time.Time
 	for {
+		hurry := m.hurry
+		if failing {
+			hurry = nil // the next attempt comes soon enough, however often it is asked for
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-m.hurry:
+		case <-hurry:
 		case <-timer.C:
 		}
-		wait := Beat
-		if err := m.renew(ctx); err != nil && ctx.Err() == nil {
-			m.config.Log.WithError(err).Warn("heartbeat failed; no task starts once the last one is too old")
-			wait = time.Second
+		err := m.renew(ctx)
+		if ctx.Err() != nil {
+			return
 		}
+		wait := Beat
+		switch {
+		case err != nil:
+			wait = time.Second
+			if time.Since(told) >= tellAgain {
+				told = time.Now()
+				m.config.Log.WithError(err).Warn("heartbeat failed; no task starts once the last one is too old")
+			}
+		case failing:
+			told = time.Time{}
+			m.config.Log.Info("the heartbeat is back")
+		}
+		failing = err != nil
 		timer.Reset(wait)
 	}
 }

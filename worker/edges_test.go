@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sirupsen/logrus"
+	logtest "github.com/sirupsen/logrus/hooks/test"
 	"github.com/tidwall/gjson"
 
 	"github.com/adlayer/after/jobs"
@@ -367,4 +369,29 @@ func TestSpooledWhileTheMarkIsInFlight(t *testing.T) {
 		t.Errorf("%s", doc.Raw)
 	}
 	b.wantOnce()
+}
+
+// TestOutageIsTold, but not over and over, however many tasks come due meanwhile.
+func TestOutageIsTold(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	logger := logrus.New()
+	logger.SetOutput(t.Output())
+	hook := logtest.NewLocal(logger)
+	b.startWith(func(c *worker.Config) { c.Log = logger }, "manobi")
+	const n = 1000
+	b.many(n, func(i int) string {
+		return fmt.Sprintf(`{"_id":"t%04d","worker":"manobi","job":"run","date":%q}`,
+			i, time.Now().Add(time.Second+time.Duration(i)*20*time.Millisecond).UTC().Format(time.RFC3339Nano))
+	})
+	b.await("all are scheduled", func() bool { return b.countLocked("scheduled")+b.countLocked("done") == n })
+	b.proxy.Refuse(true)
+	b.proxy.Cut()
+	pause(18 * time.Second) // the last heartbeat becomes too old
+	b.proxy.Heal()
+	b.awaitDone(n)
+	b.wantOnce()
+	if lines := len(hook.AllEntries()); lines < 3 || lines > 60 {
+		t.Errorf("%d lines in the log", lines)
+	}
 }

@@ -26,6 +26,8 @@ const (
 
 	backoffFirst = 100 * time.Millisecond
 	backoffMost  = 5 * time.Second
+	// tellAgain is how often the log says of one request that it fails.
+	tellAgain = time.Minute
 )
 
 // purpose says what a write is for, and so what its answer means.
@@ -127,6 +129,7 @@ func (s *sender) bulk(ctx context.Context, bodies [][]byte) ([]couch.Result, err
 // persist repeats a request with growing pauses until it succeeds, is refused for what it says, or the context ends.
 func (s *sender) persist(ctx context.Context, what string, request func() error) error {
 	pause := backoffFirst
+	var told time.Time
 	for {
 		err := request()
 		if err == nil || refusal(err) {
@@ -135,7 +138,10 @@ func (s *sender) persist(ctx context.Context, what string, request func() error)
 		if ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
 		}
-		s.log.WithError(err).Warnf("%s failed: trying again in %v", what, pause)
+		if time.Since(told) >= tellAgain {
+			told = time.Now()
+			s.log.WithError(err).Warnf("%s failed: trying again until it succeeds", what)
+		}
 		if !wait(ctx, pause/2+rand.N(pause)) { //nolint:gosec // jitter
 			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
 		}

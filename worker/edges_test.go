@@ -395,3 +395,24 @@ func TestOutageIsTold(t *testing.T) {
 		t.Errorf("%d lines in the log", lines)
 	}
 }
+
+// TestDatabaseMadeAnew: revisions count from one again, and what was known of the old ones is worth nothing.
+func TestDatabaseMadeAnew(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.start("manobi")
+	for _, id := range []string{"slept", "ran"} {
+		b.put(id, `{"worker":"manobi","job":"run","date":%q}`, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+		b.awaitStatus(id, "scheduled")
+	}
+	b.edit("ran", map[string]any{"date": nil})
+	b.awaitStatus("ran", "done")
+	client := dial(t, b.server.url(b.server.address))
+	must(t, client.DropDatabase(t.Context(), b.server.database))
+	pause(3 * time.Second) // the feed finds that there is none
+	must(t, client.CreateDatabase(t.Context(), b.server.database))
+	b.put("slept", `{"worker":"manobi","job":"run"}`)
+	b.put("ran", `{"worker":"manobi","job":"run"}`)
+	b.awaitRuns("slept", 1)
+	b.awaitRuns("ran", 2)
+}

@@ -40,6 +40,7 @@ type loop struct {
 	loader loader
 
 	rows     chan []row    // from the feed
+	anew     chan struct{} // from the feed: the database is gone
 	pages    chan page     // from the readers of live tasks
 	outcomes chan ended    // from the jobs
 	answers  chan []answer // from the writers
@@ -113,7 +114,7 @@ type naming struct {
 // view is what the rules need to know besides the document. It is safe for use by any goroutine.
 func (l *loop) view() task.View {
 	return task.View{
-		Now: l.now(), Self: l.self, Known: l.known, MissedAfter: missedAfter,
+		Now: l.now(), Self: l.self, Site: l.config.Site, Known: l.known, MissedAfter: missedAfter,
 	}
 }
 
@@ -141,6 +142,8 @@ func (l *loop) run(stop context.Context) {
 		select {
 		case rows := <-l.rows:
 			l.onRows(rows)
+		case <-l.anew:
+			l.onAnew()
 		case p := <-pages:
 			l.onPage(p)
 		case e := <-l.outcomes:

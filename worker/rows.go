@@ -84,6 +84,14 @@ func (l *loop) follow(ctx context.Context, r *reader, since string) error {
 	if l.config.Filter == FilterSelector {
 		options.Selector = l.config.selector()
 	}
+	options.OnState = func(s changes.State) {
+		if couch.IsNotFound(s.Err) {
+			select {
+			case l.anew <- struct{}{}:
+			case <-ctx.Done():
+			}
+		}
+	}
 	return changes.Follow(ctx, l.db, options, func(ctx context.Context, batch []changes.Row, _ string) error {
 		if len(batch) == 0 {
 			return nil
@@ -93,6 +101,17 @@ func (l *loop) follow(ctx context.Context, r *reader, since string) error {
 			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		}
+	})
+}
+
+// onAnew forgets what is not under way: the database is gone, and in the one that comes back under its name revisions count
+// from one again. The feed begins anew too and brings what is there.
+func (l *loop) onAnew() {
+	l.finished = newFinished()
+	l.table.each(func(i uint32, e *entry) {
+		if e.act == nil {
+			l.drop(i, e)
 		}
 	})
 }

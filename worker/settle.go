@@ -298,7 +298,7 @@ func (l *loop) onConflict(i uint32, e *entry, theirs *task.Task) {
 
 // onGone goes on where the document was deleted under our write.
 func (l *loop) onGone(i uint32, e *entry) {
-	act := e.act
+	act, pending := e.act, e.act.row
 	act.next, act.row = nil, nil
 	if act.run != nil {
 		act.edit = &task.Task{ID: e.id, Deleted: true}
@@ -310,6 +310,9 @@ func (l *loop) onGone(i uint32, e *entry) {
 	}
 	e.act = nil
 	l.finish(i, e)
+	if pending != nil {
+		l.onRow(pending) // perhaps another task was made under the id since
+	}
 }
 
 // onRefused shows a document that the database will not take. It is left alone until somebody changes it.

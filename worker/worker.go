@@ -178,6 +178,7 @@ func (p *process) build() {
 		config: c, db: db, log: c.Log,
 		self:     task.Self{Member: p.identity.Member, Incarnation: p.identity.Incarnation},
 		rows:     make(chan []row),
+		anew:     make(chan struct{}),
 		pages:    make(chan page),
 		outcomes: make(chan ended, c.Concurrency),
 		answers:  make(chan []answer, requestsMost),

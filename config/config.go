@@ -75,6 +75,7 @@ type Jobs struct {
 type Worker struct {
 	Concurrency int           `koanf:"concurrency"`
 	Drain       time.Duration `koanf:"drain"`
+	Site        string        `koanf:"site"`
 	Retention   time.Duration `koanf:"retention"`
 }
 

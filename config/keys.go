@@ -137,6 +137,11 @@ func workerKeys() []Key {
 			Doc: "How long running jobs may still take when a worker is asked to stop. Then they are cancelled and run again at the next start.",
 		},
 		{
+			Path: "worker.site", Kind: Text, Default: "",
+			Doc: "Where the workers run, for databases that replicate between sites: tasks whose `site` names another one are left alone. " +
+				"Tasks without a `site` run anywhere.",
+		},
+		{
 			Path: "worker.retention", Kind: Duration, Default: "", check: checkOptionalDuration,
 			Doc: "Tasks that are done for longer than this are deleted, once an hour, by the worker they belonged to; `30d`, say. Empty: they are kept.",
 		},

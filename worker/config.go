@@ -34,6 +34,8 @@ type Config struct {
 	Drain time.Duration
 	// StateFolder holds the member's id, its lock and its spool.
 	StateFolder string
+	// Site is where this process runs; tasks whose field site names another one are left alone.
+	Site string
 	// Filter is how the feed is filtered: "" reads every change and skips those of others here; [FilterSelector] has the server
 	// do it, which pays in a large database that many workers share.
 	Filter string

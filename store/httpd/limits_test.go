@@ -82,13 +82,3 @@ func TestCredentials(t *testing.T) {
 		}
 	}
 }
-
-func TestDocumentTooLargeIsNamed(t *testing.T) {
-	t.Parallel()
-	s := start(t, store.Options{MaxDocument: 1000})
-	s.want("PUT", "/db", "", 201)
-	large := `"` + strings.Repeat("x", 2000) + `"`
-	if got := s.want("PUT", "/db/a%2Fb", `{"data":`+large+`}`, 413); got != `{"error":"document_too_large","reason":"a/b"}`+"\n" {
-		t.Errorf("%s", got)
-	}
-}

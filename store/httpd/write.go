@@ -2,7 +2,6 @@ package httpd
 
 import (
 	"crypto/md5" //nolint:gosec // a tag, no secret
-	"errors"
 	"math/big"
 	"net/http"
 	"slices"
@@ -71,10 +70,6 @@ func (c *call) putDocument(id string) error {
 	}
 	docs := make([]store.Doc, 1)
 	done, err := c.readDocument(&docs[0])
-	var refused *store.Error
-	if errors.As(err, &refused) && refused.Status == http.StatusRequestEntityTooLarge && refused.Reason == "" {
-		return &store.Error{Status: refused.Status, Name: refused.Name, Reason: id}
-	}
 	if err != nil {
 		return err
 	}

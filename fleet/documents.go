@@ -19,6 +19,8 @@ const (
 	Validity = 15 * time.Second
 	// Margin is how much earlier than Validity a member stops trusting its own last heartbeat.
 	Margin = 2 * time.Second
+	// Forgotten is how long the document of a member that ended without a word is kept, for people to see.
+	Forgotten = time.Hour
 	// look is how often a member that waits for a name reads the lease.
 	look = time.Second
 	// tellAgain is how often the log says that heartbeats fail.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/adlayer/after/changes"
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/fleet"
 )
@@ -122,6 +123,40 @@ func TestMemberThatLostItsNameIsTold(t *testing.T) {
 		t.Fatal("not told")
 	}
 }
+
+func TestTheDeadAreForgotten(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	dead := join(t, db, nil)
+	dead.Abandon()
+	log := logrus.New()
+	log.SetOutput(t.Output())
+	alive, err := fleet.Join(t.Context(), fleet.Config{
+		Database: db, Identity: open(t, t.TempDir(), false, "manobi"), Log: log, Lost: func(string, fleet.Lease) {}, Forget: 8 * time.Second,
+	})
+	must(t, err)
+	t.Cleanup(alive.Abandon)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	deleted := func(_ context.Context, rows []changes.Row, _ string) error {
+		for _, row := range rows {
+			if row.Deleted {
+				return errSeen
+			}
+		}
+		return nil
+	}
+	if err := changes.Follow(ctx, db, changes.Options{}, deleted); !errors.Is(err, errSeen) {
+		t.Fatalf("the dead member's document is still there: %v", err)
+	}
+	members, err := fleet.List(t.Context(), db)
+	must(t, err)
+	if len(members) != 1 {
+		t.Errorf("%d members are left", len(members))
+	}
+}
+
+var errSeen = errors.New("seen")
 
 func TestMayStart(t *testing.T) {
 	t.Parallel()

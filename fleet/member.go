@@ -28,6 +28,8 @@ type Config struct {
 	Lost func(name string, to Lease)
 	// Now is the wall clock; nil means time.Now.
 	Now func() time.Time
+	// Forget is after how long without a heartbeat another member's document is deleted; 0 means [Forgotten].
+	Forget time.Duration
 }
 
 // Member is this process in the fleet. Its goroutine beats from Join until Leave.
@@ -44,9 +46,11 @@ type Member struct {
 	trusted time.Time
 	held    map[string]Lease
 
-	// rev and beats belong to the heartbeat's goroutine once Join has returned.
-	rev   string
-	beats int64
+	// rev, beats and others belong to the heartbeat's goroutine once Join has returned.
+	rev    string
+	beats  int64
+	others map[string]*witness // of other members, by id
+	looked time.Time           // when they were last looked at
 }
 
 // Join writes the first heartbeat and starts the ones that follow.
@@ -54,13 +58,17 @@ func Join(ctx context.Context, c Config) (*Member, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Forget == 0 {
+		c.Forget = Forgotten
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
 	m := &Member{
 		config: c, since: c.Now().UTC().Truncate(time.Millisecond), host: host,
-		ended: make(chan struct{}), hurry: make(chan struct{}, 1), held: map[string]Lease{},
+		others: map[string]*witness{},
+		ended:  make(chan struct{}), hurry: make(chan struct{}, 1), held: map[string]Lease{},
 	}
 	if err := m.beat(ctx); err != nil {
 		return nil, fmt.Errorf("joining the fleet in %s: %w", c.Database.Name(), err)
@@ -105,8 +113,39 @@ func (m *Member) run(ctx context.Context) {
 			m.config.Log.Info("the heartbeat is back")
 		}
 		failing = err != nil
+		if !failing {
+			m.forgetTheDead(ctx, time.Now())
+		}
 		timer.Reset(wait)
 	}
+}
+
+// forgetTheDead deletes the documents of members that ended without saying so, long ago by our own clock.
+func (m *Member) forgetTheDead(ctx context.Context, now time.Time) {
+	if now.Sub(m.looked) < m.config.Forget/12 {
+		return
+	}
+	m.looked = now
+	members, err := List(ctx, m.config.Database)
+	if err != nil {
+		return // the next look is soon enough
+	}
+	there := map[string]*witness{}
+	for _, info := range members {
+		seen := m.others[info.Member]
+		if seen == nil {
+			seen = &witness{}
+		}
+		there[info.Member] = seen
+		seen.see(info.Rev, now)
+		if info.Member == m.config.Identity.Member || now.Sub(seen.since) < m.config.Forget {
+			continue
+		}
+		if _, err := m.config.Database.Delete(ctx, info.ID, info.Rev); err == nil {
+			m.config.Log.Infof("the document of process %d on %s was deleted: it gave no sign of life for %v", info.PID, info.Host, m.config.Forget)
+		}
+	}
+	m.others = there
 }
 
 // renew sends one heartbeat and looks whether the names are still ours.

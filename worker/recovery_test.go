@@ -211,3 +211,17 @@ func TestFeedFilteredByTheServer(t *testing.T) {
 		}
 	}
 }
+
+func TestSite(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.startWith(func(c *worker.Config) { c.Site = "here" }, "manobi")
+	b.put("there", `{"worker":"manobi","job":"run","site":"there"}`)
+	b.put("anywhere", `{"worker":"manobi","job":"run"}`)
+	b.put("here", `{"worker":"manobi","job":"run","site":"here"}`)
+	b.awaitStatus("anywhere", "done")
+	b.awaitStatus("here", "done")
+	if runs := b.runsOf("there"); len(runs) != 0 {
+		t.Error("a task of another site ran")
+	}
+}

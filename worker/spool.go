@@ -85,10 +85,14 @@ func (l *loop) keep(i uint32, e *entry) {
 func spoolFile(folder string) string { return filepath.Join(folder, "spool.ndjson") }
 
 // appendSpool writes records behind those that are there, and syncs them.
-func appendSpool(folder string, records []record) (err error) {
+func appendSpool(folder string, records []record) error {
 	if len(records) == 0 {
 		return nil
 	}
+	return appendRecords(spoolFile(folder), records)
+}
+
+func appendRecords(path string, records []record) (err error) {
 	var lines bytes.Buffer
 	lines.WriteByte('\n') // what is there may end in half a line
 	encoder := json.NewEncoder(&lines)
@@ -98,7 +102,7 @@ func appendSpool(folder string, records []record) (err error) {
 			return fmt.Errorf("encoding an outcome for the spool: %w", err)
 		}
 	}
-	file, err := os.OpenFile(spoolFile(folder), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("opening the spool: %w", err)
 	}
@@ -206,9 +210,24 @@ func (l *loop) resolveSpooled(r record, theirs *task.Task) *task.Task {
 	return task.Resolve(ran.WithStored(r.Stored), r.Outcome.outcome(), theirs, l.view()).Next
 }
 
+// emptySpool leaves in the spool what could not be written; at no instant is that nowhere.
 func (l *loop) emptySpool(folder string, left []record) error {
-	if err := os.Remove(spoolFile(folder)); err != nil {
+	path := spoolFile(folder)
+	if len(left) == 0 {
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("emptying the spool: %w", err)
+		}
+		return nil
+	}
+	kept := path + ".new"
+	if err := os.Remove(kept); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("emptying the spool: %w", err)
 	}
-	return appendSpool(folder, left)
+	if err := appendRecords(kept, left); err != nil {
+		return err
+	}
+	if err := os.Rename(kept, path); err != nil {
+		return fmt.Errorf("emptying the spool: %w", err)
+	}
+	return nil
 }

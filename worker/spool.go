@@ -102,7 +102,7 @@ func appendRecords(path string, records []record) (err error) {
 			return fmt.Errorf("encoding an outcome for the spool: %w", err)
 		}
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // the path is our own state folder
 	if err != nil {
 		return fmt.Errorf("opening the spool: %w", err)
 	}

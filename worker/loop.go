@@ -167,6 +167,7 @@ func (l *loop) run(stop context.Context) {
 		case <-l.config.Kill:
 			l.killed = true
 		}
+		drain.hasten()
 		l.advance() //nolint:contextcheck // runs outlive the stop: they have a context of their own
 	}
 }

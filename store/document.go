@@ -200,15 +200,14 @@ func (p *Parser) document(d *Doc) error {
 	if s.peek() != '{' {
 		return p.notObjectHere()
 	}
-	s.drop()
 	start := s.pos
-	base := len(s.out)
-	s.out = append(s.out, '{')
 	p.members = p.members[:0]
 	if err := s.enter(); err != nil {
 		return err
 	}
-	s.drop()
+	s.drop() // after enter, which copies the brace where white space follows it
+	base := len(s.out)
+	s.out = append(s.out, '{')
 	if s.peek() == '}' {
 		s.pos++
 		s.depth--

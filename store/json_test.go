@@ -3,6 +3,7 @@ package store_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -60,6 +61,26 @@ func TestDocument(t *testing.T) {
 	}
 }
 
+func TestWhiteSpaceChangesNoDocument(t *testing.T) {
+	t.Parallel()
+	for _, compact := range []string{`{}`, `{"a":1}`, `{"_id":"x","a":{},"b":[]}`, `{"a":[{"b":1},2],"_deleted":true,"c":"d e"}`, `{"k":1,"k":2}`} {
+		var loose bytes.Buffer
+		if err := json.Indent(&loose, []byte(compact), " ", "\t"); err != nil {
+			t.Fatal(err)
+		}
+		for _, raw := range []string{compact, loose.String(), " " + strings.ReplaceAll(loose.String(), "{}", "{ \r\n}") + " "} {
+			var tight, wide store.Parser
+			var want, got store.Doc
+			if err := errors.Join(tight.Document([]byte(compact), &want), wide.Document([]byte(raw), &got)); err != nil {
+				t.Fatal(err)
+			}
+			if !json.Valid(got.Body) || !bytes.Equal(got.Body, want.Body) || got.ID != want.ID || got.Deleted != want.Deleted {
+				t.Errorf("%q was read as %s, and %s as %s", raw, got.Body, compact, want.Body)
+			}
+		}
+	}
+}
+
 // FuzzCanonical holds the scanner against the standard library: it never takes what that refuses, and what it gives is the same value, in a
 // form that does not change any more.
 func FuzzCanonical(f *testing.F) {
@@ -88,7 +109,7 @@ func FuzzCanonical(f *testing.F) {
 func FuzzDocument(f *testing.F) {
 	for _, s := range []string{
 		`{"_id":"a","_rev":"1-abc","x":1}`, `{"_revisions":{"start":3,"ids":["c","b"]},"_deleted":true}`, `{"\u005fid":"b"}`, `{"k":1,"k":2}`,
-		`{"_attachments":{}}`, `{}`, `[`, `{"a":"` + strings.Repeat("x", 100) + `"}`,
+		`{"_attachments":{}}`, `{}`, `{ }`, "{\n\"a\" : 1 }", `[`, `{"a":"` + strings.Repeat("x", 100) + `"}`,
 	} {
 		f.Add([]byte(s))
 	}

@@ -13,6 +13,14 @@ func documentChecks() []check {
 			r = c.ask("GET", "/a").wants(200).has("@this", `{"_id":"a","_rev":`+quoted(rev)+`,"n":1,"o":{"x":[true,null,"é😀"]}}`)
 			c.equal("ETag", r.header.Get("ETag"), quoted(rev))
 		}},
+		{"document/white-space", func(c *checker) {
+			one := c.ask("PUT", "/a", "{ }").wants(201).rev()
+			c.ask("GET", "/a").wants(200).has("@this", `{"_id":"a","_rev":`+quoted(one)+`}`)
+			two := c.ask("PUT", "/b", " {\n  \"n\" : 1 ,\n\t\"o\": { \"x\": [ ] } }\r\n").wants(201).rev()
+			c.ask("GET", "/b").wants(200).has("@this", `{"_id":"b","_rev":`+quoted(two)+`,"n":1,"o":{"x":[]}}`)
+			c.ask("POST", "/_bulk_docs", `{ "docs" : [ { "_id" : "c" , "n" : 1 } ] }`).wants(201)
+			c.ask("GET", "/c").wants(200).has("n", "1")
+		}},
 		{"document/head", func(c *checker) {
 			rev := c.put("a", `{}`)
 			c.equal("ETag", c.ask("HEAD", "/a").wants(200).header.Get("ETag"), quoted(rev))

@@ -1,0 +1,4 @@
+package when
+
+// Calendar is a parsed calendar document.
+type Calendar struct{}

@@ -1,0 +1,165 @@
+package when
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// intervalSeries is an interval counted from the anchor, which is the occurrence of index 0. Each is computed from the anchor, so
+// that nothing drifts: the 31st becomes the 30th in a month without one and is the 31st again after it.
+type intervalSeries struct {
+	every interval // not zero
+	loc   *time.Location
+}
+
+func (s *intervalSeries) after(anchor, t int64) (int64, bool) {
+	return s.at(anchor, s.index(anchor, t))
+}
+
+func (s *intervalSeries) latest(anchor, t int64) (int64, bool) {
+	return s.at(anchor, s.index(anchor, t)-1)
+}
+
+func (s *intervalSeries) anchored() bool { return true }
+
+func (s *intervalSeries) String() string { return s.every.String() }
+
+// at gives the occurrence of an index; false for one below 0 and beyond the year 9999. Instants grow with the index, but where
+// the zone skips a whole day two of them are the same.
+func (s *intervalSeries) at(anchor, index int64) (int64, bool) {
+	if index < 0 || float64(index)*s.every.mean() > float64(longest) {
+		return 0, false
+	}
+	at := anchor
+	if index > 0 && !s.every.exact() {
+		at = instantsOf(s.every.shownAfter(reading(anchor, s.loc), index), s.loc).first
+	}
+	at += s.every.ms * index
+	return at, at <= lastReading
+}
+
+// index gives the smallest index whose occurrence lies after t or beyond the calendar's end.
+func (s *intervalSeries) index(anchor, t int64) int64 {
+	switch {
+	case t < anchor:
+		return 0
+	case s.every.exact():
+		return (t-anchor)/s.every.ms + 1
+	case s.every.ms != 0:
+		return s.search(anchor, t)
+	}
+	// What clocks show grows with the index too and costs no look at the zone. Readings up to the one at t come at t or
+	// before; those after it come later, unless clocks were set back over them just before t.
+	first, shows := reading(anchor, s.loc), reading(t, s.loc)
+	index := s.every.indexAfter(first, shows)
+	for {
+		if at, ok := s.at(anchor, index); !ok || at > t {
+			return index
+		}
+		index++
+	}
+}
+
+// search is index for intervals of which a part is exact: a guess from the mean length, then a few steps around it.
+func (s *intervalSeries) search(anchor, t int64) int64 {
+	later := func(index int64) bool {
+		at, ok := s.at(anchor, index)
+		return index >= 0 && (!ok || at > t)
+	}
+	return searchFrom(int64(float64(t-anchor)/s.every.mean()), later)
+}
+
+// searchFrom gives the smallest number from 0 for which later holds, where it holds for all after one for which it does.
+func searchFrom(guess int64, later func(int64) bool) int64 {
+	low, high := guess-1, guess+1 // low is not later, high is
+	for step := int64(1); low >= 0 && later(low); step *= 2 {
+		low, high = low-step, low
+	}
+	for step := int64(1); !later(high); step *= 2 {
+		low, high = high, high+step
+	}
+	for high-low > 1 {
+		if middle := low + (high-low)/2; later(middle) {
+			high = middle
+		} else {
+			low = middle
+		}
+	}
+	return max(high, 0)
+}
+
+// shownAfter gives the reading that lies times the months and days of v after another one. A day of the month that does not exist
+// becomes the month's last.
+func (v interval) shownAfter(shows, times int64) int64 {
+	number, rest := dayOf(shows)
+	if v.months != 0 {
+		c := civilOf(number)
+		months := int64(c.year)*12 + int64(c.month-1) + v.months*times
+		year, month := int(months/12), int(months%12)+1
+		number = dayNumber(year, month, min(c.day, lengthOf(year, month)))
+	}
+	return (number+v.days*times)*day + rest
+}
+
+// indexAfter gives the smallest number of times after which the months and days of v lead from first to beyond a reading that is not
+// before it.
+func (v interval) indexAfter(first, shows int64) int64 {
+	if v.months == 0 {
+		return (shows-first)/(v.days*day) + 1
+	}
+	guess := int64(float64(shows-first) / v.mean())
+	for guess > 0 && v.shownAfter(first, guess) > shows {
+		guess--
+	}
+	for guess++; v.shownAfter(first, guess) <= shows; {
+		guess++
+	}
+	return guess
+}
+
+// words says "every 5 minutes", "every month", "every 2 weeks and 3 days".
+func (s *intervalSeries) words() string { return "every " + s.every.words() }
+
+// words names the amounts of v; a single one of 1 by its unit alone.
+func (v interval) words() string {
+	var parts []string
+	add := func(n int64, unit string) {
+		switch {
+		case n == 1:
+			parts = append(parts, "1 "+unit)
+		case n != 0:
+			parts = append(parts, strconv.FormatInt(n, 10)+" "+unit+"s")
+		}
+	}
+	add(v.months/12, "year")
+	add(v.months%12, "month")
+	weeks, days := v.weeks()
+	add(weeks, "week")
+	add(days, "day")
+	add(v.ms/hour, "hour")
+	add(v.ms%hour/minute, "minute")
+	add(v.ms%minute/second, "second")
+	add(v.ms%second, "millisecond")
+	if len(parts) == 1 {
+		return strings.TrimPrefix(parts[0], "1 ")
+	}
+	return joined(parts, "and")
+}
+
+// weeks splits days into weeks and days as people say it: 10, 30 and 100 days stay days.
+func (v interval) weeks() (weeks, days int64) {
+	if v.days%7 != 0 && (v.days < 14 || v.days > 56 || v.days%5 == 0) {
+		return 0, v.days
+	}
+	return v.days / 7, v.days % 7
+}
+
+// joined lists parts: "a", "a and b", "a, b and c".
+func joined(parts []string, last string) string {
+	if len(parts) < 2 {
+		return strings.Join(parts, "")
+	}
+	end := len(parts) - 1
+	return strings.Join(parts[:end], ", ") + " " + last + " " + parts[end]
+}

@@ -192,11 +192,15 @@ func (p *Parser) docs(docs []Doc) ([]Doc, error) {
 	}
 }
 
-// document reads the document at pos. The body is copied to the scanner's output in one piece.
+// document reads the document at pos. The body is copied to the scanner's output in one piece. Its depth is its own, wherever it stands:
+// what a PUT takes, _bulk_docs must take too.
 func (p *Parser) document(d *Doc) error {
 	*d = Doc{}
 	s := &p.scan
 	s.space()
+	outer := s.depth
+	s.depth = 0
+	defer func() { s.depth = outer }()
 	if s.peek() != '{' {
 		return p.notObjectHere()
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -24,8 +25,9 @@ type Result struct {
 }
 
 // Write writes documents, each on its own: one that is refused has its Err, and the others are written all the same. The results are in the
-// order of docs. It returns when everything is on disk; an error means that the outcome of all is unknown, or that none was written
-// (ErrClosed, a dropped database). Documents without an id get one. The memory of docs belongs to the caller again when it returns.
+// order of docs. A document that is wrong in itself refuses all: the error is then its *Error with status 400, and nothing was written. Else it
+// returns when everything is on disk; another error means that the outcome of all is unknown, or that none was written (ErrClosed, a dropped
+// database). Documents without an id get one. The memory of docs belongs to the caller again when it returns.
 func (d *Database) Write(ctx context.Context, docs []Doc, o WriteOptions) ([]Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -37,8 +39,12 @@ func (d *Database) Write(ctx context.Context, docs []Doc, o WriteOptions) ([]Res
 			doc.ID = NewID()
 		}
 		results[i].ID = doc.ID
-		results[i].Err = d.check(doc, o)
-		if results[i].Err == nil && !o.Replicated {
+		err := d.check(doc, o)
+		if err != nil && err.Status == http.StatusBadRequest {
+			return nil, err
+		}
+		results[i].Err = err
+		if err == nil && !o.Replicated {
 			doc.Prepare()
 		}
 	}
@@ -60,7 +66,11 @@ func (d *Database) check(doc *Doc, o WriteOptions) *Error {
 	if len(doc.Body) > d.store.opts.MaxDocument {
 		return tooLarge(doc.ID)
 	}
-	if o.Replicated && doc.Rev.IsZero() && !IsLocal(doc.ID) {
+	if IsLocal(doc.ID) {
+		if _, err := localNumber(doc.Rev); err != nil {
+			return errBadRev()
+		}
+	} else if o.Replicated && doc.Rev.IsZero() {
 		return BadRequest("When `new_edits: false`, the document needs `_rev` or `_revisions` specified")
 	}
 	if strings.HasPrefix(doc.ID, designPrefix) && bytes.Contains(doc.Body, []byte(`"validate_doc_update"`)) {

@@ -77,12 +77,6 @@ func (c *call) bulkDocs() error {
 	if err != nil {
 		return err
 	}
-	for i := range results {
-		// What is wrong with a document in itself refuses the whole request, as the parser's errors do.
-		if e := results[i].Err; e != nil && e.Status == http.StatusBadRequest {
-			return e
-		}
-	}
 	b := getBuffer()
 	defer putBuffer(b)
 	return c.answer(http.StatusCreated, appendResults(b.AvailableBuffer(), results, newEdits))

@@ -31,6 +31,39 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestDepth writes the deepest document that there may be both ways: a worker writes back in bulk what a person has PUT.
+func TestDepth(t *testing.T) {
+	t.Parallel()
+	s := start(t, store.Options{})
+	s.want("PUT", "/db", "", http.StatusCreated)
+	doc := func(id string, levels int) string {
+		return `{"_id":"` + id + `","a":` + strings.Repeat("[", levels) + strings.Repeat("]", levels) + `}`
+	}
+	s.want("PUT", "/db/a", doc("a", 1999), http.StatusCreated)
+	s.want("PUT", "/db/a2", doc("a2", 2000), http.StatusBadRequest)
+	if got := s.want("POST", "/db/_bulk_docs", `{"docs":[`+doc("b", 1999)+`,`+doc("c", 1999)+`]}`, http.StatusCreated); strings.Contains(got, "error") {
+		t.Error(got)
+	}
+	s.want("POST", "/db/_bulk_docs", `{"docs":[`+doc("d", 2000)+`]}`, http.StatusBadRequest)
+}
+
+// TestBulkAllOrNothing sends documents that are wrong in themselves beside good ones: a 400 means that nothing was written.
+func TestBulkAllOrNothing(t *testing.T) {
+	t.Parallel()
+	s := start(t, store.Options{})
+	s.want("PUT", "/db", "", http.StatusCreated)
+	for _, body := range []string{
+		`{"new_edits":false,"docs":[{"_id":"good","_rev":"1-abc"},{"_id":"no-rev"}]}`,
+		`{"new_edits":false,"docs":[{"_id":"good","_rev":"1-abc"},{"_id":"_local/x","_rev":"1-abc"}]}`,
+		`{"docs":[{"_id":"good"},{"_id":"_local/x","_rev":"1-abc"}]}`,
+		`{"docs":[{"_id":"good"},{"_id":"_bad"}]}`,
+		`{"docs":[{"_id":"good"},{"_rev":"x"}]}`,
+	} {
+		s.want("POST", "/db/_bulk_docs", body, http.StatusBadRequest)
+		s.want("GET", "/db/good", "", http.StatusNotFound)
+	}
+}
+
 // TestMissing asks for parts of CouchDB that are not there.
 func TestMissing(t *testing.T) {
 	t.Parallel()

@@ -17,6 +17,7 @@ type phrase struct {
 	at    int      // the word to read next
 	far   int      // the furthest word that anything could not make sense of
 	why   error    // why not, where there is more to say than that
+	want  string   // what could stand there, where that is known
 }
 
 // split cuts text into words at spaces and commas.
@@ -49,8 +50,19 @@ func (p *phrase) take(words ...string) bool {
 
 // fail remembers that nothing could be made of the next word, and why if err says more.
 func (p *phrase) fail(err error) {
+	if p.at > p.far {
+		p.want = ""
+	}
 	if p.at > p.far || (p.at == p.far && p.why == nil) {
 		p.far, p.why = p.at, err
+	}
+}
+
+// expect is fail where it is known what could stand there instead.
+func (p *phrase) expect(want string) {
+	p.fail(nil)
+	if p.at == p.far {
+		p.want = want
 	}
 }
 
@@ -58,6 +70,9 @@ func (p *phrase) fail(err error) {
 func (p *phrase) lost(hint string) error {
 	far := max(p.at, p.far)
 	read := strings.Join(p.words[:far], " ")
+	if p.want != "" && far == p.far {
+		hint = p.want
+	}
 	switch {
 	case p.why != nil && far == p.far:
 		return p.why
@@ -316,8 +331,13 @@ func (p *phrase) atClock() (clock, bool) {
 		return clock{}, false
 	}
 	p.at += words
+	if isOClock(p.peek()) {
+		p.at++
+	}
 	return c, true
 }
+
+func isOClock(word string) bool { return word == "o'clock" || word == "o’clock" }
 
 func halfOfDay(word string) string {
 	for _, half := range [...]string{"am", "pm"} {
@@ -336,7 +356,7 @@ func readClock(word, half string) (clock, error) {
 	var c clock
 	switch {
 	case isDigits(word) && len(word) <= 2:
-		if half == "" {
+		if half == "" && word != "0" && atoi(word) < 13 {
 			return clock{}, fmt.Errorf("%s could be morning or evening; write it like \"9am\" or \"09:00\"", quote(word))
 		}
 		c.hour = atoi(word)

@@ -95,7 +95,7 @@ func (p *repeatPhrase) compileExact() (compiled, error) {
 	case p.has(slotMinutes):
 		return p.compileMinutes()
 	case !p.has(slotWindow) && (!p.has(slotDays) || p.days == everyDay):
-		return intervalOf(p.every), nil
+		return compiledInterval(p.every), nil
 	}
 	from, to := int64(0), day-1
 	if p.has(slotWindow) {
@@ -130,7 +130,7 @@ func (p *repeatPhrase) compileMinutes() (compiled, error) {
 		return compiled{}, p.clash(slotEvery, slotMinutes, `minutes go with "every hour" only`)
 	}
 	if !p.has(slotWindow) {
-		days := weekdays(everyDay)
+		days := everyDay
 		if p.has(slotDays) {
 			days = p.days
 		}
@@ -152,7 +152,7 @@ func (p *repeatPhrase) compileMinutes() (compiled, error) {
 	return p.compileWindow(first%day, last%day)
 }
 
-func intervalOf(every interval) compiled {
+func compiledInterval(every interval) compiled {
 	return compiled{grammar: grammarInterval, text: every.String(), every: every}
 }
 
@@ -163,7 +163,7 @@ func (c clock) milliseconds() int64 {
 // compileEvery is for intervals of days and more, on no named day.
 func (p *repeatPhrase) compileEvery() (compiled, error) {
 	if !p.has(slotTimes) {
-		return intervalOf(p.every), nil
+		return compiledInterval(p.every), nil
 	}
 	switch {
 	case p.every == interval{days: 1}:
@@ -387,10 +387,10 @@ func numbers(list []int) string {
 
 // cron writes the days as the last field of a cron line.
 func (w weekdays) cron() string {
-	switch w {
-	case everyDay:
+	if w == everyDay {
 		return "*"
-	case workdays:
+	}
+	if w == workdays {
 		return "1-5"
 	}
 	var list []int

@@ -62,10 +62,10 @@ func (w windowPattern) String() string {
 
 // String writes the days as a phrase has them: "weekdays", "monday and friday".
 func (w weekdays) String() string {
-	switch w {
-	case workdays:
+	if w == workdays {
 		return "weekdays"
-	case weekend:
+	}
+	if w == weekend {
 		return "weekends"
 	}
 	var names []string

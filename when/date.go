@@ -47,8 +47,9 @@ func appendTwo(b []byte, n int) []byte {
 }
 
 // ParseDate reads a date: RFC 3339 ("2026-12-01T09:00:00+01:00"), a local date or date with time in loc ("2026-12-01",
-// "2026-12-01 09:00", "2026-12-01T09:00:05.250"), epoch milliseconds ("1796115600000"), or words (see the package
-// comment), which are read in loc relative to now. nil for loc is UTC. The error says what could not be read.
+// "2026-12-01 09:00", "2026-12-01T09:00:05.250"), epoch milliseconds ("1796115600000"), or what is read in loc relative to
+// now: an ISO 8601 duration ("PT10S") or words (see the package comment). nil for loc is UTC. The error says what could
+// not be read.
 func ParseDate(text string, now time.Time, loc *time.Location) (Date, error) {
 	loc = orUTC(loc)
 	trimmed := strings.TrimSpace(text)
@@ -70,12 +71,30 @@ func ParseDate(text string, now time.Time, loc *time.Location) (Date, error) {
 	} else if ok {
 		return checkDate(Date{Time: t}, text)
 	}
-	t, err := parseWords(trimmed, now, loc)
+	t, err := parseFuture(trimmed, now, loc)
 	if err != nil {
 		return Date{}, fmt.Errorf("cannot read the date %s: %w", quote(text), err)
 	}
 	return checkDate(Date{Time: t, Words: true}, text)
 }
+
+// parseFuture reads what is relative to now: an ISO 8601 duration, or words.
+func parseFuture(text string, now time.Time, loc *time.Location) (time.Time, error) {
+	if (text[0] != 'P' && text[0] != 'p') || len(text) < 2 || !strings.ContainsRune("0123456789Tt", rune(text[1])) {
+		return parseWords(text, now, loc)
+	}
+	v, err := parseISO(text)
+	if err != nil {
+		return time.Time{}, err
+	}
+	t, ok := v.after(cut(now), 1, loc)
+	if !ok {
+		return time.Time{}, errBeyond
+	}
+	return t, nil
+}
+
+var errBeyond = errors.New("that is beyond the year 9999")
 
 // ParseDateJSON reads a date from JSON: a string as ParseDate takes it, or a number of milliseconds since 1970. Nothing
 // and null are now.

@@ -1,13 +1,15 @@
 package when
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/tj/go-naturaldate"
 )
+
+// nextWorkday is the first day from Monday to Friday after today.
+const nextWorkday = "next weekday"
 
 // someDay is a day as it was said.
 type someDay struct {
@@ -17,6 +19,8 @@ type someDay struct {
 	year    int    // 0: the next that is not past
 	month   time.Month
 	day     int
+	place   *position // a day by its place in a month or the like, else nil
+	ends    bool      // said as the end of a period, which is no instant without a time
 }
 
 // day reads a day: "tomorrow", "next friday", "2026-12-24", "december 31", "31st of december 2026".
@@ -47,10 +51,18 @@ func (p *phrase) day() (someDay, bool) {
 		return someDay{phrase: "next " + name, weekday: !next}, true
 	}
 	if next {
+		if p.take("weekday") {
+			return someDay{phrase: nextWorkday}, true
+		}
 		p.fail(nil)
 		return someDay{}, false
 	}
-	return p.calendarDay()
+	start := p.at
+	if d, ok := p.calendarDay(); ok {
+		return d, true
+	}
+	p.at = start
+	return p.placedDay()
 }
 
 // calendarDay reads "december 31", "31st of december", each with or without a year.
@@ -96,23 +108,41 @@ func (p *phrase) calendarDay() (someDay, bool) {
 	return d, true
 }
 
+// weekdayOf gives the name of a weekday that a word is; "mondays" are no day but many.
 func weekdayOf(word string) string {
-	for d := time.Sunday; d <= time.Saturday; d++ {
-		name := strings.ToLower(d.String())
-		if word == name || word == name[:3] ||
-			(d == time.Tuesday && word == "tues") || (d == time.Thursday && (word == "thur" || word == "thurs")) {
-			return name
-		}
+	n := weekdayNumber(word)
+	if n < 0 || strings.HasSuffix(word, "days") {
+		return ""
 	}
-	return ""
+	return [...]string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}[n]
 }
 
 func monthOf(word string) time.Month {
-	for m := time.January; m <= time.December; m++ {
-		name := strings.ToLower(m.String())
-		if word == name || word == name[:3] || (m == time.September && word == "sept") {
-			return m
-		}
+	switch word {
+	case "january", "jan":
+		return time.January
+	case "february", "feb":
+		return time.February
+	case "march", "mar":
+		return time.March
+	case "april", "apr":
+		return time.April
+	case "may":
+		return time.May
+	case "june", "jun":
+		return time.June
+	case "july", "jul":
+		return time.July
+	case "august", "aug":
+		return time.August
+	case "september", "sep", "sept":
+		return time.September
+	case "october", "oct":
+		return time.October
+	case "november", "nov":
+		return time.November
+	case "december", "dec":
+		return time.December
 	}
 	return 0
 }
@@ -132,8 +162,17 @@ func dayOfMonth(word string) int {
 // resolve gives the instant of the time c (the start of the day where none was said) on d.
 func (p *phrase) resolve(d someDay, c clock, timed bool, now time.Time, loc *time.Location) (time.Time, bool) {
 	today := wallOf(now, loc)
-	if d.month != 0 {
+	switch {
+	case d.place != nil:
+		return p.resolvePlace(d, c, timed, now, loc)
+	case d.month != 0:
 		return p.resolveCalendar(d, c, now, loc)
+	case d.phrase == nextWorkday:
+		days := 1
+		for !workdays.has(int(today.AddDate(0, 0, days).Weekday())) {
+			days++
+		}
+		return c.on(wall{today.AddDate(0, 0, days)}).instant(loc), true
 	}
 	if d.weekday && timed && d.phrase == "next "+strings.ToLower(today.Weekday().String()) {
 		if t := c.on(today).instant(loc); t.After(now) {
@@ -163,6 +202,6 @@ func (p *phrase) resolveCalendar(d someDay, c clock, now time.Time, loc *time.Lo
 			return t, true
 		}
 	}
-	p.fail(errors.New("that is beyond the year 9999"))
+	p.fail(errBeyond)
 	return time.Time{}, false
 }

@@ -172,7 +172,7 @@ func (p *repeatPhrase) positionClause(start int) bool {
 		}
 		return false
 	}
-	p.repeats = p.repeats || p.position.every
+	p.repeats = p.repeats || p.position.repeats()
 	return p.fill(slotPosition, start)
 }
 

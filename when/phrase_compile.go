@@ -35,9 +35,8 @@ func (p *repeatPhrase) clash(a, b slot, hint string) error {
 
 // checkRepeats refuses what names a single date.
 func (p *repeatPhrase) checkRepeats() error {
-	which := p.position.which
-	switch {
-	case which != "" && p.has(slotPosition):
+	switch which := p.position.which; {
+	case which == "this" || which == "next":
 		return fmt.Errorf(`%s is a single date; for a repeat write "of every month" or the like`, p.quoted(slotPosition))
 	case p.repeats:
 		return nil

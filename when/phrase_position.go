@@ -13,9 +13,8 @@ type position struct {
 	weekday int // of nounWeekday, 0 is Sunday
 	period  period
 	month   time.Month // of periodOneMonth
-	every   bool       // it comes again with each period
 	bare    bool       // "15th", without a noun
-	which   string     // "this" or "next", where that was said of the period
+	which   string     // of the periods: "every", "the", "this", "next" or nothing
 }
 
 // noun is what the places count.
@@ -164,11 +163,8 @@ func (p *phrase) period(at *position) bool {
 	word := p.peek()
 	if isPeriodStart(word) {
 		p.at++
-		switch word {
-		case "this", "next":
-			at.which = word
-		case "every", "each":
-			at.every = true
+		if at.which = word; word == "each" {
+			at.which = "every"
 		}
 	}
 	switch noun := p.peek(); noun {
@@ -185,9 +181,13 @@ func (p *phrase) period(at *position) bool {
 		}
 		at.period = periodOneMonth
 	}
-	at.every = at.every || word == "the" && at.period != periodOneMonth
 	p.at++
 	return true
+}
+
+// repeats says whether the words for the period are such that the days come again with each.
+func (at *position) repeats() bool {
+	return at.which == "every" || at.which == "the" && at.period != periodOneMonth
 }
 
 // check refuses places that no period has.

@@ -113,11 +113,9 @@ func readNow(p *phrase, now time.Time, _ *time.Location) (time.Time, bool) {
 	return now, p.take("now")
 }
 
-// readRelative reads "in 5 minutes" and "in 3 days at 9am".
+// readRelative reads "in 5 minutes", "5 minutes" and "in 3 days at 9am".
 func readRelative(p *phrase, now time.Time, loc *time.Location) (time.Time, bool) {
-	if !p.take("in") {
-		return time.Time{}, false
-	}
+	p.take("in")
 	v, ok := p.amounts()
 	if !ok {
 		return time.Time{}, false
@@ -125,7 +123,7 @@ func readRelative(p *phrase, now time.Time, loc *time.Location) (time.Time, bool
 	t, ok := v.after(now, 1, loc)
 	if !ok {
 		p.at--
-		p.fail(errors.New("that is beyond the year 9999"))
+		p.fail(errBeyond)
 		return time.Time{}, false
 	}
 	if p.done() || v.ms != 0 {

@@ -107,7 +107,8 @@ func TestMistakes(t *testing.T) {
 		{"far off", `{"completely": 1}`, "docs/config.md lists them"},
 		{"section of the wrong type", `{"couch": "http://h"}`, "couch must be an object, not a text"},
 		{"number as text", `{"worker": {"concurrency": "100"}}`, "worker.concurrency must be a whole number, not a text"},
-		{"broken number", `{"worker": {"concurrency": 1.5}}`, "worker.concurrency must be a whole number"},
+		{"broken number", `{"worker": {"concurrency": 1.5}}`, "worker.concurrency must be a whole number, not 1.5"},
+		{"huge number", `{"worker": {"concurrency": 1e30}}`, "worker.concurrency must be a whole number, not 1e+30"},
 		{"none", `{"worker": {"concurrency": 0}}`, "worker.concurrency 0 is not between"},
 		{"text as number", `{"couch": {"database": 3}}`, "couch.database must be a text in quotation marks, not a number"},
 		{"no filter", `{"changes": {"filter": "mine"}}`, `changes.filter "mine" is no filter`},
@@ -290,7 +291,7 @@ func TestPlaces(t *testing.T) { //nolint:paralleltest // Chdir and Setenv
 	if got := database(); got != "user" {
 		t.Errorf("the user's file: %s", got)
 	}
-	for _, foreign := range []string{`{"log": {"level": "verbose"}, "port": 80}`, `{"couch": "potato"}`, `[]`, `not json`} {
+	for _, foreign := range []string{`{"log": {"level": "verbose"}, "port": 80}`, `{"couch": "potato"}`, `{"couch": {"host": "h", "port": 5984}}`, `[]`, `not json`} {
 		put("config.json", foreign)
 		if got := database(); got != "user" {
 			t.Errorf("somebody else's config.json %s: %s", foreign, got)
@@ -303,6 +304,12 @@ func TestPlaces(t *testing.T) { //nolint:paralleltest // Chdir and Setenv
 	put("config.json", `{"couch": {"database": "here"}, "prot": 1}`)
 	if _, err := config.Load(config.Options{Environ: []string{}}); err == nil || !strings.Contains(err.Error(), "prot") {
 		t.Errorf("our config.json with a mistake: %v", err)
+	}
+	for slip, want := range map[string]string{`{"couch": {"urll": "http://h"}}`: "couch.urll", `{"worker": {"concurency": 7}}`: "worker.concurency"} {
+		put("config.json", slip)
+		if _, err := config.Load(config.Options{Environ: []string{}}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("our config.json with nothing but a slip: %v", err)
+		}
 	}
 	for _, broken := range []string{`{"couch": {"database": "here"},}`, `{"worker": {"concurrency": 7}`, `{"jobs": {"folder": "x",}}`} {
 		put("config.json", broken)

@@ -337,8 +337,11 @@ func (k Key) fromJSON(value any) (any, error) {
 	switch k.Kind {
 	case Number:
 		n, ok := value.(float64)
-		if !ok || n != float64(int64(n)) {
+		switch {
+		case !ok:
 			return nil, fmt.Errorf("must be a whole number, not %s", describe(value))
+		case n != float64(int64(n)):
+			return nil, fmt.Errorf("must be a whole number, not %v", n)
 		}
 		return int64(n), nil
 	case List:

@@ -115,8 +115,8 @@ func readBounded(path string) ([]byte, error) {
 }
 
 // looksLikeOurs says whether a config.json in the working folder is meant for us: it has one of our sections with
-// one of our keys in it, `log` aside, which anybody may have. Text that is no JSON is ours if it
-// has what looks like such a section.
+// one of our keys in it, or with a slip of the pen for one; `log` aside, which anybody may have. Text that is no JSON is
+// ours if it has what looks like such a section.
 func looksLikeOurs(content []byte) bool {
 	var sections map[string]json.RawMessage
 	if err := json.Unmarshal(content, &sections); err != nil {
@@ -132,11 +132,22 @@ func looksLikeOurs(content []byte) bool {
 			continue
 		}
 		name, _, _ = strings.Cut(name, ".")
-		if _, ok := below[name]; ok {
-			return true
+		for given := range below {
+			if isSlip(given, name) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// isSlip says whether a key was meant for name: the letters differ in one, or in two of a long name.
+func isSlip(given, name string) bool {
+	allowed := 1
+	if len(name) >= 8 {
+		allowed = 2
+	}
+	return distance(strings.ToLower(given), name) <= allowed
 }
 
 // file takes every key of a JSON file.

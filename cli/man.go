@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
@@ -18,11 +19,21 @@ func newMan() *cobra.Command {
 			if err := os.MkdirAll(args[0], 0o755); err != nil { //nolint:gosec // manual pages are for everybody
 				return fmt.Errorf("making the folder of the manual: %w", err)
 			}
+			forMarkdown(cmd.Root())
 			header := &doc.GenManHeader{Title: "AFTER", Section: "1", Source: "after " + Version(), Manual: "after"}
 			if err := doc.GenManTree(cmd.Root(), header, args[0]); err != nil {
 				return fmt.Errorf("writing the manual: %w", err)
 			}
 			return nil
 		},
+	}
+}
+
+// forMarkdown keeps <name> in the pages, which are made by way of Markdown, where it would be a tag and vanish.
+func forMarkdown(cmd *cobra.Command) {
+	escape := strings.NewReplacer("<", `\<`, ">", `\>`)
+	cmd.Use = escape.Replace(cmd.Use)
+	for _, below := range cmd.Commands() {
+		forMarkdown(below)
 	}
 }

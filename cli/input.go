@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -124,108 +123,55 @@ func instant(at, in string, now time.Time, loc *time.Location) (time.Time, error
 	return time.Time{}, nil
 }
 
-// oneUnit matches one part of a repeat as people type it: "5m", "2 days", "month".
-var oneUnit = regexp.MustCompile(`^\s*(\d*)\s*([A-Za-z]+)\s*(?:,|and\b)?`)
-
-// unitKeys gives the document's key for each unit a repeat may be typed with. Short ones are those of the document: m
-// is minutes, M months.
-func unitKey(word string) string {
-	switch word {
-	case "y", "M", "w", "d", "h", "m", "s", "ms":
-		return map[string]string{"y": "years", "M": "months", "w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds"}[word]
-	}
-	word = strings.ToLower(word)
-	if word == "min" || word == "mins" {
-		return "minutes"
-	}
-	if word == "sec" || word == "secs" {
-		return "seconds"
-	}
-	for _, unit := range []string{"year", "month", "week", "day", "hour", "minute", "second", "millisecond"} {
-		if word == unit || word == unit+"s" {
-			return unit + "s"
-		}
-	}
-	return ""
-}
-
-// repeatOf makes the document's `repeat` of what was typed: JSON, an ISO 8601 duration, or units such as "1d12h", "every 5
-// minutes", "month". limit 0 and until "" are none.
+// repeatOf makes the document's `repeat` of what was typed: a rule in any grammar, or the document's object. limit 0 and until "" are
+// none. A bare unit or amount means every such time: "month", "1d12h".
 func repeatOf(text string, limit int64, until string, now time.Time, loc *time.Location) (json.RawMessage, error) {
+	text = strings.TrimSpace(text)
 	if text == "" {
 		if limit != 0 || until != "" {
 			return nil, errors.New("--times and --until belong to --repeat")
 		}
 		return nil, nil
 	}
-	rule, err := ruleOf(text)
-	if err != nil {
-		return nil, err
+	scope := when.Scope{Now: now, Zone: loc, Calendar: anyCalendar}
+	if _, err := when.ParseRuleText(text, scope); err != nil {
+		if _, again := when.ParseRuleText("every "+text, scope); again != nil {
+			return nil, fmt.Errorf("--repeat: %w", err)
+		}
+		text = "every " + text
 	}
-	if limit != 0 || until != "" {
-		object, ok := rule.(map[string]any)
-		if !ok {
-			return nil, errors.New("with --times or --until, write --repeat in units, such as 1d12h")
+	object := map[string]any{"every": text}
+	switch {
+	case strings.HasPrefix(text, "{"):
+		object = map[string]any{}
+		if err := json.Unmarshal([]byte(text), &object); err != nil {
+			return nil, fmt.Errorf("--repeat: %w", err)
 		}
-		if limit != 0 {
-			object["limit"] = limit
-		}
-		if until != "" {
-			date, err := when.ParseDate(until, now, loc)
-			if err != nil {
-				return nil, fmt.Errorf("--until: %w", err)
-			}
-			object["until"] = when.Format(date.Time)
-		}
+	case limit == 0 && until == "":
+		return json.Marshal(text)
 	}
-	raw, err := json.Marshal(rule)
+	if limit != 0 {
+		object["limit"] = limit
+	}
+	if until != "" {
+		date, err := when.ParseDate(until, now, loc)
+		if err != nil {
+			return nil, fmt.Errorf("--until: %w", err)
+		}
+		object["until"] = when.Format(date.Time)
+	}
+	raw, err := json.Marshal(object)
 	if err != nil {
 		return nil, fmt.Errorf("--repeat: %w", err)
 	}
-	if _, err := when.ParseRule(raw, now, loc); err != nil {
+	if _, err := when.ParseRule(raw, scope); err != nil {
 		return nil, fmt.Errorf("--repeat: %w", err)
 	}
 	return raw, nil
 }
 
-func ruleOf(text string) (any, error) {
-	if strings.HasPrefix(text, "{") {
-		object := map[string]any{}
-		if err := json.Unmarshal([]byte(text), &object); err != nil {
-			return nil, errors.New("--repeat begins like JSON and is none")
-		}
-		return object, nil
-	}
-	if strings.HasPrefix(text, "P") {
-		return text, nil
-	}
-	object := map[string]any{}
-	rest := strings.TrimPrefix(strings.TrimSpace(text), "every ")
-	for rest != "" {
-		match := oneUnit.FindStringSubmatch(rest)
-		if match == nil || unitKey(match[2]) == "" {
-			// Perhaps a form that only the worker's rules know.
-			return text, nil
-		}
-		n := int64(1)
-		if match[1] != "" {
-			var err error
-			if n, err = strconv.ParseInt(match[1], 10, 64); err != nil {
-				return nil, fmt.Errorf("--repeat: %q is too large", match[1])
-			}
-		}
-		key := unitKey(match[2])
-		if _, twice := object[key]; twice {
-			return nil, fmt.Errorf("--repeat names %s twice", key)
-		}
-		object[key] = n
-		rest = strings.TrimSpace(rest[len(match[0]):])
-	}
-	if len(object) == 0 {
-		return nil, errors.New("--repeat is empty")
-	}
-	return object, nil
-}
+// anyCalendar stands for the calendars of a database that is not asked: the worker says if one is missing.
+func anyCalendar(string) (*when.Calendar, error) { return &when.Calendar{}, nil }
 
 // retryOf reads --retry: a number of retries, or the document's object.
 func retryOf(text string) (json.RawMessage, error) {

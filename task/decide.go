@@ -20,6 +20,8 @@ type View struct {
 	Known       func(job string) bool // whether a job of that name exists; nil knows all
 	Recovering  bool                  // the document was met at a start or takeover: before it, no live member held it
 	MissedAfter time.Duration         // in recovery, what was due earlier than this before Now was missed
+	// Calendar gives a calendar document by its id; nil knows none.
+	Calendar func(id string) (*when.Calendar, error)
 	// Alive says whether the member of that name lives; nil knows of none. A run that was moved to another worker meanwhile is left to a
 	// living member, which hands it over when it ends.
 	Alive func(member string) bool
@@ -147,7 +149,7 @@ func (t *Task) fail(kind, message string, v View) Decision {
 
 // planAnew plans the task from its date, as a person asked. why goes into the history, where there is more to say.
 func (t *Task) planAnew(v View, why string) Decision {
-	s, err := t.schedule(v.Now)
+	s, err := t.schedule(v)
 	if err != nil {
 		return t.refuse(err, v)
 	}
@@ -187,7 +189,7 @@ func (t *Task) await(s schedule, v View, why string) Decision {
 
 // decideScheduled goes on with a plan as it stands, or plans anew where a person edited.
 func (t *Task) decideScheduled(v View) Decision {
-	s, err := t.schedule(v.Now)
+	s, err := t.schedule(v)
 	if err != nil {
 		return t.refuse(err, v)
 	}
@@ -239,12 +241,12 @@ func (t *Task) recover(s schedule, v View) Decision {
 		next.setPlan(&plan)
 		return Decision{Action: Start, Next: next, Note: "missed, catches up one by one"}
 	}
-	index, date, ok := s.rule.Latest(t.Plan.From, v.Now)
-	if !ok || index <= t.Plan.Index {
+	date, ok := s.rule.Latest(t.Plan.From, v.Now)
+	if !ok || !date.After(t.Plan.Nominal) {
 		return Decision{Action: Start, Next: t, Note: "missed, runs now"}
 	}
 	next := t.change(v)
-	next.moveTo(index, date, s)
+	next.moveTo(date, s)
 	return Decision{Action: Start, Next: next, Note: "missed, runs now for the latest date"}
 }
 
@@ -252,9 +254,9 @@ func (t *Task) recover(s schedule, v View) Decision {
 func (t *Task) skipMissed(s schedule, v View) Decision {
 	missed := t.Plan.Due
 	if s.rule != nil {
-		if index, date, ok := s.rule.After(t.Plan.From, v.Now); ok {
+		if date, ok := s.rule.After(t.Plan.From, v.Now); ok {
 			next := t.change(v)
-			next.moveTo(index, date, s)
+			next.moveTo(date, s)
 			next.setStatus(Scheduled)
 			next.note(v, Scheduled, "skipped what was missed since "+when.Format(missed), "")
 			return Decision{Action: Schedule, Next: next, Note: "missed, skipped"}
@@ -271,7 +273,7 @@ func (t *Task) decideInterrupted(v View) Decision {
 	if t.Claim.Worker != t.Worker && v.Alive != nil && v.Alive(t.Claim.Member) {
 		return Decision{Note: "it still runs at the worker " + t.Claim.Worker + ", which hands it over when that ends"}
 	}
-	s, err := t.schedule(v.Now)
+	s, err := t.schedule(v)
 	switch {
 	case err != nil:
 		return t.refuse(err, v)
@@ -292,14 +294,14 @@ func (t *Task) decideInterrupted(v View) Decision {
 }
 
 // moveTo plans another occurrence of the same rule, which is a firing of its own.
-func (t *Task) moveTo(index int64, date time.Time, s schedule) {
+func (t *Task) moveTo(date time.Time, s schedule) {
 	asked := askedBy(t.Rev)
 	if at := strings.LastIndexByte(t.Plan.Key, '/'); at >= 0 {
 		asked = t.Plan.Key[at+1:]
 	}
 	t.setDate(date)
 	t.setPlan(&Plan{
-		From: t.Plan.From, Index: index, Nominal: date, Due: date,
+		From: t.Plan.From, Index: s.index(t.Plan, date), Nominal: date, Due: date,
 		Key: firingKey(t.ID, date, asked), Rule: s.fingerprint(t),
 	})
 	t.Retries = 0

@@ -79,7 +79,7 @@ func TestDecide(t *testing.T) {
 		{"unreadable date of a planned one", `"status":"scheduled","date":"soon",` + plan(noon, noon, ""), `end error invalid: date: cannot read the date "soon"`},
 		{"unreadable repeat", `"repeat":{"days":0}`, `end error invalid: repeat: days: is zero`},
 		{"unreadable repeat of a planned one", `"status":"scheduled","date":"` + noon + `","repeat":{"day":"x"},` + plan(noon, noon, ""), `end error invalid: repeat: day: must be a whole number`},
-		{"cron", `"repeat":"*/5 * * * *"`, `end error invalid: repeat: cron lines are not supported yet`},
+		{"cron", `"repeat":"*/5 * * * *"`, `schedule scheduled 2026-11-18T09:35:00Z`},
 		{"repeat that never comes", `"date":"` + noon + `","repeat":{"days":1,"until":"2026-11-17"}`, `end error invalid: repeat: it never comes: its first date ` + noon + ` lies after until`},
 		{"unknown zone", `"timezone":"Berlin"`, `end error invalid: timezone: "Berlin" is no time zone`},
 	} {

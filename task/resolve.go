@@ -55,7 +55,7 @@ func (t *Task) carries(ran *Task, o Outcome) bool {
 
 // askedAgain says whether the person asked for another run rather than changing something beside it.
 func askedAgain(ran, theirs *Task, v View) bool {
-	s, err := theirs.schedule(v.Now)
+	s, err := theirs.schedule(v)
 	if err != nil || theirs.invalid != nil || ran.Plan == nil {
 		return true
 	}

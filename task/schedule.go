@@ -15,7 +15,7 @@ type schedule struct {
 }
 
 // schedule reads the task's timezone and repeat; the error names the field.
-func (t *Task) schedule(now time.Time) (schedule, error) {
+func (t *Task) schedule(v View) (schedule, error) {
 	loc, err := when.LoadLocation(t.Timezone)
 	if err != nil {
 		return schedule{}, fmt.Errorf("timezone: %w", err)
@@ -24,7 +24,7 @@ func (t *Task) schedule(now time.Time) (schedule, error) {
 	if t.Repeat == nil {
 		return s, nil
 	}
-	if s.rule, err = when.ParseRule(t.Repeat, now, loc); err != nil {
+	if s.rule, err = when.ParseRule(t.Repeat, when.Scope{Now: v.Now, Zone: loc, Seed: t.ID, Calendar: v.Calendar}); err != nil {
 		return schedule{}, fmt.Errorf("repeat: %w", err)
 	}
 	return s, nil
@@ -44,10 +44,8 @@ func (s schedule) text() string {
 	switch {
 	case s.rule == nil:
 		return ""
-	case s.loc == time.UTC:
-		return s.rule.String()
 	}
-	return s.rule.String() + " " + s.loc.String()
+	return s.rule.Identity()
 }
 
 // undated marks the fingerprint of a plan that was made without a date: giving one is then an edit.
@@ -92,17 +90,25 @@ func (s schedule) over(t *Task) bool {
 
 // next gives the occurrence that follows a firing: the first after its date and now, so that a run longer than its interval skips
 // what it covered; while missed dates are caught up, simply the next.
-func (s schedule) next(p *Plan, now time.Time) (index int64, date time.Time, catchUp bool, ok bool) {
+func (s schedule) next(p *Plan, now time.Time) (date time.Time, catchUp, ok bool) {
 	if !p.CatchUp.IsZero() {
-		index, date, ok = s.rule.After(p.From, p.Nominal)
+		date, ok = s.rule.After(p.From, p.Nominal)
 		if ok && !date.After(p.CatchUp) {
-			return index, date, true, true
+			return date, true, true
 		}
 	}
 	after := p.Nominal
 	if now.After(after) {
 		after = now
 	}
-	index, date, ok = s.rule.After(p.From, after)
-	return index, date, false, ok
+	date, ok = s.rule.After(p.From, after)
+	return date, false, ok
+}
+
+// mostCounted bounds how many occurrences are counted one by one.
+const mostCounted = 1_000_000
+
+// index gives the number of an occurrence, counted from the plan's first date.
+func (s schedule) index(p *Plan, date time.Time) int64 {
+	return p.Index + s.rule.Count(p.From, p.Nominal, date, mostCounted)
 }

@@ -187,18 +187,18 @@ func (t *Task) advance(o Outcome, v View) Decision {
 	}
 	t.Repetitions++
 	t.dirty.add(fieldRepetitions)
-	s, err := t.schedule(v.Now)
+	s, err := t.schedule(v)
 	if err != nil { // it was planned by a rule that is no longer legible: a person's edit decides what comes next
 		t.note(v, status, "", failure)
 		return t.refuse(err, v)
 	}
-	index, date, catchUp, ok := s.next(t.Plan, v.Now)
+	date, catchUp, ok := s.next(t.Plan, v.Now)
 	if limit := s.rule.Limit(); !ok || (limit > 0 && t.Repetitions >= limit) {
 		t.note(v, status, "the last of its repeat", failure)
 		return t.end(status, "the last of its repeat")
 	}
 	until := t.Plan.CatchUp
-	t.moveTo(index, date, s)
+	t.moveTo(date, s)
 	if catchUp {
 		t.Plan.CatchUp = until
 	}

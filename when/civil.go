@@ -107,12 +107,8 @@ func instantsOf(reading int64, loc *time.Location) shown {
 	if loc == time.UTC {
 		return shown{first: reading, second: reading}
 	}
-	t := time.UnixMilli(reading).In(loc)
-	_, offset := t.Zone()
-	start, end := t.ZoneBounds()
-	if (start.IsZero() || reading-start.UnixMilli() > nearChange) && (end.IsZero() || end.UnixMilli()-reading > nearChange) {
-		at := reading - int64(offset)*1000
-		return shown{first: at, second: at}
+	if s := stretchAt(reading, loc); reading-s.start > nearChange && s.end-reading > nearChange {
+		return shown{first: reading - s.offset, second: reading - s.offset}
 	}
 	return instantsNearChange(reading, loc)
 }
@@ -121,31 +117,22 @@ func instantsOf(reading int64, loc *time.Location) shown {
 func instantsNearChange(reading int64, loc *time.Location) shown {
 	found := shown{}
 	none := true
-	at := time.UnixMilli(reading - nearChange).In(loc)
-	for {
-		_, offset := at.Zone()
-		start, end := at.ZoneBounds()
-		instant := reading - int64(offset)*1000
-		if (start.IsZero() || instant >= start.UnixMilli()) && (end.IsZero() || instant < end.UnixMilli()) {
+	for at := reading - nearChange; at <= reading+nearChange; {
+		s := stretchAt(at, loc)
+		if instant := reading - s.offset; instant >= s.start && instant < s.end {
 			if none {
-				found.first, none = instant, false
+				found, none = shown{first: instant}, false
 			}
 			found.second = instant
 		}
-		if end.IsZero() || end.UnixMilli() > reading+nearChange {
+		if s.end == forever {
 			break
 		}
-		_, next := end.Zone()
-		change := end.UnixMilli()
-		if none && change+int64(offset)*1000 <= reading && reading < change+int64(next)*1000 {
-			found = shown{first: change, second: change, gap: true}
+		next := stretchAt(s.end, loc)
+		if none && s.end+s.offset <= reading && reading < s.end+next.offset {
+			found = shown{first: s.end, second: s.end, gap: true}
 		}
-		at = end
-	}
-	if none && !found.gap { // the reading lies outside what the zone can show; there is none such in the zone database
-		_, offset := time.UnixMilli(reading).In(loc).Zone()
-		found.first = reading - int64(offset)*1000
-		found.second = found.first
+		at = s.end
 	}
 	return found
 }

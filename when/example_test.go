@@ -30,7 +30,7 @@ func ExampleParseDate() {
 }
 
 func ExampleRule_After() {
-	rule, err := when.ParseRule([]byte(`{"months": 1}`), time.Time{}, time.UTC)
+	rule, err := when.ParseRuleText(`{"months": 1}`, when.Scope{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -38,7 +38,7 @@ func ExampleRule_After() {
 	from := time.Date(2026, 1, 31, 9, 0, 0, 0, time.UTC)
 	for date := from; date.Before(from.AddDate(0, 4, 0)); {
 		fmt.Println(when.Format(date))
-		_, date, _ = rule.After(from, date)
+		date, _ = rule.After(from, date)
 	}
 	// Output:
 	// 2026-01-31T09:00:00Z

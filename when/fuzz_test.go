@@ -48,21 +48,21 @@ func FuzzParseRule(f *testing.F) {
 	berlin := zone(f, "Europe/Berlin")
 	f.Fuzz(func(t *testing.T, raw []byte, fromMS, nowMS int64) {
 		from, now := time.UnixMilli(fromMS%253402300799999), time.UnixMilli(nowMS%253402300799999)
-		r, err := when.ParseRule(raw, now, berlin)
+		r, err := when.ParseRule(raw, when.Scope{Now: now, Zone: berlin})
 		if err != nil {
 			if len(err.Error()) > 1000 {
 				t.Fatalf("the error is nothing to show: %q", err)
 			}
 			return
 		}
-		index, date, ok := r.After(from, now)
+		date, ok := r.After(from, now)
 		if ok && !date.After(now) {
 			t.Fatalf("After(%s) = %s", now, date)
 		}
-		if again, same := r.At(from, index); ok && (!same || !again.Equal(date)) {
-			t.Fatalf("At(%d) = %s, After gave %s", index, again, date)
+		if again, same := r.Latest(from, date); ok && (!same || !again.Equal(date)) {
+			t.Fatalf("Latest(%s) = %s", date, again)
 		}
-		if _, date, ok := r.Latest(from, now); ok && date.After(now) {
+		if date, ok := r.Latest(from, now); ok && date.After(now) {
 			t.Fatalf("Latest(%s) = %s", now, date)
 		}
 	})

@@ -2,271 +2,344 @@ package when
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
+	"hash/fnv"
+	"iter"
 	"strings"
 	"time"
 )
 
-// Rule is a parsed repeat. Its occurrences are counted from a first date: the one of index 0. It is immutable and safe for
-// concurrent use.
+// Rule is a parsed repeat. Occurrences are asked for from a first date, the date of the task: intervals count from it, and no rule has
+// an occurrence before it. A Rule is immutable and safe for concurrent use.
 type Rule struct {
-	every interval
-	limit int64
-	until time.Time
-	loc   *time.Location
+	members []member // what it is made of: one, or several whose occurrences are taken together
+	loc     *time.Location
+	zoned   bool // the zone is named by the rule itself
+	limit   int64
+	from    int64 // no occurrence before; where it is set, intervals count from it
+	until   int64 // no occurrence after
+	bounded bool  // from is set
+	jitter  time.Duration
+	except  *exclusions // nil excludes nothing
+	adjust  adjustment
 }
+
+// member is one of the recurrences that a rule takes together.
+type member struct {
+	series series
+	extra  []int64 // further occurrences, sorted
+	except []int64 // occurrences that are left out, sorted
+	start  int64   // where the series begins by itself: its anchor; only where begun
+	until  int64   // its own last instant
+	begun  bool
+}
+
+// longestRule bounds the text of a rule, in bytes: room for lists of dates.
+const longestRule = 64 << 10
 
 // ParseRule reads a repeat from JSON:
-//   - an object with one or more of years, months, weeks, days, hours, minutes, seconds, milliseconds (also singular, or y M w d h m
-//     s ms), each a whole number above zero, and optionally limit (how many times it fires in all) and until (a date as
-//     ParseDate takes it, without words, inclusive; a day alone includes that day);
-//   - an ISO 8601 duration such as "P1M2DT1H10M5S";
-//   - a number of milliseconds.
+//   - a text as [ParseRuleText] takes it, but an object;
+//   - a number of milliseconds;
+//   - an object with one of: the units years, months, weeks, days, hours, minutes, seconds, milliseconds (also singular, or y M w d h m s
+//     ms), each a whole number above zero; cron; rrule; every (a text in any grammar, or a number of milliseconds); any (an array of
+//     repeats, taken together). Beside it: timezone, from and until (dates without words, inclusive; a day alone is that whole
+//     day), limit (how many times it fires in all), jitter (a duration), except (a date, a day, a range {"from", "until"}, the id
+//     of a calendar document, {"calendar": id}, or an array of these), adjust ("next", "previous" or "skip": what becomes of an
+//     occurrence on Saturday, Sunday or a day in except).
 //
-// Dates are computed in loc (nil is UTC). Errors name the key.
-func ParseRule(raw []byte, now time.Time, loc *time.Location) (*Rule, error) {
-	loc = orUTC(loc)
+// Errors name the key, say what is wrong and what to write.
+func ParseRule(raw []byte, scope Scope) (*Rule, error) {
 	raw = bytes.TrimSpace(raw)
-	var rule *Rule
-	var err error
+	if len(raw) > longestRule {
+		return nil, fmt.Errorf("it is longer than %d bytes", longestRule)
+	}
 	switch kindOf(raw) {
 	case kindObject:
-		rule, err = parseObject(raw, now, loc)
+		return parseObject(raw, scope)
 	case kindString:
-		rule, err = parseText(raw)
+		text, err := unquote(raw)
+		if err != nil {
+			return nil, err
+		}
+		return parseText(text, scope)
 	case kindNumber:
-		rule, err = parseNumber(raw)
-	default:
-		err = fmt.Errorf("%s must be an object such as {\"days\": 1}, an ISO 8601 duration or a number of milliseconds", shorten(string(raw)))
+		p, err := parseMillisecondsIn(raw, scope)
+		if err != nil {
+			return nil, err
+		}
+		return newRule(p, scope)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if rule.every.zero() {
-		return nil, errors.New("it never advances: give at least one of years, months, weeks, days, hours, minutes, seconds, milliseconds")
-	}
-	rule.loc = loc
-	return rule, nil
+	return nil, fmt.Errorf("%s must be a cron line, a phrase, an ISO 8601 duration, an object such as {\"days\": 1} or a number of milliseconds",
+		shorten(string(raw)))
 }
 
-func parseText(raw []byte) (*Rule, error) {
-	text, err := unquote(raw)
+// ParseRuleText reads a repeat as a person types it: a cron line ("0 9 * * MON-FRI"), an ISO 8601 duration ("P1D") or repeating interval
+// ("R5/2026-12-01T00:00:00Z/P1M"), an iCalendar rule ("FREQ=WEEKLY;BYDAY=FR"), a phrase ("every weekday at 9:00"), a number of
+// milliseconds, or an object as [ParseRule] takes it.
+func ParseRuleText(text string, scope Scope) (*Rule, error) {
+	trimmed := strings.TrimSpace(text)
+	switch {
+	case len(trimmed) > longestRule:
+		return nil, fmt.Errorf("it is longer than %d bytes", longestRule)
+	case strings.HasPrefix(trimmed, "{"):
+		return ParseRule([]byte(trimmed), scope)
+	case isDigits(trimmed):
+		return ParseRule([]byte(trimmed), scope)
+	}
+	return parseText(trimmed, scope)
+}
+
+func parseText(text string, scope Scope) (*Rule, error) {
+	p, err := parseGrammar(strings.TrimSpace(text), scope)
 	if err != nil {
 		return nil, err
 	}
-	text = strings.TrimSpace(text)
+	return newRule(p, scope)
+}
+
+// parseGrammar tells the grammars of a text apart.
+func parseGrammar(text string, scope Scope) (parsed, error) {
+	upper := strings.ToUpper(text[:min(len(text), 8)])
 	switch {
-	case text != "" && (text[0] == 'P' || text[0] == 'p') && len(text) <= longestDate:
+	case text == "":
+		return parsed{}, errors.New("it is empty; write a rule such as \"every 5 minutes\", \"0 9 * * *\" or \"P1D\"")
+	case strings.HasPrefix(upper, "P") && looksLikeISO(text):
 		every, err := parseISO(text)
 		if err != nil {
-			return nil, fmt.Errorf("cannot read the duration %s: %w", quote(text), err)
+			return parsed{}, fmt.Errorf("cannot read the duration %s: %w", quote(text), err)
 		}
-		return &Rule{every: every}, nil
-	case strings.HasPrefix(text, "-P"):
-		return nil, fmt.Errorf("cannot read the duration %s: it is negative", quote(text))
-	case text != "" && looksLikeCron(text):
-		return parseCron(text)
+		return intervalOf(every, scope)
+	case strings.HasPrefix(upper, "-P"):
+		return parsed{}, fmt.Errorf("cannot read the duration %s: it is negative", quote(text))
+	case strings.HasPrefix(upper, "R") && strings.Contains(text, "/") && !strings.Contains(text, "="):
+		return parseRepeating(text, scope)
+	case strings.HasPrefix(upper, "FREQ="), strings.HasPrefix(upper, "RRULE"), strings.HasPrefix(upper, "DTSTART"),
+		strings.HasPrefix(upper, "EXDATE"), strings.HasPrefix(upper, "RDATE"), strings.Contains(strings.ToUpper(text), "FREQ="):
+		return parseRRule(text, scope)
+	case looksLikeCron(text):
+		return parseCron(text, scope)
 	}
-	return nil, fmt.Errorf("cannot read %s: use an object such as {\"days\": 1}, an ISO 8601 duration such as \"P1D\" or a number of milliseconds (cron lines are not supported yet)", quote(text))
+	return parsePhrase(text, scope)
 }
 
-func parseNumber(raw []byte) (*Rule, error) {
-	ms, err := wholeNumber(raw)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read %s milliseconds: %w", shorten(string(raw)), err)
-	}
-	if ms > longest {
-		return nil, fmt.Errorf("cannot read %d milliseconds: %w", ms, errTooLong)
-	}
-	return &Rule{every: interval{ms: ms}}, nil
+// looksLikeISO says whether text is meant as an ISO 8601 duration and not as a word that begins with P.
+func looksLikeISO(text string) bool {
+	return len(text) == 1 || len(text) <= longestDate && strings.ContainsAny(text[1:2], "0123456789Tt-.,")
 }
 
-func parseObject(raw []byte, now time.Time, loc *time.Location) (*Rule, error) {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if _, err := dec.Token(); err != nil {
-		return nil, notJSON(err)
+// intervalOf is the recurrence of an interval that is counted from the first date.
+func intervalOf(every interval, scope Scope) (parsed, error) {
+	if every.zero() {
+		return parsed{}, errNeverAdvances
 	}
-	rule := &Rule{}
-	seen := map[string]bool{}
-	for dec.More() {
-		token, err := dec.Token()
-		if err != nil {
-			return nil, notJSON(err)
-		}
-		key, _ := token.(string)
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return nil, notJSON(err)
-		}
-		if err := rule.set(key, value, seen, now, loc); err != nil {
-			return nil, fmt.Errorf("%s: %w", shorten(key), err)
-		}
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, notJSON(err)
-	}
-	return rule, nil
+	return parsed{series: &intervalSeries{every: every, loc: scope.zone()}}, nil
 }
 
-func notJSON(err error) error { return fmt.Errorf("it is no JSON: %w", err) }
+var errNeverAdvances = errors.New("it never advances: give at least one of years, months, weeks, days, hours, minutes, seconds, milliseconds")
 
-func (r *Rule) set(key string, value json.RawMessage, seen map[string]bool, now time.Time, loc *time.Location) error {
-	u, long, isUnit := keyUnit(key)
-	if !isUnit {
-		long = key
+// newRule makes a rule of one recurrence.
+func newRule(p parsed, scope Scope) (*Rule, error) {
+	r := &Rule{loc: scope.zone(), from: firstReading, until: lastReading}
+	if err := r.add(p); err != nil {
+		return nil, err
 	}
-	if seen[long] {
-		return fmt.Errorf("%s is given twice", shorten(long))
+	return r.checked()
+}
+
+// mostCounted bounds a count of occurrences that has to be walked through.
+const mostCounted = 100_000
+
+// add makes a recurrence the rule's only one. What it says of its own beginning and end becomes the rule's.
+func (r *Rule) add(p parsed) error {
+	r.members = []member{{series: p.series, extra: p.extra, except: p.except, start: firstReading, until: lastReading}}
+	if !p.start.IsZero() {
+		r.from, r.bounded = p.start.UnixMilli(), true
 	}
-	seen[long] = true
+	if !p.until.IsZero() {
+		r.until = min(r.until, p.until.UnixMilli())
+	}
 	switch {
-	case key == "until":
-		return r.setUntil(value, now, loc)
-	case key != "limit" && !isUnit:
-		return errors.New("unknown key; known are years, months, weeks, days, hours, minutes, seconds, milliseconds, limit, until")
-	case key == "limit" && kindOf(value) == kindNothing:
-		return nil
-	}
-	n, err := wholeNumber(value)
-	if err != nil {
-		return err
-	}
-	if key == "limit" {
-		r.limit = n
-		return nil
-	}
-	if float64(n)*u.mean() > float64(longest) {
-		return errTooLong
-	}
-	var ok bool
-	if r.every, ok = r.every.plus(interval{n * u.months, n * u.days, n * u.ms}); !ok {
-		return errTooLong
+	case p.count == 0:
+	case !r.bounded:
+		if r.limit == 0 || p.count < r.limit {
+			r.limit = p.count
+		}
+	case p.count > mostCounted:
+		return fmt.Errorf("a count of %d is too large: at most %d, or use until", p.count, mostCounted)
+	default:
+		last := r.from - 1
+		for range p.count {
+			next, ok := p.series.after(r.from, last)
+			if !ok {
+				break
+			}
+			last = next
+		}
+		r.until = min(r.until, last)
 	}
 	return nil
 }
 
-func (r *Rule) setUntil(value json.RawMessage, now time.Time, loc *time.Location) error {
-	if kindOf(value) == kindNothing {
-		return nil
+// checked refuses a rule that never comes, whatever the first date.
+func (r *Rule) checked() (*Rule, error) {
+	if r.until < r.from {
+		return nil, fmt.Errorf("it never comes: until (%s) lies before from (%s)", Format(time.UnixMilli(r.until)), Format(time.UnixMilli(r.from)))
 	}
-	d, err := ParseDateJSON(value, now, loc)
-	if err != nil {
-		return err
+	if r.until < lastReading || r.except != nil || r.adjust != noAdjustment {
+		return r, nil // whether there is an occurrence depends on the first date
 	}
-	if d.Words {
-		return errors.New("words would move with every reading; write a date such as \"2026-12-01 09:00\"")
-	}
-	r.until = d.Time
-	if text, err := unquote(value); err == nil && len(strings.TrimSpace(text)) == len("2026-12-01") {
-		w := wallOf(d.Time, loc)
-		r.until = cut(wallDate(w.Year(), w.Month(), w.Day()+1, 0, 0, 0, 0).instant(loc).Add(-time.Millisecond))
-	}
-	return nil
-}
-
-// wholeNumber reads a JSON number that is whole and above zero.
-func wholeNumber(raw []byte) (int64, error) {
-	if kindOf(raw) != kindNumber {
-		return 0, fmt.Errorf("must be a whole number, not %s", shorten(string(raw)))
-	}
-	n, err := strconv.ParseInt(string(raw), 10, 64)
-	if err != nil {
-		f, ferr := strconv.ParseFloat(string(raw), 64)
-		switch {
-		case ferr != nil || math.Abs(f) > 1<<53:
-			return 0, fmt.Errorf("%s is too large", shorten(string(raw)))
-		case f != math.Trunc(f):
-			return 0, fmt.Errorf("must be a whole number, not %s", shorten(string(raw)))
+	for i := range r.members {
+		m := &r.members[i]
+		if m.series.anchored() || len(m.extra) > 0 {
+			return r, nil // intervals always come
 		}
-		n = int64(f)
+		if _, ok := m.series.after(firstReading, firstReading); ok {
+			return r, nil
+		}
 	}
-	switch {
-	case n < 0:
-		return 0, fmt.Errorf("must be above zero, not %d", n)
-	case n == 0:
-		return 0, errors.New("is zero, so it never advances; it must be above zero")
-	}
-	return n, nil
+	return nil, fmt.Errorf("it never comes: %s has no occurrence up to the year 9999", quote(r.String()))
 }
 
 // Limit is how many times the rule fires in all; 0 is no limit. The Rule itself does not count.
 func (r *Rule) Limit() int64 { return r.limit }
 
-// Until is the last instant at which the rule may fire; zero where there is none.
-func (r *Rule) Until() time.Time { return r.until }
-
-// String gives the interval as an ISO 8601 duration, the same for all ways to write the same one. It says nothing of limit, until
-// and zone.
-func (r *Rule) String() string { return r.every.String() }
-
-// First gives the occurrence of index 0 for a task with this date: intervals start at the date itself. ok is false
-// where that is past Until.
-func (r *Rule) First(date time.Time) (first time.Time, ok bool) {
-	return r.At(date, 0)
+// Until is the last instant at which the rule may fire; zero where none is set.
+func (r *Rule) Until() time.Time {
+	if r.until == lastReading {
+		return time.Time{}
+	}
+	return time.UnixMilli(r.until).UTC()
 }
 
-// At gives the occurrence of an index counted from the first date: index 0 is from itself, cut to the millisecond. Each is computed
-// from the first, so that nothing drifts: the 31st becomes the 30th in a month without one and is the 31st again after it. Dates
-// grow strictly with the index, except that a rule of days gives one instant twice where its zone skips a whole day. ok is
-// false past Until, beyond the year 9999 and below index 0.
-func (r *Rule) At(from time.Time, index int64) (date time.Time, ok bool) {
-	date, ok = r.at(from, index)
-	if ok && !r.until.IsZero() && date.After(r.until) {
+// Zone is the zone that the rule is read in.
+func (r *Rule) Zone() *time.Location { return r.loc }
+
+// Anchored says whether the occurrences depend on the first date beyond beginning with it, as those of intervals do; those of a
+// cron line do not.
+func (r *Rule) Anchored() bool {
+	for i := range r.members {
+		if r.members[i].series.anchored() && !r.members[i].begun && !r.bounded {
+			return true
+		}
+	}
+	return false
+}
+
+// Calendars gives the ids of the calendar documents that the rule was read with.
+func (r *Rule) Calendars() []string {
+	if r.except == nil {
+		return nil
+	}
+	return r.except.calendars
+}
+
+// Jitter gives how long after its nominal date the firing with this key starts: the same for the same key, spread evenly from zero up
+// to the rule's jitter, in milliseconds.
+func (r *Rule) Jitter(key string) time.Duration {
+	if r.jitter <= 0 {
+		return 0
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(key)) // a hash never fails
+	mixed := h.Sum64()
+	mixed ^= mixed >> 33
+	mixed *= 0xff51afd7ed558ccd
+	mixed ^= mixed >> 33
+	steps := uint64(r.jitter/time.Millisecond) + 1
+	return time.Duration(mixed%steps) * time.Millisecond //nolint:gosec // below the jitter
+}
+
+// First gives the first occurrence at or after the first date. ok is false where none comes.
+func (r *Rule) First(from time.Time) (date time.Time, ok bool) {
+	from = cut(from)
+	return r.After(from, from.Add(-time.Millisecond))
+}
+
+// After gives the first occurrence after t, for a task with the first date from. The cost does not grow with the time between them.
+// ok is false where none comes any more.
+func (r *Rule) After(from, t time.Time) (date time.Time, ok bool) {
+	at, ok := r.after(from.UnixMilli(), t.UnixMilli())
+	if !ok {
 		return time.Time{}, false
 	}
-	return date, ok
+	return time.UnixMilli(at).UTC(), true
 }
 
-func (r *Rule) at(from time.Time, index int64) (date time.Time, ok bool) {
+// Latest gives the last occurrence at or before t. ok is false where there is none since from.
+func (r *Rule) Latest(from, t time.Time) (date time.Time, ok bool) {
+	at, ok := r.latest(from.UnixMilli(), t.UnixMilli())
+	if !ok {
+		return time.Time{}, false
+	}
+	return time.UnixMilli(at).UTC(), true
+}
+
+// Count gives how many occurrences lie after a and up to b, but counts no further than most.
+func (r *Rule) Count(from, a, b time.Time, most int64) int64 {
+	n, at := int64(0), a.UnixMilli()
+	if counts, ok := r.plain(); ok {
+		if n, ok := counts.count(r.anchor(from.UnixMilli(), &r.members[0]), max(at, from.UnixMilli()-1), min(b.UnixMilli(), r.until)); ok {
+			return min(n, most)
+		}
+	}
+	for n < most {
+		next, ok := r.after(from.UnixMilli(), at)
+		if !ok || next > b.UnixMilli() {
+			break
+		}
+		at = next
+		n++
+	}
+	return n
+}
+
+// counting is a series that counts without a walk.
+type counting interface {
+	// count gives how many occurrences lie after a and up to b.
+	count(anchor, a, b int64) (int64, bool)
+}
+
+// plain gives the rule's only series where nothing takes from it or adds to it.
+func (r *Rule) plain() (counting, bool) {
+	if len(r.members) != 1 || r.except != nil || r.adjust != noAdjustment || r.bounded {
+		return nil, false
+	}
+	m := &r.members[0]
+	counts, ok := m.series.(counting)
+	return counts, ok && !m.begun && len(m.extra) == 0 && len(m.except) == 0
+}
+
+// Between gives the occurrences after a and up to b, in order.
+func (r *Rule) Between(from, a, b time.Time) iter.Seq[time.Time] {
+	return func(yield func(time.Time) bool) {
+		for at := a; ; {
+			next, ok := r.After(from, at)
+			if !ok || next.After(b) || !yield(next) {
+				return
+			}
+			at = next
+		}
+	}
+}
+
+// At gives the occurrence of an index, counted from the first, 0. That of an interval costs the same for any index, that of other rules a
+// walk from the first.
+func (r *Rule) At(from time.Time, index int64) (date time.Time, ok bool) {
 	if index < 0 {
 		return time.Time{}, false
 	}
-	return r.every.after(cut(from.UTC()), index, r.loc)
-}
-
-// After gives the first occurrence strictly after t. It costs the same however much time lies between from and t. ok is false
-// where none comes any more.
-func (r *Rule) After(from, t time.Time) (index int64, date time.Time, ok bool) {
-	index = r.search(from, t)
-	date, ok = r.At(from, index)
-	return index, date, ok
-}
-
-// Latest gives the last occurrence at or before t. ok is false where there is none: t lies before from.
-func (r *Rule) Latest(from, t time.Time) (index int64, date time.Time, ok bool) {
-	if !r.until.IsZero() && t.After(r.until) {
-		t = r.until
-	}
-	index = r.search(from, t) - 1
-	date, ok = r.At(from, index)
-	return index, date, ok
-}
-
-// search gives the smallest index whose date lies after t or beyond the calendar's end: a guess from the interval's mean length, then
-// a few steps around it.
-func (r *Rule) search(from, t time.Time) int64 {
-	later := func(index int64) bool {
-		date, ok := r.at(from, index)
-		return index >= 0 && (!ok || date.After(t))
-	}
-	guess := int64(max(0, float64(t.UnixMilli()-from.UnixMilli())/r.every.mean()))
-	low, high := guess-1, guess+1 // low is not later, high is
-	for step := int64(1); low >= 0 && later(low); step *= 2 {
-		low, high = low-step, low
-	}
-	for step := int64(1); !later(high); step *= 2 {
-		low, high = high, high+step
-	}
-	for high-low > 1 {
-		if middle := low + (high-low)/2; later(middle) {
-			high = middle
-		} else {
-			low = middle
+	from = cut(from)
+	if _, ok := r.plain(); ok {
+		m := &r.members[0]
+		if every, ok := m.series.(*intervalSeries); ok {
+			at, ok := every.at(from.UnixMilli(), index)
+			return time.UnixMilli(at).UTC(), ok && at <= r.until
 		}
 	}
-	return max(high, 0)
+	date, ok = r.First(from)
+	for ; ok && index > 0; index-- {
+		date, ok = r.After(from, date)
+	}
+	return date, ok
 }

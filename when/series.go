@@ -10,6 +10,8 @@ type series interface {
 	after(anchor, t int64) (int64, bool)
 	// latest gives the last occurrence at or before t; false where there is none.
 	latest(anchor, t int64) (int64, bool)
+	// words says in English what the series is, in lower case and without the zone: "at 09:00 on weekdays".
+	words() string
 	// String is the canonical text of the series: the same for all ways to write the same one, and a repeat that reads as it.
 	String() string
 	// anchored says whether the occurrences depend on the anchor, beyond beginning with it.
@@ -26,7 +28,7 @@ type pattern interface {
 
 // clockSeries is a pattern on the clocks of a zone.
 //
-// Where the zone jumps over a reading of the set, the series has the end of the gap instead, once for all readings in it; where a
+// Where the zone jumps over readings of the set, the series has the end of the gap instead, once for all readings in it; where a
 // reading comes twice, the first. That is what people expect of fixed times. What is meant as an interval goes on with the clock:
 // see skipsGap and twice.
 type clockSeries struct {
@@ -38,121 +40,102 @@ type clockSeries struct {
 	twice bool
 }
 
-func (c *clockSeries) after(anchor, t int64) (int64, bool) {
-	t = max(t, anchor-1)
-	if t >= lastReading {
-		return 0, false
+// stretch is a time during which a zone does not change.
+type stretch struct {
+	start, end int64 // instants, end is the next change
+	offset     int64 // of the clocks from UTC
+}
+
+const (
+	never    = -1 << 62 // the start of a zone's first stretch
+	forever  = 1 << 62  // the end of its last
+	farAhead = 2 * nearChange
+)
+
+// stretchAt gives the stretch around an instant.
+//
+// Beyond the transitions that a zone lists, time.Time.ZoneBounds ends the stretch that reaches over New Year a day too early in leap
+// years, and on that day gives an end that has passed. There is no change near it.
+func stretchAt(instant int64, loc *time.Location) stretch {
+	if loc == time.UTC {
+		return stretch{start: never, end: forever}
 	}
-	shows := reading(t, c.loc)
-	here := instantsOf(shows, c.loc)
-	second := here.second == t && here.first != t // the clock was set back over t
-	if c.twice && here.second != here.first && !second {
-		if m, ok := c.pattern.next(shows); ok {
-			if at := instantsOf(m, c.loc); at.first != at.second {
-				return at.first, true
+	t := time.UnixMilli(instant).In(loc)
+	_, offset := t.Zone()
+	start, end := t.ZoneBounds()
+	s := stretch{start: never, end: forever, offset: int64(offset) * 1000}
+	if !start.IsZero() {
+		s.start = start.UnixMilli()
+	}
+	if !end.IsZero() {
+		if s.end = end.UnixMilli(); s.end <= instant {
+			s.end = instant + 2*day
+		}
+	}
+	return s
+}
+
+// before gives the offset of the stretch before s, where the instant lies near enough to its start for that to matter; else its own.
+func (s stretch) before(instant int64, loc *time.Location) int64 {
+	if s.start == never || instant-s.start > nearChange {
+		return s.offset
+	}
+	_, offset := time.UnixMilli(s.start - 1).In(loc).Zone()
+	return int64(offset) * 1000
+}
+
+// after goes from stretch to stretch, and over those between which the pattern has nothing.
+func (c *clockSeries) after(anchor, t int64) (int64, bool) {
+	for t = max(t, anchor-1); t < lastReading; {
+		now := stretchAt(t+1, c.loc)
+		shows := t + now.offset
+		switch before := now.before(t+1, c.loc); {
+		case before > now.offset && !c.twice: // what was shown before the change does not count again
+			shows = max(shows, now.start+before-1)
+		case before < now.offset && !c.skipsGap && t+1 == now.start:
+			if m, ok := c.pattern.next(now.start + before - 1); ok && m < now.start+now.offset {
+				return now.start, true
 			}
 		}
-		// The first pass has no more: on from where the readings begin to repeat.
-		change := c.changeAfter(t)
-		return c.search(reading(change, c.loc)-1, change-1)
-	}
-	if second && !c.twice {
-		shows = max(shows, c.endOfOverlap(shows)-1)
-	}
-	return c.search(shows, t)
-}
-
-// search gives the first occurrence after t among the readings after shows.
-func (c *clockSeries) search(shows, t int64) (int64, bool) {
-	for {
 		m, ok := c.pattern.next(shows)
-		if !ok {
-			return 0, false
+		if ok && m-now.offset < now.end {
+			return m - now.offset, m-now.offset <= lastReading
 		}
-		at := instantsOf(m, c.loc)
 		switch {
-		case at.gap && c.skipsGap:
-			shows = max(m, reading(at.first, c.loc)-1)
-			continue
-		case c.twice && at.first <= t:
-			at.first = at.second
+		case now.end-t <= nearChange: // readings may come again
+			t = now.end - 1
+		case !ok:
+			return 0, false
+		default:
+			t = max(now.end-1, m-farAhead)
 		}
-		if at.first > t {
-			return at.first, at.first <= lastReading
-		}
-		shows = m
 	}
+	return 0, false
 }
 
+// latest is the mirror image of after.
 func (c *clockSeries) latest(anchor, t int64) (int64, bool) {
-	if t < anchor {
-		return 0, false
-	}
-	shows := reading(min(t, lastReading), c.loc)
-	here := instantsOf(shows, c.loc)
-	second := here.second == t && here.first != t
-	if second && !c.twice {
-		shows = max(shows, c.endOfOverlap(shows)-1)
-	}
-	at, ok := c.previous(shows, t)
-	if second && c.twice && (!ok || at < c.changeBefore(t)) {
-		// nothing in the second pass so far: the end of the first one
-		at, ok = c.previous(c.endOfOverlap(shows)-1, c.changeBefore(t)-1)
-	}
-	return at, ok && at >= anchor
-}
-
-// previous gives the last occurrence at or before t among the readings up to shows.
-func (c *clockSeries) previous(shows, t int64) (int64, bool) {
-	for {
-		m, ok := c.pattern.previous(shows)
-		if !ok {
-			return 0, false
-		}
-		at := instantsOf(m, c.loc)
+	for t = min(t, lastReading); t >= anchor; {
+		now := stretchAt(t, c.loc)
+		m, ok := c.pattern.previous(t + now.offset)
+		at := m - now.offset
 		switch {
-		case at.gap && c.skipsGap:
-			_, offset := time.UnixMilli(at.first - 1).In(c.loc).Zone()
-			shows = min(m, at.first+int64(offset)*1000) - 1
-			continue
-		case c.twice && at.second <= t:
-			return at.second, true
-		case at.first <= t:
-			return at.first, true
+		case !ok:
+		case at >= now.start:
+			if c.twice || m >= now.start+now.before(at, c.loc) {
+				return at, at >= anchor
+			} // else it was shown before the change
+		case !c.skipsGap && now.start-at <= nearChange && m >= now.start+now.before(now.start, c.loc):
+			return now.start, now.start >= anchor
 		}
-		shows = m - 1
-	}
-}
-
-// changeAfter and changeBefore give the change of the zone after an instant, and the one at or before it.
-func (c *clockSeries) changeAfter(t int64) int64 {
-	_, end := time.UnixMilli(t).In(c.loc).ZoneBounds()
-	return end.UnixMilli()
-}
-
-func (c *clockSeries) changeBefore(t int64) int64 {
-	start, _ := time.UnixMilli(t).In(c.loc).ZoneBounds()
-	return start.UnixMilli()
-}
-
-// endOfOverlap gives the first reading after one that comes twice that comes once only.
-func (c *clockSeries) endOfOverlap(shows int64) int64 {
-	at := instantsOf(shows, c.loc)
-	change := c.changeBefore(at.second)
-	_, before := time.UnixMilli(change - 1).In(c.loc).Zone()
-	return change + int64(before)*1000
-}
-
-// countAfter gives how many occurrences of s lie after a and up to b, counting no further than most.
-func countAfter(s series, anchor, a, b, most int64) int64 {
-	n := int64(0)
-	for n < most {
-		next, ok := s.after(anchor, a)
-		if !ok || next > b {
-			break
+		switch {
+		case t-now.start <= nearChange: // readings may have come before
+			t = now.start - 1
+		case !ok || now.start == never:
+			return 0, false
+		default:
+			t = min(now.start-1, m+farAhead)
 		}
-		a = next
-		n++
 	}
-	return n
+	return 0, false
 }

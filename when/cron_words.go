@@ -1,0 +1,3 @@
+package when
+
+func (c *cronSeries) words() string { return c.line.String() }

@@ -1,0 +1,509 @@
+package when
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// objectReader gathers what an object says before the rule is made of it.
+type objectReader struct {
+	rule   *Rule
+	scope  Scope
+	seen   map[string]bool
+	every  interval
+	units  bool
+	source string                     // the key that says the recurrence: "cron", "rrule", "every", "any" or "days" for units
+	values map[string]json.RawMessage // of the keys that need the zone, which may come last
+}
+
+func parseObject(raw []byte, scope Scope) (*Rule, error) {
+	o := objectReader{
+		rule: &Rule{from: firstReading, until: lastReading}, scope: scope,
+		seen: map[string]bool{}, values: map[string]json.RawMessage{},
+	}
+	if err := eachMember(raw, o.key); err != nil {
+		return nil, err
+	}
+	if zone, ok := o.values["timezone"]; ok {
+		if err := o.timezone(zone); err != nil {
+			return nil, fmt.Errorf("timezone: %w", err)
+		}
+	}
+	o.rule.loc = o.scope.zone()
+	for _, read := range []struct {
+		key string
+		set func(json.RawMessage) error
+	}{{"from", o.from}, {"until", o.until}, {"jitter", o.jitter}, {"except", o.except}, {"adjust", o.adjust}, {o.source, o.recurrence}} {
+		value := o.values[read.key]
+		if read.key == o.source || kindOf(value) != kindNothing {
+			if err := read.set(value); err != nil {
+				return nil, under(read.key, err)
+			}
+		}
+	}
+	return o.rule.checked()
+}
+
+// under names the key of an error; the units of an interval need none.
+func under(key string, err error) error {
+	if key == "" || key == "units" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", key, err)
+}
+
+// eachMember calls visit with every key of an object and its value, in order. An error names the key.
+func eachMember(raw []byte, visit func(key string, value json.RawMessage) error) error {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if _, err := dec.Token(); err != nil {
+		return notJSON(err)
+	}
+	for dec.More() {
+		token, err := dec.Token()
+		if err != nil {
+			return notJSON(err)
+		}
+		key, _ := token.(string)
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return notJSON(err)
+		}
+		if err := visit(key, value); err != nil {
+			return fmt.Errorf("%s: %w", shorten(key), err)
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return notJSON(err)
+	}
+	return nil
+}
+
+func notJSON(err error) error { return fmt.Errorf("it is no JSON: %w", err) }
+
+const knownKeys = "years, months, weeks, days, hours, minutes, seconds, milliseconds, or cron, rrule, every or any; " +
+	"and limit, from, until, timezone, jitter, except, adjust"
+
+// key takes one member of the object: units and limit at once, the rest is kept.
+func (o *objectReader) key(key string, value json.RawMessage) error {
+	u, long, isUnit := keyUnit(key)
+	if !isUnit {
+		long = key
+	}
+	if o.seen[long] {
+		return fmt.Errorf("%s is given twice", shorten(long))
+	}
+	o.seen[long] = true
+	switch {
+	case isUnit:
+		return o.unit(u, value)
+	case key == "limit":
+		return o.limit(value)
+	}
+	switch key {
+	case "cron", "rrule", "every", "any":
+		return o.sourceIs(key, value)
+	case "timezone", "from", "until", "jitter", "except", "adjust":
+		o.values[key] = value
+		return nil
+	}
+	return errors.New("unknown key; known are " + knownKeys)
+}
+
+func (o *objectReader) sourceIs(key string, value json.RawMessage) error {
+	if o.source != "" && o.source != key {
+		return fmt.Errorf("it is given beside %s: a repeat has one recurrence; use \"any\": [...] for several", o.source)
+	}
+	o.source = key
+	o.values[key] = value
+	return nil
+}
+
+func (o *objectReader) unit(u unit, value json.RawMessage) error {
+	if err := o.sourceIs("units", nil); err != nil {
+		return err
+	}
+	n, err := wholeNumber(value)
+	if err != nil {
+		return err
+	}
+	if float64(n)*u.mean() > float64(longest) {
+		return errTooLong
+	}
+	var ok bool
+	if o.every, ok = o.every.plus(interval{n * u.months, n * u.days, n * u.ms}); !ok {
+		return errTooLong
+	}
+	return nil
+}
+
+func (o *objectReader) limit(value json.RawMessage) error {
+	if kindOf(value) == kindNothing {
+		return nil
+	}
+	n, err := wholeNumber(value)
+	if err != nil {
+		return err
+	}
+	if o.rule.limit == 0 || n < o.rule.limit {
+		o.rule.limit = n
+	}
+	return nil
+}
+
+func (o *objectReader) timezone(value json.RawMessage) error {
+	if kindOf(value) == kindNothing {
+		return nil
+	}
+	name, err := unquote(value)
+	if err != nil || kindOf(value) != kindString {
+		return errors.New("must be an IANA name such as \"Europe/Berlin\"")
+	}
+	loc, err := LoadLocation(name)
+	if err != nil {
+		return err
+	}
+	o.scope.Zone, o.rule.zoned = loc, true
+	return nil
+}
+
+func (o *objectReader) from(value json.RawMessage) error {
+	t, err := fixedDate(value, o.rule.loc)
+	if err != nil {
+		return err
+	}
+	o.rule.from, o.rule.bounded = t.UnixMilli(), true
+	return nil
+}
+
+func (o *objectReader) until(value json.RawMessage) error {
+	t, err := lastOf(value, o.rule.loc)
+	if err != nil {
+		return err
+	}
+	o.rule.until = t.UnixMilli()
+	return nil
+}
+
+func (o *objectReader) jitter(value json.RawMessage) (err error) {
+	o.rule.jitter, err = ParseDurationJSON(value)
+	return err
+}
+
+func (o *objectReader) adjust(value json.RawMessage) error {
+	switch text, _ := unquote(value); text {
+	case "next":
+		o.rule.adjust = toNext
+	case "previous":
+		o.rule.adjust = toPrevious
+	case "skip":
+		o.rule.adjust = dropped
+	default:
+		return fmt.Errorf("must be \"next\", \"previous\" or \"skip\", not %s", shorten(string(value)))
+	}
+	return nil
+}
+
+// recurrence reads the key that says when.
+func (o *objectReader) recurrence(value json.RawMessage) error {
+	var p parsed
+	var err error
+	switch o.source {
+	case "":
+		return errNeverAdvances
+	case "units":
+		p, err = intervalOf(o.every, o.scope)
+	case "any":
+		return o.any(value)
+	case "every":
+		p, err = o.parseEvery(value)
+	default:
+		p, err = o.parseNamed(value)
+	}
+	if err != nil {
+		return err
+	}
+	return o.rule.add(p)
+}
+
+// parseEvery reads a text in any grammar or a number of milliseconds. "5 minutes" is "every 5 minutes".
+func (o *objectReader) parseEvery(value json.RawMessage) (parsed, error) {
+	if kindOf(value) == kindNumber {
+		return parseMillisecondsIn(value, o.scope)
+	}
+	text, err := unquote(value)
+	if err != nil || kindOf(value) != kindString {
+		return parsed{}, errors.New("must be a text such as \"5 minutes\" or a number of milliseconds")
+	}
+	return parseGrammar(strings.TrimSpace(text), o.scope)
+}
+
+func (o *objectReader) parseNamed(value json.RawMessage) (parsed, error) {
+	text, err := unquote(value)
+	if err != nil || kindOf(value) != kindString {
+		return parsed{}, fmt.Errorf("must be a text, not %s", shorten(string(value)))
+	}
+	if o.source == "cron" {
+		return parseCron(strings.TrimSpace(text), o.scope)
+	}
+	return parseRRule(strings.TrimSpace(text), o.scope)
+}
+
+const mostMembers = 100
+
+// any takes several recurrences together. Their own limits and exclusions would not be told apart any more, so they have none.
+func (o *objectReader) any(value json.RawMessage) error {
+	var all []json.RawMessage
+	if err := json.Unmarshal(value, &all); err != nil || len(all) == 0 {
+		return errors.New("must be an array of repeats")
+	}
+	if len(all) > mostMembers {
+		return fmt.Errorf("has more than %d repeats", mostMembers)
+	}
+	for i, one := range all {
+		rule, err := ParseRule(one, o.scope)
+		switch {
+		case err != nil:
+			return fmt.Errorf("[%d]: %w", i, err)
+		case rule.limit > 0, rule.jitter > 0, rule.except != nil, rule.adjust != noAdjustment:
+			return fmt.Errorf("[%d]: limit, jitter, except and adjust belong beside \"any\", not into it", i)
+		}
+		for _, m := range rule.members {
+			if rule.bounded && !m.begun {
+				m.start, m.begun = rule.from, true
+			}
+			m.until = min(m.until, rule.until)
+			o.rule.members = append(o.rule.members, m)
+		}
+	}
+	return nil
+}
+
+func (o *objectReader) except(value json.RawMessage) error {
+	all := []json.RawMessage{value}
+	if value[0] == '[' {
+		if err := json.Unmarshal(value, &all); err != nil {
+			return notJSON(err)
+		}
+	}
+	e := &exclusions{}
+	for i, one := range all {
+		if err := o.exclude(e, one); err != nil {
+			if len(all) == 1 {
+				return err
+			}
+			return fmt.Errorf("[%d]: %w", i, err)
+		}
+	}
+	e.sort()
+	o.rule.except = e
+	return nil
+}
+
+// exclude takes a date, a range, or the id of a calendar.
+func (o *objectReader) exclude(e *exclusions, value json.RawMessage) error {
+	var named struct {
+		Calendar string `json:"calendar"`
+	}
+	text, err := unquote(value)
+	switch {
+	case kindOf(value) == kindObject && json.Unmarshal(value, &named) == nil && named.Calendar != "":
+		return o.excludeCalendar(e, named.Calendar)
+	case kindOf(value) == kindString && err == nil && text != "" && (text[0] < '0' || text[0] > '9'):
+		return o.excludeCalendar(e, text)
+	}
+	return e.addDate(value, o.rule.loc)
+}
+
+func (o *objectReader) excludeCalendar(e *exclusions, id string) error {
+	if o.scope.Calendar == nil {
+		return fmt.Errorf("the calendar %s cannot be looked up here", quote(id))
+	}
+	c, err := o.scope.Calendar(id)
+	if err != nil {
+		return fmt.Errorf("the calendar %s: %w", quote(id), err)
+	}
+	e.nested = append(e.nested, c)
+	e.calendars = append(e.calendars, id)
+	return nil
+}
+
+// parseMilliseconds reads an interval as a number.
+func parseMilliseconds(raw []byte) (interval, error) {
+	ms, err := wholeNumber(raw)
+	if err != nil {
+		return interval{}, fmt.Errorf("cannot read %s milliseconds: %w", shorten(string(raw)), err)
+	}
+	if ms > longest {
+		return interval{}, fmt.Errorf("cannot read %d milliseconds: %w", ms, errTooLong)
+	}
+	return interval{ms: ms}, nil
+}
+
+func parseMillisecondsIn(raw []byte, scope Scope) (parsed, error) {
+	every, err := parseMilliseconds(raw)
+	if err != nil {
+		return parsed{}, err
+	}
+	return intervalOf(every, scope)
+}
+
+// wholeNumber reads a JSON number that is whole and above zero.
+func wholeNumber(raw []byte) (int64, error) {
+	if kindOf(raw) != kindNumber {
+		return 0, fmt.Errorf("must be a whole number, not %s", shorten(string(raw)))
+	}
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil {
+		f, ferr := strconv.ParseFloat(string(raw), 64)
+		switch {
+		case ferr != nil || math.Abs(f) > 1<<53:
+			return 0, fmt.Errorf("%s is too large", shorten(string(raw)))
+		case f != math.Trunc(f):
+			return 0, fmt.Errorf("must be a whole number, not %s", shorten(string(raw)))
+		}
+		n = int64(f)
+	}
+	switch {
+	case n < 0:
+		return 0, fmt.Errorf("must be above zero, not %d", n)
+	case n == 0:
+		return 0, errors.New("is zero, so it never advances; it must be above zero")
+	}
+	return n, nil
+}
+
+// String writes the rule as a repeat that reads as the same rule: a text where a recurrence is all there is, else an object. The zone
+// is in it only where the rule names one.
+func (r *Rule) String() string { return r.text(true) }
+
+// Identity is the same for all ways to write the same occurrences, and differs where the occurrences do: limit, until and jitter,
+// which end or delay but do not move them, are left out; the zone and what the calendars say are in it.
+func (r *Rule) Identity() string {
+	text := r.text(false)
+	if r.loc != time.UTC {
+		text += " " + r.loc.String()
+	}
+	return text
+}
+
+// CalendarState tells what the rule's calendars said when it was read; "" for none.
+func (r *Rule) CalendarState() string {
+	if r.except == nil {
+		return ""
+	}
+	digests := make([]string, 0, len(r.except.nested))
+	for _, c := range r.except.nested {
+		digests = append(digests, c.digest)
+	}
+	return strings.Join(digests, ",")
+}
+
+func (r *Rule) text(whole bool) string {
+	var parts []string
+	put := func(key string, value any) {
+		text, err := json.Marshal(value)
+		if err == nil {
+			parts = append(parts, strconv.Quote(key)+":"+string(text))
+		}
+	}
+	if r.bounded {
+		put("from", Format(time.UnixMilli(r.from)))
+	}
+	if r.except != nil {
+		put("except", r.except.list())
+	}
+	if r.adjust != noAdjustment {
+		put("adjust", [...]string{"", "next", "previous", "skip"}[r.adjust])
+	}
+	if whole {
+		r.putBounds(put)
+	}
+	if len(parts) == 0 && len(r.members) == 1 && !r.members[0].begun && r.members[0].until == lastReading {
+		return r.members[0].text()
+	}
+	if len(r.members) == 1 && !r.members[0].begun && r.members[0].until == lastReading {
+		put("every", r.members[0].text())
+	} else {
+		all := make([]json.RawMessage, len(r.members))
+		for i := range r.members {
+			all[i] = r.members[i].json()
+		}
+		put("any", all)
+	}
+	return "{" + strings.Join(parts, ",") + "}"
+}
+
+func (r *Rule) putBounds(put func(key string, value any)) {
+	if r.until < lastReading {
+		put("until", Format(time.UnixMilli(r.until)))
+	}
+	if r.limit > 0 {
+		put("limit", r.limit)
+	}
+	if r.jitter > 0 {
+		put("jitter", r.jitter.String())
+	}
+	if r.zoned {
+		put("timezone", r.loc.String())
+	}
+}
+
+// text writes what m is without its own beginning and end.
+func (m *member) text() string {
+	text := m.series.String()
+	if len(m.extra) == 0 && len(m.except) == 0 {
+		return text
+	}
+	lines := []string{"RRULE:" + text}
+	for _, list := range []struct {
+		name string
+		all  []int64
+	}{{"RDATE:", m.extra}, {"EXDATE:", m.except}} {
+		dates := make([]string, len(list.all))
+		for i, at := range list.all {
+			dates[i] = time.UnixMilli(at).UTC().Format("20060102T150405Z")
+		}
+		if len(dates) > 0 {
+			lines = append(lines, list.name+strings.Join(dates, ","))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// json writes m as an element of any.
+func (m *member) json() json.RawMessage {
+	object := map[string]string{"every": m.text()}
+	if m.begun {
+		object["from"] = Format(time.UnixMilli(m.start))
+	}
+	if m.until < lastReading {
+		object["until"] = Format(time.UnixMilli(m.until))
+	}
+	var value any = object
+	if len(object) == 1 {
+		value = m.text()
+	}
+	raw, err := json.Marshal(value)
+	if err != nil { // strings always marshal
+		return nil
+	}
+	return raw
+}
+
+// list gives the exclusions as they are written in a rule.
+func (e *exclusions) list() []any {
+	all := make([]any, 0, len(e.text)+len(e.calendars))
+	for _, text := range e.text {
+		all = append(all, text)
+	}
+	for _, id := range e.calendars {
+		all = append(all, map[string]string{"calendar": id})
+	}
+	return all
+}

@@ -24,7 +24,7 @@ the reason.`,
 			list := jobsOf(c, nil, nil).List()
 			if a.json {
 				for _, job := range list {
-					if err := a.printJSON(job); err != nil {
+					if err := a.printJSON(listedJob{job, job.Timeout.Milliseconds()}); err != nil {
 						return err
 					}
 				}
@@ -36,6 +36,12 @@ the reason.`,
 	keyFlags(cmd, "jobs.folder")
 	a.jsonFlag(cmd)
 	return cmd
+}
+
+// listedJob is one job as jobs prints it with --json, its timeout in milliseconds as everywhere.
+type listedJob struct {
+	jobs.Info
+	Timeout int64 `json:"timeout,omitempty"`
 }
 
 func jobTable(list []jobs.Info) *table {

@@ -17,7 +17,9 @@ func newList(a *app) *cobra.Command {
 		Short:   "Show the fleet: every worker, where it runs and how it does",
 		Long: `Shows the fleet from the documents of its members, wherever they run: each worker with its host and process,
 since when, how many tasks sleep until later, are scheduled for the next minutes, run, ended as done and as error since
-the process started, how late the last one started, and how far the machine's clock is from the store's.
+the process started, how late the last one started, and how far the machine's clock is from the store's. In brackets stand
+due tasks that wait for a free place, jobs that ignore their end, and documents that the database would not take: those
+stay as they are, and the worker's log says why.
 
 Every member writes its document every five seconds, so the figures are as old as that.
 
@@ -76,7 +78,7 @@ func (a *app) list(cmd *cobra.Command) error {
 			}
 			t.add(l.Name, l.State, l.Host, strconv.Itoa(l.PID), a.sinceOf(l, now),
 				strconv.Itoa(l.Sleeping), strconv.Itoa(l.Scheduled), running(l), strconv.FormatInt(l.Done, 10),
-				strconv.FormatInt(l.Errors, 10), milliseconds(l.Lag), clock(l.Clock))
+				failed(l), lateness(l.Lag), clock(l.Clock))
 		}
 	}
 	if a.json {
@@ -125,7 +127,23 @@ func running(l listed) string {
 	return text
 }
 
-func milliseconds(ms int64) string { return strconv.FormatInt(ms, 10) + " ms" }
+// failed shows how many ended as error, and in brackets what else needs a look: documents that the database would not take.
+func failed(l listed) string {
+	text := strconv.FormatInt(l.Errors, 10)
+	if l.Refused > 0 {
+		text += fmt.Sprintf(" (%d refused)", l.Refused)
+	}
+	return text
+}
+
+// lateness is precise where that says something: a task that is written with a date of last year starts late by a year.
+func lateness(ms int64) string {
+	const exact = 100_000
+	if ms >= exact {
+		return span(time.Duration(ms) * time.Millisecond)
+	}
+	return strconv.FormatInt(ms, 10) + " ms"
+}
 
 // clock shows how far a machine's clock is from the store's. It is read from a header of whole seconds: less than one is nothing.
 func clock(ms int64) string {

@@ -11,6 +11,7 @@ import (
 type intervalSeries struct {
 	every interval // not zero
 	loc   *time.Location
+	start *origin // what the text itself gives as the first date; nil for none
 }
 
 func (s *intervalSeries) after(anchor, t int64) (int64, bool) {
@@ -33,7 +34,7 @@ func (s *intervalSeries) at(anchor, index int64) (int64, bool) {
 	}
 	at := anchor
 	if index > 0 && !s.every.exact() {
-		at = instantsOf(s.every.shownAfter(reading(anchor, s.loc), index), s.loc).first
+		at = instantsOf(s.every.shownAfter(s.start.shownAt(anchor, s.loc), index), s.loc).first
 	}
 	at += s.every.ms * index
 	return at, at <= lastReading
@@ -51,7 +52,7 @@ func (s *intervalSeries) index(anchor, t int64) int64 {
 	}
 	// What clocks show grows with the index too and costs no look at the zone. Readings up to the one at t come at t or
 	// before; those after it come later, unless clocks were set back over them just before t.
-	first, shows := reading(anchor, s.loc), reading(t, s.loc)
+	first, shows := s.start.shownAt(anchor, s.loc), reading(t, s.loc)
 	index := s.every.indexAfter(first, shows)
 	for {
 		if at, ok := s.at(anchor, index); !ok || at > t {

@@ -1,0 +1,3 @@
+package when
+
+func (s *recurSeries) words() string { return s.rule.String() }

@@ -1,9 +1,6 @@
 package when
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 // exactPeriods are the periods of a rule of hours, minutes or seconds: every so many of them counted in exact time from the one that has
 // the anchor in it. Each has a window in which occurrences can lie: a single instant as far into the period as the anchor
@@ -67,26 +64,6 @@ func (p *exactPeriods) down(x int64) int64 {
 		return x
 	}
 	return end - p.step
-}
-
-// stretch is a range of instants, the end excluded, in which clocks are ahead of UTC by the same milliseconds.
-type stretch struct{ start, end, offset int64 }
-
-func stretchAt(x int64, loc *time.Location) stretch {
-	if loc == time.UTC {
-		return stretch{start: math.MinInt64, end: math.MaxInt64}
-	}
-	t := time.UnixMilli(x).In(loc)
-	_, offset := t.Zone()
-	z := stretch{start: math.MinInt64, end: math.MaxInt64, offset: int64(offset) * 1000}
-	start, end := t.ZoneBounds()
-	if !start.IsZero() {
-		z.start = start.UnixMilli()
-	}
-	if !end.IsZero() {
-		z.end = end.UnixMilli()
-	}
-	return z
 }
 
 // comes says whether any time of day can both be in a window and be one of the rule's while clocks are ahead by an offset: every 24
@@ -157,7 +134,7 @@ func (e *expansion) nextRaw(x int64) (int64, bool) {
 			at = z.end
 		}
 		if x = at; x >= z.end {
-			if z.end == math.MaxInt64 {
+			if z.end == forever {
 				return 0, false
 			}
 			x = z.end
@@ -185,7 +162,7 @@ func (e *expansion) previousRaw(x int64) (int64, bool) {
 		case at == x:
 			return x, true
 		case misses > manyMisses && !known.of(e, z.offset):
-			if z.start == math.MinInt64 {
+			if z.start == never {
 				return 0, false
 			}
 			at = z.start - 1

@@ -27,10 +27,70 @@ type compiled struct {
 	every   interval      // of grammarInterval
 	window  windowPattern // of grammarWindow
 	zone    *time.Location
+	named   bool   // the phrase names the zone
+	own     string // the phrase without its bounds, where it names another zone than that it was read in
 	start   time.Time
 	until   time.Time
 	count   int64
 }
+
+// parsePhrase reads a repeat in English: "every 5 minutes", "every weekday at 9:00", "on the last day of the month at 18:00 in
+// Europe/Berlin". What has a time of day, a weekday or a day of the month is a pattern of wall time, all else an interval counted
+// from the task's date. The error shows where the phrase stopped making sense and what could stand there.
+func parsePhrase(text string, scope Scope) (parsed, error) {
+	c, err := compilePhrase(text, scope)
+	if err != nil {
+		return parsed{}, fmt.Errorf("cannot read %s: %w", quote(text), err)
+	}
+	p, err := c.parse(scope)
+	if err != nil {
+		return parsed{}, fmt.Errorf("cannot read %s, which is %s: %w", quote(text), c.text, err)
+	}
+	p.start, p.until, p.count = c.start, c.until, c.count
+	if c.named {
+		p.zone = c.zone
+	}
+	return p, nil
+}
+
+// parse reads what a phrase was compiled to.
+func (c *compiled) parse(scope Scope) (p parsed, err error) {
+	if c.grammar == grammarCron {
+		line := c.text
+		if c.own != "" {
+			line = "CRON_TZ=" + c.zone.String() + " " + line
+		}
+		return parseCron(line, scope)
+	}
+	scope.Zone = c.zone
+	switch c.grammar {
+	case grammarRRule:
+		if p, err = parseRRule(c.text, scope); err != nil {
+			return parsed{}, err
+		}
+	case grammarWindow:
+		p.series = newWindowSeries(c.window, c.zone)
+	case grammarInterval:
+		p.series = &intervalSeries{every: c.every, loc: c.zone}
+		if c.every.exact() {
+			return p, nil // the same in every zone
+		}
+	case grammarCron:
+	}
+	if c.own != "" {
+		p.series = &zonedSeries{series: p.series, text: c.own}
+	}
+	return p, nil
+}
+
+// zonedSeries is a series in a zone of its own, which its text names.
+type zonedSeries struct {
+	series
+
+	text string
+}
+
+func (z *zonedSeries) String() string { return z.text }
 
 // compilePhrase turns a phrase into the text of a grammar that can be computed with.
 func compilePhrase(text string, scope Scope) (compiled, error) {
@@ -50,7 +110,10 @@ func compilePhrase(text string, scope Scope) (compiled, error) {
 	if err != nil {
 		return compiled{}, err
 	}
-	c.zone, c.count = p.zone, p.count
+	c.zone, c.count, c.named = p.zone, p.count, p.has(slotZone)
+	if c.named && c.zone.String() != scope.zone().String() {
+		c.own = p.withoutBounds() + " in " + c.zone.String()
+	}
 	return c, p.bounds(&c)
 }
 
@@ -121,6 +184,21 @@ func (p *repeatPhrase) fill(s slot, start int) bool {
 	}
 	p.said[s].from, p.said[s].to = start, p.at
 	return true
+}
+
+// withoutBounds gives the phrase as it reads without zone, start, end and count.
+func (p *repeatPhrase) withoutBounds() string {
+	var kept []string
+	for i := range p.words {
+		outside := true
+		for _, s := range [...]slot{slotZone, slotStart, slotUntil, slotCount} {
+			outside = outside && (i < p.said[s].from || i >= p.said[s].to)
+		}
+		if outside {
+			kept = append(kept, p.wordAt(i))
+		}
+	}
+	return strings.Join(kept, " ")
 }
 
 // bound is a date of a phrase, to be read when its zone is known.

@@ -310,9 +310,15 @@ func (p *repeatPhrase) readBound(b *bound) bool {
 		p.expect(hintBound)
 		return false
 	}
-	if b.day.year == 0 {
+	switch {
+	case b.day.year != 0 && b.day.place == nil:
+	case b.day.month != 0:
+		p.expect("here could stand the year, without which the date would move with every reading")
+		return false
+	default:
+		said := quote(strings.Join(p.words[start:p.at], " "))
 		p.at = start
-		p.fail(fmt.Errorf("%s would move with every reading; %s", quote(strings.Join(p.words[start:], " ")), hintBound))
+		p.fail(fmt.Errorf("%s would move with every reading; %s", said, hintBound))
 		return false
 	}
 	if p.peek() == "at" || isTime(p.peek(), p.ahead(1)) {

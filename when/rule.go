@@ -153,6 +153,9 @@ const mostCounted = 100_000
 // add makes a recurrence the rule's only one. What it says of its own beginning and end becomes the rule's.
 func (r *Rule) add(p parsed) error {
 	r.members = []member{{series: p.series, extra: p.extra, except: p.except, start: firstReading, until: lastReading}}
+	if p.zone != nil && !r.zoned {
+		r.loc = p.zone
+	}
 	if !p.start.IsZero() {
 		r.from, r.bounded = p.start.UnixMilli(), true
 	}

@@ -84,8 +84,18 @@ func Decide(t *Task, v View) Decision {
 		return Decision{Note: "ended"}
 	case t.Status == Cancel:
 		return t.cancel(v)
+	case t.Status == Pause:
+		return t.pauseNow(v, t.text(fieldNote))
+	case t.Status == Paused:
+		return Decision{Note: "paused"}
 	case t.invalid != nil:
 		return t.refuse(t.invalid, v)
+	case t.Status == Resume:
+		return t.resumeNow(v)
+	case t.Status == RunNow:
+		return t.runNow(v)
+	case t.Status == Skip:
+		return t.skipNext(v)
 	case t.Status.asks():
 		return t.planAnew(v, "")
 	case t.Status == Scheduled, t.Status == Running && t.Claim == nil:
@@ -93,7 +103,7 @@ func Decide(t *Task, v View) Decision {
 	case t.Status == Running:
 		return t.decideInterrupted(v)
 	}
-	return t.refuse(fmt.Errorf("status: %q is unknown; a person writes \"waiting\", \"reschedule\" or \"cancel\"", shorten([]byte(t.Status))), v)
+	return t.refuse(fmt.Errorf("status: %q is unknown; a person writes \"waiting\", \"reschedule\", \"cancel\", \"pause\", \"resume\", \"run\" or \"skip\"", shorten([]byte(t.Status))), v)
 }
 
 // change gives a copy that the caller may write to, claimed by v.Self.
@@ -157,21 +167,23 @@ func (t *Task) planAnew(v View, why string) Decision {
 	if err != nil {
 		return t.refuse(fmt.Errorf("date: %w", err), v)
 	}
-	first, ok := s.first(date.Time)
+	from := s.startOf(t, date.Time, v.Now)
+	first, ok := s.first(from)
 	if !ok {
-		return t.refuse(fmt.Errorf("repeat: it never comes: its first date %s lies after until", when.Format(date.Time)), v)
+		return t.refuse(fmt.Errorf("repeat: it never comes: it has no date from %s on, within its until and exclusions", when.Format(from)), v)
 	}
 	if !v.knows(t.Job) {
 		return t.refuse(unknownJob(t), v)
 	}
 	next := t.change(v)
 	next.setStatus(Scheduled)
-	next.setPlan(&Plan{From: first, Nominal: first, Due: first, Key: firingKey(t.ID, first, askedBy(t.Rev)), Rule: s.fingerprint(t)})
-	if date.Words {
-		next.setDate(date.Time)
+	plan := &Plan{From: first, Nominal: first, Key: firingKey(t.ID, first, askedBy(t.Rev)), Rule: s.fingerprint(t), Calendars: s.calendars()}
+	plan.Due = s.due(first, plan.Key)
+	next.setPlan(plan)
+	if date.Words || (t.Date != nil && s.rule != nil && !first.Equal(date.Time)) {
+		next.setDate(first)
 	}
-	next.Repetitions, next.Retries = 0, 0
-	next.dirty.add(fieldRepetitions, fieldRetries)
+	next.startCounting()
 	if next.Error != nil {
 		next.setError(nil)
 	}
@@ -200,6 +212,8 @@ func (t *Task) decideScheduled(v View) Decision {
 		return t.planAnew(v, "its date or repeat was edited")
 	case s.over(t):
 		return t.change(v).endOver(v)
+	case s.calendars() != t.Plan.Calendars && t.Plan.Back == nil && t.Plan.Nominal.After(v.Now):
+		return t.replan(s, v)
 	case !t.Plan.Due.After(v.Now):
 		return t.begin(s, v)
 	}
@@ -221,48 +235,12 @@ func (t *Task) begin(s schedule, v View) Decision {
 	switch {
 	case !v.knows(t.Job):
 		return t.refuse(unknownJob(t), v)
-	case v.Recovering && !t.Plan.Interrupted && t.Plan.Due.Before(v.Now.Add(-v.MissedAfter)):
+	case t.Expired(v.Now):
+		return written(Expire(t, v))
+	case v.Recovering && !t.Plan.Interrupted && t.Plan.Back == nil && t.Plan.Due.Before(v.Now.Add(-v.MissedAfter)):
 		return t.recover(s, v)
 	}
 	return Decision{Action: Start, Next: t}
-}
-
-// recover applies the missed rule to a task whose date passed while nobody held it.
-func (t *Task) recover(s schedule, v View) Decision {
-	switch {
-	case t.Missed == MissedSkip:
-		return t.skipMissed(s, v)
-	case s.rule == nil:
-		return Decision{Action: Start, Next: t, Note: "missed, runs now"}
-	case t.Missed == MissedAll:
-		next := t.change(v)
-		plan := *t.Plan
-		plan.CatchUp = v.Now
-		next.setPlan(&plan)
-		return Decision{Action: Start, Next: next, Note: "missed, catches up one by one"}
-	}
-	date, ok := s.rule.Latest(t.Plan.From, v.Now)
-	if !ok || !date.After(t.Plan.Nominal) {
-		return Decision{Action: Start, Next: t, Note: "missed, runs now"}
-	}
-	next := t.change(v)
-	next.moveTo(date, s)
-	return Decision{Action: Start, Next: next, Note: "missed, runs now for the latest date"}
-}
-
-// skipMissed goes to the next date that is not past, or ends the task where none comes.
-func (t *Task) skipMissed(s schedule, v View) Decision {
-	missed := t.Plan.Due
-	if s.rule != nil {
-		if date, ok := s.rule.After(t.Plan.From, v.Now); ok {
-			next := t.change(v)
-			next.moveTo(date, s)
-			next.setStatus(Scheduled)
-			next.note(v, Scheduled, "skipped what was missed since "+when.Format(missed), "")
-			return Decision{Action: Schedule, Next: next, Note: "missed, skipped"}
-		}
-	}
-	return t.fail(KindMissed, "it was due at "+when.Format(missed)+", when no worker held it, and missed is \"skip\"", v)
 }
 
 // decideInterrupted takes up a run whose worker died.
@@ -300,12 +278,32 @@ func (t *Task) moveTo(date time.Time, s schedule) {
 		asked = t.Plan.Key[at+1:]
 	}
 	t.setDate(date)
-	t.setPlan(&Plan{
-		From: t.Plan.From, Index: s.index(t.Plan, date), Nominal: date, Due: date,
-		Key: firingKey(t.ID, date, asked), Rule: s.fingerprint(t),
-	})
+	plan := &Plan{
+		From: t.Plan.From, Index: s.index(t.Plan, date), Nominal: date, Key: firingKey(t.ID, date, asked), Rule: s.fingerprint(t),
+		Calendars: s.calendars(), Last: t.Plan.Last, Paused: t.Plan.Paused,
+	}
+	plan.Due = s.due(date, plan.Key)
+	t.setPlan(plan)
 	t.Retries = 0
 	t.dirty.add(fieldRetries)
+}
+
+// startCounting sets to zero what is counted since a task was planned.
+func (t *Task) startCounting() {
+	t.Repetitions, t.Retries = 0, 0
+	t.dirty.add(fieldRepetitions, fieldRetries)
+	if t.Skipped != 0 || t.Failures != 0 {
+		t.Skipped, t.Failures = 0, 0
+		t.dirty.add(fieldSkipped, fieldFailures)
+	}
+}
+
+// leftOut counts dates that do not run.
+func (t *Task) leftOut(n int64) {
+	if n > 0 {
+		t.Skipped += n
+		t.dirty.add(fieldSkipped)
+	}
 }
 
 func (t *Task) setDate(date time.Time) {

@@ -71,7 +71,7 @@ func TestDecide(t *testing.T) {
 		{"another type", `"type":"calendar"`, "ignore"},
 		{"another site", `"site":"elsewhere"`, "ignore"},
 		// Cannot run.
-		{"unknown word", `"status":"paused"`, `end error invalid: status: "paused" is unknown; a person writes "waiting", "reschedule" or "cancel"`},
+		{"unknown word", `"status":"frozen"`, `end error invalid: status: "frozen" is unknown; a person writes "waiting", "reschedule", "cancel", "pause"`},
 		{"unknown job", `"job":"gone"`, `end error invalid: job: the worker w has no job named "gone"`},
 		{"unknown job, to come", `"job":"gone","date":"` + noon + `"`, `end error invalid: job: the worker w has no job named "gone"`},
 		{"unknown job, due", `"job":"gone","status":"scheduled","date":"` + nine + `",` + plan(nine, nine, ""), `end error invalid: job: the worker w has no job named "gone"`},
@@ -80,7 +80,7 @@ func TestDecide(t *testing.T) {
 		{"unreadable repeat", `"repeat":{"days":0}`, `end error invalid: repeat: days: is zero`},
 		{"unreadable repeat of a planned one", `"status":"scheduled","date":"` + noon + `","repeat":{"day":"x"},` + plan(noon, noon, ""), `end error invalid: repeat: day: must be a whole number`},
 		{"cron", `"repeat":"*/5 * * * *"`, `schedule scheduled 2026-11-18T09:35:00Z`},
-		{"repeat that never comes", `"date":"` + noon + `","repeat":{"days":1,"until":"2026-11-17"}`, `end error invalid: repeat: it never comes: its first date ` + noon + ` lies after until`},
+		{"repeat that never comes", `"date":"` + noon + `","repeat":{"days":1,"until":"2026-11-17"}`, `end error invalid: repeat: it never comes: it has no date from ` + noon + ` on`},
 		{"unknown zone", `"timezone":"Berlin"`, `end error invalid: timezone: "Berlin" is no time zone`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

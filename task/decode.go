@@ -25,7 +25,7 @@ func Decode(raw []byte) (*Task, error) {
 		source
 	}{source: source{raw: raw}}
 	t := &both.Task
-	t.source, t.Missed, t.Delivery = &both.source, MissedRun, AtLeastOnce
+	t.source, t.Missed, t.Delivery, t.Overlap = &both.source, MissedRun, AtLeastOnce, OverlapSkip
 	if err := t.scan(); err != nil {
 		return nil, fmt.Errorf("decoding a document: %w", err)
 	}
@@ -236,15 +236,8 @@ func (t *Task) readPolicies() {
 			t.wrong(fieldTimeout, err)
 		}
 	}
-	switch text := t.text(fieldMissed); text {
-	case "", string(MissedRun):
-	case string(MissedSkip):
-		t.Missed = MissedSkip
-	case string(MissedAll):
-		t.Missed = MissedAll
-	default:
-		t.wrong(fieldMissed, fmt.Errorf("must be \"run\", \"skip\" or \"all\", not %q", shorten([]byte(text))))
-	}
+	t.readRecurring()
+	t.readDependence()
 	switch text := t.text(fieldDelivery); text {
 	case "", string(AtLeastOnce):
 	case string(AtMostOnce):
@@ -264,6 +257,7 @@ func (t *Task) readPolicies() {
 func (t *Task) readWorker() {
 	t.Plan, t.Claim = decodePlan(t.value(fieldPlan)), decodeClaim(t.value(fieldClaim))
 	t.Executions, t.Repetitions, t.Retries = t.count(fieldExecutions), t.count(fieldRepetitions), t.count(fieldRetries)
+	t.Skipped, t.Failures = t.count(fieldSkipped), t.count(fieldFailures)
 	t.Started, t.Finished = instant(t.value(fieldStarted)), instant(t.value(fieldFinished))
 	t.Duration, t.Lag = t.milliseconds(fieldDuration), t.milliseconds(fieldLag)
 	t.Result = t.value(fieldResult)
@@ -307,84 +301,6 @@ func instant(value []byte) time.Time {
 	return at.UTC()
 }
 
-func decodePlan(value []byte) *Plan {
-	if len(value) == 0 || value[0] != '{' {
-		return nil
-	}
-	p := &Plan{}
-	err := eachField(value, func(key, value []byte) error {
-		switch string(key) {
-		case "from":
-			p.From = instant(value)
-		case "index":
-			p.Index = number(value)
-		case "nominal":
-			p.Nominal = instant(value)
-		case "due":
-			p.Due = instant(value)
-		case "key":
-			p.Key = textOf(value)
-		case "rule":
-			p.Rule = textOf(value)
-		case "catchup":
-			p.CatchUp = instant(value)
-		case "interrupted":
-			p.Interrupted = string(value) == "true"
-		}
-		return nil
-	})
-	if err != nil || p.From.IsZero() || p.Nominal.IsZero() || p.Due.IsZero() || p.Key == "" {
-		return nil
-	}
-	return p
-}
-
-func decodeClaim(value []byte) *Claim {
-	if len(value) == 0 || value[0] != '{' {
-		return nil
-	}
-	c := &Claim{}
-	err := eachField(value, func(key, value []byte) error {
-		switch string(key) {
-		case "worker":
-			c.Worker = textOf(value)
-		case "member":
-			c.Member = textOf(value)
-		case "incarnation":
-			c.Incarnation = textOf(value)
-		case "write":
-			c.Write = number(value)
-		}
-		return nil
-	})
-	if err != nil || c.Incarnation == "" {
-		return nil
-	}
-	return c
-}
-
-func decodeFailure(value []byte) *Failure {
-	if len(value) == 0 || value[0] != '{' {
-		return nil
-	}
-	f := &Failure{}
-	err := eachField(value, func(key, value []byte) error {
-		switch string(key) {
-		case "message":
-			f.Message = textOf(value)
-		case "kind":
-			f.Kind = textOf(value)
-		case "attempt":
-			f.Attempt = number(value)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil
-	}
-	return f
-}
-
 // eachField visits the fields of a JSON object whose grammar was checked before; it stops at the first error.
 func eachField(object []byte, visit func(key, value []byte) error) error {
 	i := skipSpace(object, 1)
@@ -408,6 +324,24 @@ func eachField(object []byte, visit func(key, value []byte) error) error {
 		}
 		if i = skipSpace(object, i); object[i] == ',' {
 			i = skipSpace(object, i+1)
+		}
+	}
+	return nil
+}
+
+// eachElement visits the elements of a JSON array whose grammar was checked before; it stops at the first error.
+func eachElement(array []byte, visit func(element []byte) error) error {
+	i := skipSpace(array, 1)
+	for array[i] != ']' {
+		end, err := skipValue(array, i)
+		if err != nil {
+			return err
+		}
+		if err := visit(array[i:end:end]); err != nil {
+			return err
+		}
+		if i = skipSpace(array, end); array[i] == ',' {
+			i = skipSpace(array, i+1)
 		}
 	}
 	return nil

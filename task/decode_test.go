@@ -134,7 +134,7 @@ func TestDecodeInvalidFields(t *testing.T) {
 		{`"timeout":"soon"`, `timeout: cannot read the duration "soon"`},
 		{`"timeout":-1`, "timeout: cannot read the duration -1: it is negative"},
 		{`"missed":"perhaps"`, `missed: must be "run", "skip" or "all", not "perhaps"`},
-		{`"missed":true`, "missed: must be a string"},
+		{`"missed":true`, `missed: must be "run"`},
 		{`"delivery":"exactly-once"`, `delivery: must be "at-least-once" or "at-most-once"`},
 		{`"retry":"5"`, "retry: must be a number or an object"},
 		{`"retry":-1`, "retry: must be a number or an object with limit: must be a whole number"},

@@ -69,6 +69,10 @@ func (t *Task) appendField(b []byte, n name) []byte {
 		return appendNumberField(b, "repetitions", t.Repetitions)
 	case fieldRetries:
 		return appendNumberField(b, "retries", t.Retries)
+	case fieldSkipped:
+		return appendNumberField(b, "skipped", t.Skipped)
+	case fieldFailures:
+		return appendNumberField(b, "failures", t.Failures)
 	case fieldStarted:
 		return appendTimeField(b, "started", t.Started)
 	case fieldFinished:
@@ -125,11 +129,32 @@ func appendPlan(b []byte, p *Plan) []byte {
 	b = appendTimeField(b, "due", p.Due)
 	b = appendTextField(b, "key", p.Key)
 	b = appendTextField(b, "rule", p.Rule)
+	b = appendTextField(b, "calendars", p.Calendars)
 	b = appendTimeField(b, "catchup", p.CatchUp)
-	if p.Interrupted {
-		b = append(appendKey(b, "interrupted"), "true"...)
+	b = appendFlag(b, "interrupted", p.Interrupted)
+	b = appendFlag(b, "paused", p.Paused)
+	if last := p.Last; last != nil {
+		b = append(appendKey(b, "last"), '{')
+		b = appendTimeField(b, "nominal", last.Nominal)
+		b = appendTimeField(b, "at", last.At)
+		b = append(appendTextField(b, "status", string(last.Status)), '}')
+	}
+	if back := p.Back; back != nil {
+		b = append(appendKey(b, "back"), '{')
+		b = appendNumberField(b, "index", back.Index)
+		b = appendTimeField(b, "nominal", back.Nominal)
+		b = appendTimeField(b, "due", back.Due)
+		b = appendTextField(b, "key", back.Key)
+		b = append(appendFlag(b, "ended", back.Ended), '}')
 	}
 	return append(b, '}')
+}
+
+func appendFlag(b []byte, key string, set bool) []byte {
+	if !set {
+		return b
+	}
+	return append(appendKey(b, key), "true"...)
 }
 
 func appendClaim(b []byte, c *Claim) []byte {
@@ -154,6 +179,10 @@ func appendFailure(b []byte, f *Failure) []byte {
 	if f.Attempt != 0 {
 		b = appendNumberField(b, "attempt", f.Attempt)
 	}
+	if f.Code != 0 {
+		b = appendNumberField(b, "code", f.Code)
+	}
+	b = appendTimeField(b, "next", f.Next)
 	return append(b, '}')
 }
 

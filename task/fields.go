@@ -18,6 +18,12 @@ const (
 	fieldMissed
 	fieldDelivery
 	fieldSite
+	fieldOverlap
+	fieldExpires
+	fieldPauseAfter
+	fieldAfter
+	fieldWhen
+	fieldNote
 	fieldData
 	fieldTags
 	// From here on: what a worker writes, in the order in which it is appended to a document without it.
@@ -28,6 +34,8 @@ const (
 	fieldExecutions
 	fieldRepetitions
 	fieldRetries
+	fieldSkipped
+	fieldFailures
 	fieldStarted
 	fieldFinished
 	fieldDuration
@@ -42,8 +50,8 @@ const (
 func (n name) String() string {
 	return [names]string{
 		"", "_id", "_rev", "_deleted", "type", "worker", "job", "timezone", "repeat", "retry", "timeout", "missed", "delivery",
-		"site", "data", "tags", "status", "date", "plan", "claim", "executions", "repetitions", "retries", "started", "finished",
-		"duration", "lag", "result", "error", "history",
+		"site", "overlap", "expires", "pause_after", "after", "when", "note", "data", "tags", "status", "date", "plan", "claim", "executions",
+		"repetitions", "retries", "skipped", "failures", "started", "finished", "duration", "lag", "result", "error", "history",
 	}[n]
 }
 
@@ -76,6 +84,18 @@ func nameOf(key []byte) name {
 		return fieldDelivery
 	case "site":
 		return fieldSite
+	case "overlap":
+		return fieldOverlap
+	case "expires":
+		return fieldExpires
+	case "pause_after":
+		return fieldPauseAfter
+	case "after":
+		return fieldAfter
+	case "when":
+		return fieldWhen
+	case "note":
+		return fieldNote
 	case "data":
 		return fieldData
 	case "tags":
@@ -101,6 +121,10 @@ func writtenNameOf(key []byte) name {
 		return fieldRepetitions
 	case "retries":
 		return fieldRetries
+	case "skipped":
+		return fieldSkipped
+	case "failures":
+		return fieldFailures
 	case "started":
 		return fieldStarted
 	case "finished":
@@ -120,7 +144,7 @@ func writtenNameOf(key []byte) name {
 }
 
 // nameSet is a set of names.
-type nameSet uint32
+type nameSet uint64
 
 func (s *nameSet) has(n name) bool { return *s&(1<<n) != 0 }
 

@@ -23,6 +23,8 @@ func Resolve(ran *Task, o Outcome, theirs *Task, v View) Decision {
 		return canceledBeside(ran, o, theirs, v)
 	case theirs.Status.ended():
 		return endedByHand(ran, o, theirs, v)
+	case theirs.Status == Pause, theirs.Status == RunNow, theirs.Status == Skip:
+		return controlled(ran, o, theirs, v)
 	case askedAgain(ran, theirs, v):
 		next := afterwards(ran, o, theirs, v)
 		if next.Status == Running { // our own word: the run is over
@@ -62,7 +64,7 @@ func askedAgain(ran, theirs *Task, v View) bool {
 	if theirs.Status.asks() && !sameAsk(theirs.Status, ran.stored.Status) {
 		return true
 	}
-	if theirs.Status != Scheduled && theirs.Status != Running && !theirs.Status.asks() {
+	if theirs.Status != Scheduled && theirs.Status != Running && theirs.Status != Resume && !theirs.Status.asks() {
 		return true // a word nobody knows: Decide says so
 	}
 	if bytes.Equal(theirs.Date, ran.stored.Date) {
@@ -89,13 +91,28 @@ func onto(ran, theirs *Task) *Task {
 	next := *theirs
 	next.Plan, next.Claim = ran.Plan, ran.Claim
 	next.Executions, next.Repetitions, next.Retries = ran.Executions, ran.Repetitions, ran.Retries
+	next.Skipped, next.Failures = ran.Skipped, ran.Failures
 	next.Error, next.history, next.added = ran.Error, ran.history, ran.added
 	next.dirty.add(fieldPlan, fieldClaim, fieldExecutions, fieldRepetitions, fieldRetries, fieldError, fieldHistory)
+	if ran.Skipped != theirs.Skipped || ran.Failures != theirs.Failures {
+		next.dirty.add(fieldSkipped, fieldFailures)
+	}
 	if !bytes.Equal(ran.Date, ran.stored.Date) && bytes.Equal(theirs.Date, ran.stored.Date) {
 		next.Date = ran.Date
 		next.dirty.add(fieldDate)
 	}
 	return &next
+}
+
+// controlled settles the run and does then what the person asked for meanwhile: pause, run again, or skip the next date.
+func controlled(ran *Task, o Outcome, theirs *Task, v View) Decision {
+	d := Settle(onto(ran, theirs), o, v)
+	if theirs.Status == Pause && d.Next.Status != Scheduled || theirs.Status == Skip && d.Next.Status != Scheduled {
+		return d // it has ended
+	}
+	next := *d.Next
+	next.setStatus(theirs.Status)
+	return written(Decide(&next, v))
 }
 
 // afterwards gives the person's document with the outcome in its history only.

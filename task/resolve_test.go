@@ -76,8 +76,8 @@ func TestResolve(t *testing.T) {
 		{"interrupted, and another date", oneOff, []string{`date:"` + noon + `"`}, interrupted, "schedule scheduled " + noon, map[string]string{"executions": "0"}},
 		{"a date nobody can read", oneOff, []string{`date:"soon"`}, ok(), `end error invalid: date: cannot read the date "soon"`, map[string]string{"executions": "1"}},
 		{"a repeat nobody can read", oneOff, []string{`repeat:{"days":0}`}, ok(), `end error invalid: repeat: days: is zero`, nil},
-		{"a field nobody can read", oneOff, []string{`missed:7`}, ok(), `end error invalid: missed: must be a string`, nil},
-		{"a word nobody knows", oneOff, []string{`status:"paused"`}, ok(), `end error invalid: status: "paused" is unknown`, nil},
+		{"a field nobody can read", oneOff, []string{`missed:7`}, ok(), `end error invalid: missed: must be "run", "skip" or "all", not 7`, nil},
+		{"a word nobody knows", oneOff, []string{`status:"frozen"`}, ok(), `end error invalid: status: "frozen" is unknown`, nil},
 		// Canceled.
 		{"cancel", oneOff, []string{`status:"cancel"`}, ok(), "end canceled", map[string]string{"result": `{"ok":true}`, "executions": "1", "error": ""}},
 		{"cancel, nothing was written yet", unwritten, []string{`status:"cancel"`}, kind(task.KindCanceled), "end canceled canceled: boom", map[string]string{"executions": "1"}},

@@ -48,6 +48,42 @@ func (s schedule) text() string {
 	return s.rule.Identity()
 }
 
+// startOf gives where planning anew begins: the task's date. A rule of wall time whose text was edited while it slept begins now, or
+// at its next date where that is sooner, since that date is the old rule's.
+func (s schedule) startOf(t *Task, date, now time.Time) time.Time {
+	if s.rule == nil || s.rule.Anchored() || t.Plan == nil || t.Status != Scheduled || !date.Equal(t.Plan.date()) {
+		return date
+	}
+	if now.Before(date) {
+		return now
+	}
+	return date
+}
+
+// date is the plan's date as the document has it: that of the firing that the plan goes back to, where a person asked for another one.
+func (p *Plan) date() time.Time {
+	if p.Back != nil {
+		return p.Back.Nominal
+	}
+	return p.Nominal
+}
+
+// due gives when a firing starts: its nominal date and the rule's jitter.
+func (s schedule) due(nominal time.Time, key string) time.Time {
+	if s.rule == nil {
+		return nominal
+	}
+	return later(nominal, s.rule.Jitter(key))
+}
+
+// calendars tells what the calendars of the rule say.
+func (s schedule) calendars() string {
+	if s.rule == nil {
+		return ""
+	}
+	return s.rule.CalendarState()
+}
+
 // undated marks the fingerprint of a plan that was made without a date: giving one is then an edit.
 const undated = "now"
 
@@ -73,7 +109,7 @@ func (s schedule) edited(t *Task, now time.Time) bool {
 		return false
 	}
 	date, err := when.ParseDateJSON(t.Date, now, s.loc)
-	return err != nil || date.Words || !date.Time.Equal(t.Plan.Nominal)
+	return err != nil || date.Words || !date.Time.Equal(t.Plan.date())
 }
 
 // over says whether the repeat has no firing left at the planned date: its limit or until was lowered.
@@ -85,24 +121,52 @@ func (s schedule) over(t *Task) bool {
 		return true
 	}
 	until := s.rule.Until()
-	return !until.IsZero() && t.Plan.Nominal.After(until)
+	return !until.IsZero() && t.Plan.date().After(until)
 }
 
-// next gives the occurrence that follows a firing: the first after its date and now, so that a run longer than its interval skips
-// what it covered; while missed dates are caught up, simply the next.
-func (s schedule) next(p *Plan, now time.Time) (date time.Time, catchUp, ok bool) {
+// next gives the occurrence that follows a firing which was started and ended, and how many are left out before it.
+func (s schedule) next(t *Task, started, now time.Time) (date time.Time, catchUp bool, leftOut int64, ok bool) {
+	p := t.Plan
 	if !p.CatchUp.IsZero() {
 		date, ok = s.rule.After(p.From, p.Nominal)
 		if ok && !date.After(p.CatchUp) {
-			return date, true, true
+			return date, true, 0, true
 		}
 	}
-	after := p.Nominal
-	if now.After(after) {
-		after = now
+	date, ok = s.rule.After(p.From, s.doneUpTo(t, started, now))
+	return date, false, s.between(p, date, ok, now), ok
+}
+
+// doneUpTo gives the instant up to which dates need no run of their own, by the overlap rule.
+func (s schedule) doneUpTo(t *Task, started, now time.Time) time.Time {
+	p, ends := t.Plan, t.Plan.Nominal
+	switch t.Overlap {
+	case OverlapQueueAll:
+	case OverlapQueue:
+		ends = latest(ends, started)
+	case OverlapCancel:
+		if last, ok := s.rule.Latest(p.From, now); ok && last.After(ends) {
+			return last.Add(-time.Millisecond)
+		}
+	default:
+		ends = latest(ends, now)
 	}
-	date, ok = s.rule.After(p.From, after)
-	return date, false, ok
+	return ends
+}
+
+// between counts the dates after a firing and before the next one, or up to now where there is none.
+func (s schedule) between(p *Plan, next time.Time, ok bool, now time.Time) int64 {
+	if !ok {
+		next = now
+	}
+	return s.rule.Count(p.From, p.Nominal, next.Add(-time.Millisecond), mostCounted)
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // mostCounted bounds how many occurrences are counted one by one.

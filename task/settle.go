@@ -21,6 +21,8 @@ type Outcome struct {
 	// Interrupted says that the run was cut short by the worker's own end. It is no outcome: no attempt is used, and the firing
 	// runs again, unless it may run at most once.
 	Interrupted bool
+	// Code is what the job gave beside its error: an HTTP status, an exit code; 0 is none.
+	Code int64
 	// RetryAfter above zero replaces the pause before the next retry.
 	RetryAfter time.Duration
 }
@@ -104,7 +106,7 @@ func Settle(t *Task, o Outcome, v View) Decision {
 	case o.Kind == KindCanceled:
 		next.note(v, Canceled, "", o.message())
 		return next.end(Canceled, "canceled while it ran")
-	case o.failed() && o.retryable() && next.Retries < next.retry.limit:
+	case o.failed() && next.retries(o, v):
 		return next.tryAgain(o, v)
 	}
 	return next.advance(o, v)
@@ -138,7 +140,7 @@ func (t *Task) record(o Outcome) {
 	t.Result = o.Result
 	t.dirty.add(fieldResult)
 	if o.failed() {
-		t.setError(&Failure{Message: shortenText(o.message(), mostMessage), Kind: o.kind(), Attempt: t.Attempt()})
+		t.setError(&Failure{Message: shortenText(o.message(), mostMessage), Kind: o.kind(), Attempt: t.Attempt(), Code: o.Code})
 	} else if t.Error != nil {
 		t.setError(nil)
 	}
@@ -162,8 +164,12 @@ func (t *Task) tryAgain(o Outcome, v View) Decision {
 	if delay <= 0 {
 		delay = t.retry.delay(t.Plan.Key, t.Retries)
 	}
+	due := later(v.Now, delay)
+	failure := *t.Error
+	failure.Next = due
+	t.setError(&failure)
 	note := fmt.Sprintf("retry %d of %d waits", t.Retries, t.retry.limit)
-	return t.postpone(later(v.Now, delay), v, Failed, note, o.message())
+	return t.postpone(due, v, Failed, note, o.message())
 }
 
 // later adds d to t, but does not leave the years that dates can have.
@@ -181,7 +187,11 @@ func (t *Task) advance(o Outcome, v View) Decision {
 	if o.failed() {
 		failure = o.message()
 	}
-	if t.Repeat == nil {
+	t.tally(status, v)
+	switch {
+	case t.Plan.Back != nil:
+		return t.takeUp(v, status, failure)
+	case t.Repeat == nil:
 		t.note(v, status, "", failure)
 		return t.end(status, "")
 	}
@@ -192,7 +202,8 @@ func (t *Task) advance(o Outcome, v View) Decision {
 		t.note(v, status, "", failure)
 		return t.refuse(err, v)
 	}
-	date, catchUp, ok := s.next(t.Plan, v.Now)
+	date, catchUp, left, ok := s.next(t, cut(o.Started), v.Now)
+	t.leftOut(left)
 	if limit := s.rule.Limit(); !ok || (limit > 0 && t.Repetitions >= limit) {
 		t.note(v, status, "the last of its repeat", failure)
 		return t.end(status, "the last of its repeat")
@@ -202,10 +213,37 @@ func (t *Task) advance(o Outcome, v View) Decision {
 	if catchUp {
 		t.Plan.CatchUp = until
 	}
+	if t.pause > 0 && t.Failures >= t.pause {
+		t.Plan.Paused = true
+		note := fmt.Sprintf("paused after %d errors in a row", t.Failures)
+		t.note(v, status, note, failure)
+		return t.end(Paused, note)
+	}
 	t.setStatus(Scheduled)
 	note := "next " + said(date)
+	if left > 0 {
+		note += fmt.Sprintf(", %d dates left out", left)
+	}
 	t.note(v, status, note, failure)
 	return Decision{Action: Schedule, Next: t, Note: note}
+}
+
+// tally remembers a firing of a repeat that came to an end, and how many in a row were errors.
+func (t *Task) tally(status Status, v View) {
+	if t.Repeat != nil {
+		plan := *t.Plan
+		plan.Last = &Ended{Nominal: plan.Nominal, At: v.Now, Status: status}
+		t.setPlan(&plan)
+	}
+	switch {
+	case t.Repeat == nil:
+	case status == Failed:
+		t.Failures++
+		t.dirty.add(fieldFailures)
+	case t.Failures > 0:
+		t.Failures = 0
+		t.dirty.add(fieldFailures)
+	}
 }
 
 // Begin gives the document with status running, to be written before an at-most-once run starts or while a run takes long.

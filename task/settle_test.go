@@ -69,10 +69,10 @@ func TestSettle(t *testing.T) {
 		{"canceled repeat", repeating(`{"days":1}`, "P1D", ""), kind(task.KindCanceled), "end canceled canceled: boom", nil},
 		// Retries.
 		{"first retry", scheduled(exact), bad(), "schedule scheduled ~2026-11-18T09:30:42Z for " + half, map[string]string{
-			"retries": "1", "executions": "1", "error": `{"message":"boom","kind":"job","attempt":1}`, "date": `"` + half + `"`,
+			"retries": "1", "executions": "1", "error": `{"message":"boom","kind":"job","attempt":1,"next":"2026-11-18T09:30:42.212Z"}`, "date": `"` + half + `"`,
 		}},
 		{"second retry", scheduled(exact + `,"retries":1`), kind(task.KindPanic), "schedule scheduled ~2026-11-18T09:30:42Z for " + half, map[string]string{
-			"retries": "2", "error": `{"message":"boom","kind":"panic","attempt":2}`,
+			"retries": "2", "error": `{"message":"boom","kind":"panic","attempt":2,"next":"2026-11-18T09:30:44.244Z"}`,
 		}},
 		{"no retry left", scheduled(exact + `,"retries":2`), kind(task.KindTimeout), "end error timeout: boom", map[string]string{
 			"retries": "2", "error": `{"message":"boom","kind":"timeout","attempt":3}`,
@@ -99,7 +99,7 @@ func TestSettle(t *testing.T) {
 		// Repeats.
 		{"repeat", repeating(`{"days":1}`, "P1D", ""), ok(), "schedule scheduled 2026-11-19T09:30:15Z", map[string]string{
 			"date": `"2026-11-19T09:30:15Z"`, "repetitions": "1", "executions": "1", "result": `{"ok":true}`,
-			"plan": `{"from":"` + half + `","index":1,"nominal":"2026-11-19T09:30:15Z","due":"2026-11-19T09:30:15Z","key":"t@2026-11-19T09:30:15Z/2-aaaaaaaa","rule":"P1D"}`,
+			"plan": `{"from":"` + half + `","index":1,"nominal":"2026-11-19T09:30:15Z","due":"2026-11-19T09:30:15Z","key":"t@2026-11-19T09:30:15Z/2-aaaaaaaa","rule":"P1D","last":{"nominal":"` + half + `","at":"2026-11-18T09:30:15.007Z","status":"done"}}`,
 		}},
 		{"repeat of an error", repeating(`{"days":1}`, "P1D", ""), bad(), "schedule scheduled 2026-11-19T09:30:15Z", map[string]string{
 			"error": `{"message":"boom","kind":"job","attempt":1}`, "repetitions": "1", "retries": "0",

@@ -8,11 +8,16 @@ const (
 	Waiting    Status = "waiting"    // by a person: plan it
 	Reschedule Status = "reschedule" // by a person: plan it again, from its date
 	Cancel     Status = "cancel"     // by a person: do not run it, stop it where it runs
+	Pause      Status = "pause"      // by a person: do not fire until resumed; a run that is on goes on
+	Resume     Status = "resume"     // by a person: go on after a pause
+	RunNow     Status = "run"        // by a person: fire once now, outside of the plan
+	Skip       Status = "skip"       // by a person: leave out the next firing
 	Scheduled  Status = "scheduled"  // by a worker: planned, sleeping or about to run
 	Running    Status = "running"    // by a worker: runs for longer than a second, or at most once
 	Done       Status = "done"       // by a worker: it ran
 	Failed     Status = "error"      // by a worker: it failed and is not tried again, or it cannot run
 	Canceled   Status = "canceled"   // by a worker: a person canceled it
+	Paused     Status = "paused"     // by a worker: a person paused it, or it failed too often in a row
 )
 
 // statusOf gives the Status of a word without allocating for those that are known.
@@ -36,6 +41,16 @@ func statusOf(word []byte) Status {
 		return Failed
 	case "canceled":
 		return Canceled
+	case "pause":
+		return Pause
+	case "paused":
+		return Paused
+	case "resume":
+		return Resume
+	case "run":
+		return RunNow
+	case "skip":
+		return Skip
 	}
 	return Status(word)
 }
@@ -57,6 +72,8 @@ const (
 	KindMissed   = "missed"    // its date passed while no worker held it, and missed is "skip"
 	KindTooLarge = "too_large" // the outcome does not fit into the document
 	KindStuck    = "stuck"     // the job ignored its canceled context
+	KindExpired  = "expired"   // it could not start before its expires
+	KindOverlap  = "overlap"   // its next date came while it ran, and overlap is "cancel"
 )
 
 // Missed says what becomes of dates that passed while no live member held the task.
@@ -67,6 +84,18 @@ const (
 	MissedRun  Missed = "run"  // run once, for the latest
 	MissedSkip Missed = "skip" // run none of them
 	MissedAll  Missed = "all"  // run each in turn
+)
+
+// Overlap says what becomes of the dates of a repeat that come while a run is on.
+type Overlap string
+
+// What overlap can be; absent is OverlapSkip.
+const (
+	OverlapSkip     Overlap = "skip"      // they are left out
+	OverlapQueue    Overlap = "queue"     // the first of them runs when the run ends
+	OverlapQueueAll Overlap = "queue-all" // each of them runs in turn
+	OverlapCancel   Overlap = "cancel"    // the run is stopped, and the date runs
+	OverlapAllow    Overlap = "allow"     // each runs beside it, as a task of its own
 )
 
 // Delivery says whether a task may run again where nobody knows if it ran.

@@ -26,6 +26,9 @@ type Task struct {
 	Retry     json.RawMessage // nil is never
 	Timeout   time.Duration   // 0 is none
 	Missed    Missed          // never empty
+	Overlap   Overlap         // never empty
+	Expires   json.RawMessage // a date, or a duration after the nominal date; nil is never
+	After     []string        // the tasks that it waits for
 	Delivery  Delivery        // never empty
 
 	Plan        *Plan  // nil where nothing is planned, or not legibly
@@ -33,6 +36,8 @@ type Task struct {
 	Executions  int64  // runs that came to an outcome, ever
 	Repetitions int64  // firings of the repeat that came to an end, since it was planned
 	Retries     int64  // retries of this firing so far
+	Skipped     int64  // dates left out since it was planned: missed, covered by a longer run, or by a person
+	Failures    int64  // firings in a row that ended as errors
 	Started     time.Time
 	Finished    time.Time
 	Duration    time.Duration // of the last run
@@ -53,6 +58,9 @@ type source struct {
 	spans   []span
 	at      [names]int32 // index into spans plus one; the last where a key comes twice
 	retry   retryPolicy
+	missed  missedBounds
+	pause   int64   // errors in a row after which it is paused; 0 is never
+	until   waitFor // what becomes of the tasks in After that lets it go on
 	invalid error
 }
 
@@ -90,8 +98,28 @@ type Plan struct {
 	Due         time.Time // when it starts: Nominal, later for a retry or a snooze
 	Key         string    // the identity of the firing: "<id>@<nominal>/<revision that asked for it>"
 	Rule        string    // what it was computed from; a document whose rule differs was edited
+	Calendars   string    // what its calendars said then
 	CatchUp     time.Time // missed dates up to here run one by one; zero where there are none
 	Interrupted bool      // a run of this firing was cut short: it runs first, whatever missed says
+	Paused      bool      // nothing fires until a person resumes it
+	Last        *Ended    // the last firing that came to an end; nil before there is one
+	Back        *Firing   // where the plan goes on after a firing that a person asked for beside it; nil else
+}
+
+// Firing is one firing of a plan.
+type Firing struct {
+	Index   int64
+	Nominal time.Time
+	Due     time.Time
+	Key     string
+	Ended   bool // the task had ended: nothing comes after
+}
+
+// Ended is a firing that came to an end.
+type Ended struct {
+	Nominal time.Time
+	At      time.Time
+	Status  Status // Done or Failed
 }
 
 // Claim names the write that a document stems from.
@@ -105,8 +133,10 @@ type Claim struct {
 // Failure is the document's field error.
 type Failure struct {
 	Message string
-	Kind    string // one of the Kind constants
-	Attempt int64  // the run of this firing that failed, from 1; 0 where nothing ran
+	Kind    string    // one of the Kind constants
+	Attempt int64     // the run of this firing that failed, from 1; 0 where nothing ran
+	Code    int64     // what the job gave: an HTTP status, an exit code; 0 is none
+	Next    time.Time // when it is tried again; zero where it is not
 }
 
 // Transition is one line of a task's history.

@@ -1,0 +1,156 @@
+package task
+
+import (
+	"time"
+
+	"github.com/adlayer/after/when"
+)
+
+// pauseNow pauses a task that does not run.
+func (t *Task) pauseNow(v View, note string) Decision {
+	next := t.change(v)
+	if t.Plan != nil {
+		plan := *t.Plan
+		plan.Paused = true
+		next.setPlan(&plan)
+	}
+	next.note(v, Paused, note, "")
+	return next.end(Paused, "paused")
+}
+
+// resumeNow goes on after a pause: a repeat with its next date after now, any other task with its date, at once where that has passed.
+func (t *Task) resumeNow(v View) Decision {
+	s, err := t.schedule(v)
+	switch {
+	case err != nil:
+		return t.refuse(err, v)
+	case t.Plan == nil, s.edited(t, v.Now):
+		return t.planAnew(v, "resumed")
+	case !t.Plan.Paused && t.hadEnded(v) && !t.Finished.IsZero():
+		next := t.change(v)
+		status := Done
+		if t.Error != nil {
+			status = Failed
+		}
+		next.note(v, status, "it had ended: nothing to resume", "")
+		return next.end(status, "it had ended: nothing to resume")
+	}
+	next := t.change(v)
+	plan := *t.Plan
+	plan.Paused = false
+	next.setPlan(&plan)
+	next.setStatus(Scheduled)
+	next.Failures = 0
+	next.dirty.add(fieldFailures)
+	if s.rule != nil && !plan.Nominal.After(v.Now) && !plan.Interrupted {
+		date, ok := s.rule.After(plan.From, v.Now)
+		next.leftOut(s.rule.Count(plan.From, plan.Nominal.Add(-time.Millisecond), v.Now, mostCounted))
+		if !ok {
+			return next.endOver(v)
+		}
+		next.moveTo(date, s)
+	}
+	next.note(v, Scheduled, "resumed", "")
+	return Decision{Action: Schedule, Next: next, Note: "resumed: next " + said(next.Plan.Due)}
+}
+
+// hadEnded says whether nothing would come after the planned firing: that of a repeat came to an end, and a task without one is at an
+// end with its next run.
+func (t *Task) hadEnded(v View) bool {
+	if t.Repeat == nil {
+		return !t.Plan.Nominal.After(v.Now)
+	}
+	return t.Plan.Last != nil && t.Plan.Last.Nominal.Equal(t.Plan.Nominal)
+}
+
+// planned gives the task as planAnew would leave it where it has no plan or was edited.
+func (t *Task) planned(v View) (next *Task, s schedule, refused *Decision) {
+	s, err := t.schedule(v)
+	if err != nil {
+		d := t.refuse(err, v)
+		return nil, s, &d
+	}
+	if t.Plan != nil && !s.edited(t, v.Now) {
+		return t.change(v), s, nil
+	}
+	d := t.planAnew(v, "")
+	if d.Action == End {
+		return nil, s, &d
+	}
+	return d.Next.change(v), s, nil
+}
+
+// runNow fires once at once and takes up the plan afterwards.
+func (t *Task) runNow(v View) Decision {
+	next, s, refused := t.planned(v)
+	if refused != nil {
+		return *refused
+	}
+	if !v.knows(t.Job) {
+		return t.refuse(unknownJob(t), v)
+	}
+	old := next.Plan
+	plan := &Plan{
+		From: old.From, Index: old.Index, Nominal: v.Now, Due: v.Now, Key: firingKey(t.ID, v.Now, askedBy(t.Rev)),
+		Rule: s.fingerprint(next), Calendars: s.calendars(), Last: old.Last, Paused: old.Paused,
+		Back: &Firing{Index: old.Index, Nominal: old.Nominal, Due: old.Due, Key: old.Key, Ended: next.hadEnded(v) && !old.Paused},
+	}
+	if old.Back != nil {
+		plan.Back = old.Back
+	}
+	next.setPlan(plan)
+	next.Retries = 0
+	next.dirty.add(fieldRetries)
+	next.setStatus(Scheduled)
+	next.note(v, Scheduled, "a person asked for a run now", "")
+	return Decision{Action: Schedule, Next: next, Note: "runs now, beside its plan"}
+}
+
+// takeUp goes back to the plan after a firing beside it, with the outcome kept.
+func (t *Task) takeUp(v View, status Status, failure string) Decision {
+	back, plan := t.Plan.Back, *t.Plan
+	plan.Index, plan.Nominal, plan.Due, plan.Key = back.Index, back.Nominal, back.Due, back.Key
+	plan.Back, plan.Interrupted = nil, false
+	t.setPlan(&plan)
+	t.Retries = 0
+	t.dirty.add(fieldRetries)
+	switch {
+	case plan.Paused:
+		t.note(v, status, "paused again", failure)
+		return t.end(Paused, "paused again")
+	case back.Ended:
+		t.note(v, status, "", failure)
+		return t.end(status, "")
+	}
+	t.setStatus(Scheduled)
+	note := "next " + said(plan.Due)
+	t.note(v, status, note, failure)
+	return Decision{Action: Schedule, Next: t, Note: note}
+}
+
+// skipNext leaves out the next firing.
+func (t *Task) skipNext(v View) Decision {
+	next, s, refused := t.planned(v)
+	if refused != nil {
+		return *refused
+	}
+	skipped := next.Plan.Nominal
+	next.leftOut(1)
+	if s.rule == nil {
+		next.note(v, Canceled, "its only date was skipped", "")
+		return next.end(Canceled, "its only date was skipped")
+	}
+	date, ok := s.rule.After(next.Plan.From, latest(skipped, v.Now))
+	if !ok {
+		return next.endOver(v)
+	}
+	next.moveTo(date, s)
+	note := "skipped " + when.Format(skipped) + ", next " + said(date)
+	if next.Plan.Paused {
+		next.note(v, Paused, note, "")
+		return next.end(Paused, note)
+	}
+	next.setStatus(Scheduled)
+	next.note(v, Scheduled, note, "")
+	return Decision{Action: Schedule, Next: next, Note: note}
+}

@@ -1,0 +1,102 @@
+package task
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/adlayer/after/when"
+)
+
+// recover applies the missed rule to a task whose date passed while nobody held it.
+func (t *Task) recover(s schedule, v View) Decision {
+	since := time.Time{} // dates before it are not looked at
+	if t.missed.window > 0 {
+		since = v.Now.Add(-t.missed.window)
+	}
+	switch {
+	case t.Missed == MissedSkip:
+		return t.skipMissed(s, v)
+	case s.rule == nil && t.Plan.Due.Before(since):
+		return t.fail(KindMissed, fmt.Sprintf("it was due at %s, when no worker held it, and the window of missed is %s", when.Format(t.Plan.Due), t.missed.window), v)
+	case s.rule == nil:
+		return Decision{Action: Start, Next: t, Note: "missed, runs now"}
+	case t.Missed == MissedAll:
+		return t.catchUp(s, since, v)
+	}
+	date, ok := s.rule.Latest(t.Plan.From, v.Now)
+	switch {
+	case ok && date.Before(since), !ok && t.Plan.Due.Before(since):
+		return t.skipMissed(s, v)
+	case !ok || !date.After(t.Plan.Nominal):
+		return Decision{Action: Start, Next: t, Note: "missed, runs now"}
+	}
+	next := t.change(v)
+	next.leftOut(s.rule.Count(t.Plan.From, t.Plan.Nominal, date, mostCounted))
+	next.moveTo(date, s)
+	return Decision{Action: Start, Next: next, Note: "missed, runs now for the latest date"}
+}
+
+// catchUp runs the missed dates one by one: those within the window, and of these the latest that the limit allows.
+func (t *Task) catchUp(s schedule, since time.Time, v View) Decision {
+	first, last := t.Plan.Nominal, v.Now
+	for range t.missed.limit {
+		date, ok := s.rule.Latest(t.Plan.From, last)
+		if !ok || date.Before(since) || date.Before(t.Plan.Nominal) {
+			break
+		}
+		first, last = date, date.Add(-time.Millisecond)
+	}
+	if last.Equal(v.Now) && t.Plan.Due.Before(since) {
+		return t.skipMissed(s, v) // none of them is within the window
+	}
+	next := t.change(v)
+	note := "missed, catches up one by one"
+	if left := s.rule.Count(t.Plan.From, t.Plan.Nominal, first, mostCounted); left > 0 && first.After(t.Plan.Nominal) {
+		next.leftOut(left)
+		note = fmt.Sprintf("missed, catches up from %s on; %d dates before it are left out", said(first), left)
+		next.moveTo(first, s)
+	}
+	plan := *next.Plan
+	plan.CatchUp = v.Now
+	next.setPlan(&plan)
+	return Decision{Action: Start, Next: next, Note: note}
+}
+
+// skipMissed goes to the next date that is not past, or ends the task where none comes.
+func (t *Task) skipMissed(s schedule, v View) Decision {
+	missed := t.Plan.Due
+	if s.rule != nil {
+		if date, ok := s.rule.After(t.Plan.From, v.Now); ok {
+			next := t.change(v)
+			count := s.rule.Count(t.Plan.From, t.Plan.Nominal.Add(-time.Millisecond), v.Now, mostCounted)
+			next.leftOut(count)
+			next.moveTo(date, s)
+			next.setStatus(Scheduled)
+			note := fmt.Sprintf("skipped %d dates that were missed since %s", count, said(missed))
+			next.note(v, Scheduled, note, "")
+			return Decision{Action: Schedule, Next: next, Note: note}
+		}
+	}
+	return t.fail(KindMissed, "it was due at "+when.Format(missed)+", when no worker held it, and missed is \"skip\"", v)
+}
+
+// replan moves a sleeping task whose calendars changed to the date that they give now.
+func (t *Task) replan(s schedule, v View) Decision {
+	date, ok := s.rule.After(t.Plan.From, v.Now)
+	if first, found := s.rule.First(t.Plan.From); found && first.After(v.Now) {
+		date, ok = first, true
+	}
+	next := t.change(v)
+	if !ok {
+		return next.endOver(v)
+	}
+	if date.Equal(t.Plan.Nominal) {
+		plan := *t.Plan
+		plan.Calendars = s.calendars()
+		next.setPlan(&plan)
+		return Decision{Action: Hold, Next: next}
+	}
+	next.moveTo(date, s)
+	next.note(v, Scheduled, "a calendar changed", "")
+	return Decision{Action: Schedule, Next: next, Note: "a calendar changed: next " + said(date)}
+}

@@ -224,9 +224,11 @@ func isTime(word, next string) bool {
 	if word == "" || !isDigits(word[:1]) {
 		return false
 	}
-	next = strings.ReplaceAll(next, ".m.", "m")
-	return strings.IndexByte(word, ':') > 0 || halfOfDay(strings.ReplaceAll(word, ".m.", "m")) != "" ||
-		next == "am" || next == "pm" || isOClock(next)
+	switch next {
+	case "am", "pm", "a.m.", "p.m.", "o'clock", "o’clock":
+		return true
+	}
+	return strings.IndexByte(word, ':') > 0 || halfOfDay(strings.ReplaceAll(word, ".m.", "m")) != ""
 }
 
 // minuteList reads ":15", ":00 and :30", "minute 15".

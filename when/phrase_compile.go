@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // compile turns what was said into the text of a grammar, and refuses what does not go together.
@@ -353,23 +352,29 @@ func (r *rrule) timesByPosition(clocks []clock, hours, minutes, seconds []int) [
 			}
 		}
 	}
-	slices.Sort(positions)
-	return slices.Compact(positions)
+	return distinct(positions)
 }
 
 // clockLists gives the hours, minutes and seconds of times, each sorted; whole says whether all their combinations are times of the
 // list, as a cron line would take it.
 func clockLists(clocks []clock) (hours, minutes, seconds []int, whole bool) {
-	all := make(map[clock]bool, len(clocks))
-	for _, c := range clocks {
-		hours, minutes, seconds = append(hours, c.hour), append(minutes, c.minute), append(seconds, c.second)
-		all[c] = true
+	n := len(clocks)
+	room := make([]int, 3*n)
+	hours, minutes, seconds = room[:n:n], room[n:2*n:2*n], room[2*n:]
+	times := 0
+	for i, c := range clocks {
+		hours[i], minutes[i], seconds[i] = c.hour, c.minute, c.second
+		if !slices.Contains(clocks[:i], c) {
+			times++
+		}
 	}
-	for _, list := range []*[]int{&hours, &minutes, &seconds} {
-		slices.Sort(*list)
-		*list = slices.Compact(*list)
-	}
-	return hours, minutes, seconds, len(hours)*len(minutes)*len(seconds) == len(all)
+	hours, minutes, seconds = distinct(hours), distinct(minutes), distinct(seconds)
+	return hours, minutes, seconds, len(hours)*len(minutes)*len(seconds) == times
+}
+
+func distinct(list []int) []int {
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // numbers writes "9,12,17".
@@ -403,11 +408,16 @@ func (w weekdays) cron() string {
 
 // rrule writes the days as RRULE's BYDAY.
 func (w weekdays) rrule() string {
-	var codes []string
+	const codes = "SUMOTUWETHFRSA"
+	b := make([]byte, 0, len("MO,TU,WE,TH,FR,SA,SU"))
 	for n := 1; n <= 7; n++ {
-		if w.has(n % 7) {
-			codes = append(codes, strings.ToUpper(time.Weekday(n % 7).String()[:2]))
+		if !w.has(n % 7) {
+			continue
 		}
+		if len(b) > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, codes[n%7*2:n%7*2+2]...)
 	}
-	return strings.Join(codes, ",")
+	return string(b)
 }

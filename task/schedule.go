@@ -125,7 +125,7 @@ func (s schedule) over(t *Task) bool {
 }
 
 // next gives the occurrence that follows a firing which was started and ended, and how many are left out before it.
-func (s schedule) next(t *Task, started, now time.Time) (date time.Time, catchUp bool, leftOut int64, ok bool) {
+func (s schedule) next(t *Task, o Outcome, now time.Time) (date time.Time, catchUp bool, leftOut int64, ok bool) {
 	p := t.Plan
 	if !p.CatchUp.IsZero() {
 		date, ok = s.rule.After(p.From, p.Nominal)
@@ -133,17 +133,22 @@ func (s schedule) next(t *Task, started, now time.Time) (date time.Time, catchUp
 			return date, true, 0, true
 		}
 	}
-	date, ok = s.rule.After(p.From, s.doneUpTo(t, started, now))
-	return date, false, s.between(p, date, ok, now), ok
+	date, ok = s.rule.After(p.From, s.doneUpTo(t, o, now))
+	if t.Overlap != OverlapAllow {
+		leftOut = s.between(p, date, ok, now)
+	}
+	return date, false, leftOut, ok
 }
 
 // doneUpTo gives the instant up to which dates need no run of their own, by the overlap rule.
-func (s schedule) doneUpTo(t *Task, started, now time.Time) time.Time {
+func (s schedule) doneUpTo(t *Task, o Outcome, now time.Time) time.Time {
 	p, ends := t.Plan, t.Plan.Nominal
 	switch t.Overlap {
 	case OverlapQueueAll:
+	case OverlapAllow:
+		ends = latest(ends, o.Covered)
 	case OverlapQueue:
-		ends = latest(ends, started)
+		ends = latest(ends, cut(o.Started))
 	case OverlapCancel:
 		if last, ok := s.rule.Latest(p.From, now); ok && last.After(ends) {
 			return last.Add(-time.Millisecond)

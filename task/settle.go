@@ -23,6 +23,8 @@ type Outcome struct {
 	Interrupted bool
 	// Code is what the job gave beside its error: an HTTP status, an exit code; 0 is none.
 	Code int64
+	// Covered is the last date for which a task of its own was made while the run was on (overlap "allow"); zero is none.
+	Covered time.Time
 	// RetryAfter above zero replaces the pause before the next retry.
 	RetryAfter time.Duration
 }
@@ -202,7 +204,7 @@ func (t *Task) advance(o Outcome, v View) Decision {
 		t.note(v, status, "", failure)
 		return t.refuse(err, v)
 	}
-	date, catchUp, left, ok := s.next(t, cut(o.Started), v.Now)
+	date, catchUp, left, ok := s.next(t, o, v.Now)
 	t.leftOut(left)
 	if limit := s.rule.Limit(); !ok || (limit > 0 && t.Repetitions >= limit) {
 		t.note(v, status, "the last of its repeat", failure)

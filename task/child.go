@@ -1,0 +1,45 @@
+package task
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/adlayer/after/when"
+)
+
+// Following gives the date of t's repeat that comes after its planned firing, or after a later instant; ok is false where there is none.
+func (t *Task) Following(after time.Time, v View) (date time.Time, ok bool) {
+	s, err := t.schedule(v)
+	if err != nil || s.rule == nil || t.Plan == nil || t.Plan.Back != nil {
+		return time.Time{}, false
+	}
+	if limit := s.rule.Limit(); limit > 0 && t.Repetitions+1 >= limit {
+		return time.Time{}, false
+	}
+	return s.rule.After(t.Plan.From, latest(t.Plan.Nominal, after))
+}
+
+// Child gives a document that runs t's job once for one date of its own, beside t: its _id is made of t's and the date, so that a second
+// one for the same date is a conflict. mark is a field that says why it was made, such as {"backfill": {"task": id}}.
+func (t *Task) Child(date time.Time, mark string) ([]byte, error) {
+	document := map[string]json.RawMessage{}
+	for _, n := range []name{fieldWorker, fieldJob, fieldTimezone, fieldRetry, fieldTimeout, fieldDelivery, fieldSite, fieldData, fieldTags} {
+		if value := t.value(n); value != nil {
+			document[n.String()] = value
+		}
+	}
+	for key, value := range map[string]any{
+		"_id": ChildID(t.ID, date), "status": Waiting, "date": when.Format(date), mark: map[string]string{"task": t.ID},
+	} {
+		raw, err := json.Marshal(value)
+		if err != nil {
+			return nil, fmt.Errorf("making the task for %s: %w", when.Format(date), err)
+		}
+		document[key] = raw
+	}
+	return json.Marshal(document)
+}
+
+// ChildID is the _id of the task that runs another one's job for one date.
+func ChildID(id string, date time.Time) string { return id + "@" + when.Format(date) }

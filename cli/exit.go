@@ -95,6 +95,8 @@ func codeOf(err error) int {
 		return coded.code
 	case errors.As(err, &usage):
 		return exitUsage
+	case errors.Is(err, context.Canceled):
+		return exitFailure // interrupted: a request that this cut short says nothing of the server
 	case held(err):
 		return exitConflict
 	case foreign(err):

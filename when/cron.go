@@ -62,6 +62,9 @@ func readCron(text string, scope Scope) (parsed, error) {
 	if err != nil {
 		return parsed{}, err
 	}
+	if len(text) > longestCron/2 && len(line.String()) > longestCron {
+		return parsed{}, fmt.Errorf("longer than %d bytes when all of its values are written out", longestCron)
+	}
 	series := &cronSeries{line: line, own: own}
 	series.clockSeries = clockSeries{
 		pattern:  line,

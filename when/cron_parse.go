@@ -99,6 +99,9 @@ func parseCronLine(text, seed string) (*cronLine, error) {
 }
 
 func (p *cronParser) parse(text string) error {
+	if p.field == cronYear && text != "*" {
+		p.years = &cronYears{text: text}
+	}
 	p.set.star = text[0] == '*' || text[0] == '?'
 	for part := range strings.SplitSeq(text, ",") {
 		body, step := part, 0
@@ -178,7 +181,10 @@ func (p *cronParser) span(part, body string, step int) error {
 			return err
 		}
 	case step > 0:
-		b = max(a, high)
+		if a > high {
+			a = 0 // 7 is Sunday, with which the week begins
+		}
+		b = high
 	}
 	if a > b {
 		if p.field == cronYear {
@@ -194,7 +200,7 @@ func (p *cronParser) span(part, body string, step int) error {
 // add puts every step-th value from a to b into the set; values above the field's highest begin anew at its lowest.
 func (p *cronParser) add(a, b, step int) {
 	if p.field == cronYear {
-		p.years = p.years.with(a, b, step)
+		p.years.add(a, b, step)
 		return
 	}
 	low, high := p.field.bounds()

@@ -16,8 +16,8 @@ func (l *cronLine) String() string {
 	fields = append(fields, l.minute.text(cronMinute), l.hour.text(cronHour))
 	days, weekdays := l.dayTexts()
 	months := "*"
-	if low, high := cronMonth.bounds(); l.month.bits != full(low, high) {
-		months = list(l.month.bits)
+	if !l.month.all(cronMonth) {
+		months = steppedList(l.month.bits, cronMonth)
 	}
 	fields = append(fields, days, months, weekdays)
 	if l.years != nil {
@@ -46,6 +46,15 @@ func (s cronSet) text(field cronField) string {
 		return text + "/1"
 	}
 	return text + "/" + strconv.Itoa(high-low+1)
+}
+
+// steppedList writes a set with a step where that is one part for four values or more, else as list does.
+func steppedList(set uint64, field cronField) string {
+	low, high := field.bounds()
+	if first, step, last, ok := progression(set, low, high); ok && step > 1 && bits.OnesCount64(set) > 3 {
+		return stepText(first, step, last, low, high)
+	}
+	return list(set)
 }
 
 func stepText(first, step, last, low, high int) string {
@@ -124,8 +133,7 @@ func join(texts ...string) string {
 // dayTexts writes the day and weekday fields. A star matters where both restrict: with one both must agree, without one is enough.
 func (l *cronLine) dayTexts() (days, weekdays string) {
 	low, high := cronDay.bounds()
-	anyDay := l.day.bits == full(low, high)
-	anyWeekday := l.weekday.bits == everyWeekday
+	anyDay, anyWeekday := l.day.all(cronDay), l.weekday.all(cronWeekday)
 	days, weekdays = join(list(l.day.bits), l.days.String()), join(list(l.weekday.bits), l.week.text(uint8(l.weekday.bits))) //nolint:gosec // bits 0 to 6
 	switch {
 	case l.either() && (anyDay || anyWeekday), anyDay && anyWeekday:
@@ -134,8 +142,8 @@ func (l *cronLine) dayTexts() (days, weekdays string) {
 		return days, weekdays
 	case anyDay:
 		return "*", weekdays
-	case anyWeekday:
-		return days, "*"
+	case anyWeekday: // so that a star may begin the day field
+		return join(steppedList(l.day.bits, cronDay), l.days.String()), "*"
 	case l.day.has(low):
 		return join(starred(l.day.bits, low, high), l.days.String()), weekdays
 	default:
@@ -177,7 +185,8 @@ func (w cronWeek) text(weekly uint8) string {
 	return strings.Join(texts, ",")
 }
 
-// String writes the years with steps where they are one progression, else as numbers and ranges.
+// String writes the years with steps where they are one progression, else as numbers and ranges, or as they were written where that is
+// shorter.
 func (y *cronYears) String() string {
 	first, last := y.next(1), y.previous(lastYear)
 	if second := y.next(first + 1); second <= lastYear && second-first > 1 && y.steps(first, last, second-first) {
@@ -187,6 +196,8 @@ func (y *cronYears) String() string {
 			return "*/" + strconv.Itoa(step)
 		case last == second:
 			return year4(first) + "," + year4(last)
+		case last+step > lastYear:
+			return year4(first) + "/" + strconv.Itoa(step)
 		}
 		return year4(first) + "-" + year4(last) + "/" + strconv.Itoa(step)
 	}
@@ -198,6 +209,9 @@ func (y *cronYears) String() string {
 		}
 		if b.Len() > 0 {
 			b.WriteByte(',')
+		}
+		if b.Len() > len(y.text) {
+			return y.text
 		}
 		b.WriteString(year4(year))
 		if end > year {

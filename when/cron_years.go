@@ -7,17 +7,17 @@ const lastYear = 9999
 // cronYears is a set of years, 1 to 9999; nil is all of them.
 type cronYears struct {
 	bits [157]uint64
+	text string // as it was written
 }
 
-// with adds every step-th year from a to b.
-func (y *cronYears) with(a, b, step int) *cronYears {
+// add adds every step-th year from a to b.
+func (y *cronYears) add(a, b, step int) {
 	if y == nil {
-		y = &cronYears{}
+		return // every year
 	}
 	for v := a; v <= b; v += step {
 		y.bits[v/64] |= 1 << (v % 64)
 	}
-	return y
 }
 
 // next gives the first year of the set from year on; one after the last that can be written where there is none.

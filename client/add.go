@@ -68,7 +68,7 @@ type call struct {
 // Add schedules a task and gives it as it was written. Whatever a worker would refuse to run is an error here, before
 // anything is written. Where the id is taken the error is a conflict.
 func (c *Client) Add(ctx context.Context, s Spec) (*task.Task, error) {
-	t, err := s.Task(c.now())
+	t, err := s.task(c.now(), c.Calendars(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("adding a task: %w", err)
 	}
@@ -103,9 +103,9 @@ func (c *Client) AddAll(ctx context.Context, specs []Spec) ([]*task.Task, []erro
 		}
 		docs, places = docs[:0], places[:0]
 	}
-	now := c.now()
+	now, calendars := c.now(), c.Calendars(ctx)
 	for i, s := range specs {
-		t, err := s.Task(now)
+		t, err := s.task(now, calendars)
 		if err != nil {
 			errs[i] = fmt.Errorf("adding task %d: %w", i, err)
 			continue
@@ -120,8 +120,11 @@ func (c *Client) AddAll(ctx context.Context, specs []Spec) ([]*task.Task, []erro
 	return tasks, errs
 }
 
-// Task makes the task that [Client.Add] writes: with an id, its date an instant, and checked.
-func (s Spec) Task(now time.Time) (*task.Task, error) {
+// Task makes the task that [Client.Add] writes: with an id, its date an instant, and checked, but for whether the calendars that it names
+// are there.
+func (s Spec) Task(now time.Time) (*task.Task, error) { return s.task(now, anyCalendar) }
+
+func (s Spec) task(now time.Time, calendar func(string) (*when.Calendar, error)) (*task.Task, error) {
 	d := document{
 		ID: s.ID, Type: "task", Worker: s.Worker, Job: s.Job, Status: task.Waiting, Timezone: s.Timezone,
 		Retry: s.Retry, Missed: s.Missed, Delivery: s.Delivery, Site: s.Site, Tags: s.Tags,
@@ -141,7 +144,7 @@ func (s Spec) Task(now time.Time) (*task.Task, error) {
 		return nil, err
 	}
 	// The rules that a worker would go by say what it would refuse.
-	view := task.View{Now: now, Site: s.Site}
+	view := task.View{Now: now, Site: s.Site, Calendar: calendar}
 	if d := task.Decide(t, view); d.Action == task.End && d.Next.Error != nil && d.Next.Error.Kind == task.KindInvalid {
 		return nil, errors.New(d.Next.Error.Message)
 	}

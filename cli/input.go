@@ -134,21 +134,23 @@ func repeatOf(text string, limit int64, until string, now time.Time, loc *time.L
 		return nil, nil
 	}
 	scope := when.Scope{Now: now, Zone: loc, Calendar: anyCalendar}
-	if _, err := when.ParseRuleText(text, scope); err != nil {
-		if _, again := when.ParseRuleText("every "+text, scope); again != nil {
-			return nil, fmt.Errorf("--repeat: %w", err)
-		}
-		text = "every " + text
+	_, text, err := ruleOf(text, scope)
+	if err != nil {
+		return nil, fmt.Errorf("--repeat: %w", err)
 	}
-	object := map[string]any{"every": text}
-	switch {
-	case strings.HasPrefix(text, "{"):
+	var rule any = text
+	if json.Valid([]byte(text)) { // an object, or a number of milliseconds
+		rule = json.RawMessage(text)
+	}
+	if limit == 0 && until == "" {
+		return json.Marshal(rule)
+	}
+	object := map[string]any{"every": rule}
+	if strings.HasPrefix(text, "{") {
 		object = map[string]any{}
 		if err := json.Unmarshal([]byte(text), &object); err != nil {
 			return nil, fmt.Errorf("--repeat: %w", err)
 		}
-	case limit == 0 && until == "":
-		return json.Marshal(text)
 	}
 	if limit != 0 {
 		object["limit"] = limit

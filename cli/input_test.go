@@ -34,17 +34,17 @@ func TestRepeat(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for text, want := range map[string]string{
-		"5m":                  `{"minutes":5}`,
-		"1M":                  `{"months":1}`,
-		"1d12h":               `{"days":1,"hours":12}`,
-		"every 5 minutes":     `{"minutes":5}`,
-		"day":                 `{"days":1}`,
-		"every month":         `{"months":1}`,
-		"2 hours, 30 min":     `{"hours":2,"minutes":30}`,
-		"1 day and 2 seconds": `{"days":1,"seconds":2}`,
-		"500ms":               `{"milliseconds":500}`,
+		"5m":                  `"5m"`,
+		"1d12h":               `"1d12h"`,
+		"every 5 minutes":     `"every 5 minutes"`,
+		"day":                 `"every day"`,
+		"2 hours, 30 min":     `"2 hours, 30 min"`,
 		"P1M2DT1H":            `"P1M2DT1H"`,
+		"300000":              `300000`,
 		`{"days": 7}`:         `{"days":7}`,
+		"0 9 * * MON-FRI":     `"0 9 * * MON-FRI"`,
+		"FREQ=DAILY":          `"FREQ=DAILY"`,
+		" every other friday": `"every other friday"`,
 	} {
 		got, err := repeatOf(text, 0, "", now, time.UTC)
 		if err != nil || string(got) != want {
@@ -52,10 +52,10 @@ func TestRepeat(t *testing.T) {
 		}
 	}
 	got, err := repeatOf("1d", 3, "2027-01-01", now, time.UTC)
-	if want := `{"days":1,"limit":3,"until":"2027-01-01T00:00:00Z"}`; err != nil || string(got) != want {
+	if want := `{"every":"1d","limit":3,"until":"2027-01-01T00:00:00Z"}`; err != nil || string(got) != want {
 		t.Errorf("with bounds: %s, %v, want %s", got, err, want)
 	}
-	for _, text := range []string{"now and then", "5", "0s", "1m 2m", "{", "99999999999999999999d", "every "} {
+	for _, text := range []string{"now and then", "0", "0s", "1M", "{", "0 9 * *", "0 0 30 2 *", "99999999999999999999d", "every "} {
 		if got, err := repeatOf(text, 0, "", now, time.UTC); err == nil || !strings.Contains(err.Error(), "--repeat") {
 			t.Errorf("%q: %s, %v, want an error that names the flag", text, got, err)
 		}
@@ -63,8 +63,9 @@ func TestRepeat(t *testing.T) {
 	if _, err := repeatOf("", 3, "", now, time.UTC); err == nil {
 		t.Error("bounds without a repeat")
 	}
-	if _, err := repeatOf("P1D", 3, "", now, time.UTC); err == nil {
-		t.Error("bounds of an ISO duration")
+	got, err = repeatOf(`{"cron": "0 9 * * *"}`, 3, "", now, time.UTC)
+	if want := `{"cron":"0 9 * * *","limit":3}`; err != nil || string(got) != want {
+		t.Errorf("an object with a limit: %s, %v, want %s", got, err, want)
 	}
 }
 

@@ -106,10 +106,12 @@ Schedule a task for it, from another terminal:
 	root.AddGroup(
 		&cobra.Group{ID: groupWorkers, Title: "Workers:"},
 		&cobra.Group{ID: groupTasks, Title: "Tasks:"},
+		&cobra.Group{ID: groupTime, Title: "Time:"},
 		&cobra.Group{ID: groupServer, Title: "Server and set-up:"},
 	)
 	grouped(root, groupWorkers, newStart(a), newStop(a), newList(a), newLog(a), newClean(a), newJobs(a))
 	grouped(root, groupTasks, newAdd(a), newGet(a), newTasks(a), newWatch(a), newCancel(a), newReschedule(a), newRetry(a), newDelete(a), newPrune(a))
+	grouped(root, groupTime, newNext(a), newExplain(a))
 	grouped(root, groupServer, newServe(a), newSetup(a), newConfig(a))
 	man := newMan()
 	checked(man)
@@ -120,6 +122,7 @@ Schedule a task for it, from another terminal:
 const (
 	groupWorkers = "workers"
 	groupTasks   = "tasks"
+	groupTime    = "time"
 	groupServer  = "server"
 )
 

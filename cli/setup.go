@@ -137,7 +137,8 @@ func (s *setup) run(ctx context.Context, admin string) error {
 			return err
 		}
 	}
-	if err := s.server.Database(names[0]).EnsureIndex(ctx, worker.Index()); err != nil {
+	db := s.server.Database(names[0])
+	if err := errors.Join(db.EnsureIndex(ctx, worker.Index()), db.EnsureIndex(ctx, worker.CalendarIndex())); err != nil {
 		return err
 	}
 	if err := s.tell("index of live tasks", "there"); err != nil {

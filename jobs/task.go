@@ -15,12 +15,24 @@ type Task struct {
 	document *task.Task
 	attempt  int64
 	log      logrus.FieldLogger
+	upstream map[string]*task.Task
 }
 
 // NewTask makes the handle for one run of a document. attempt counts the runs of this firing from 1; a nil log discards.
 func NewTask(document *task.Task, attempt int64, log logrus.FieldLogger) *Task {
 	return &Task{document: document, attempt: attempt, log: log}
 }
+
+// WithUpstream gives a handle that knows the documents of the tasks that this one waited for, by id.
+func (t *Task) WithUpstream(documents map[string]*task.Task) *Task {
+	next := *t
+	next.upstream = documents
+	return &next
+}
+
+// Upstream is the document of a task that this one waited for (its field "after"), as it stood when this run began; nil where it waited for
+// no such task. Its Result is what that task gave. It must not be changed.
+func (t *Task) Upstream(id string) *task.Task { return t.upstream[id] }
 
 // ID is the document's _id.
 func (t *Task) ID() string { return t.document.ID }

@@ -177,7 +177,7 @@ func (t *Task) planAnew(v View, why string) Decision {
 	}
 	next := t.change(v)
 	next.setStatus(Scheduled)
-	plan := &Plan{From: first, Nominal: first, Key: firingKey(t.ID, first, askedBy(t.Rev)), Rule: s.fingerprint(t), Calendars: s.calendars()}
+	plan := &Plan{From: cut(from), Nominal: first, Key: firingKey(t.ID, first, askedBy(t.Rev)), Rule: s.fingerprint(t), Calendars: s.calendars()}
 	plan.Due = s.due(first, plan.Key)
 	next.setPlan(plan)
 	if date.Words || (t.Date != nil && s.rule != nil && !first.Equal(date.Time)) {

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"time"
@@ -180,4 +181,16 @@ const mostCounted = 1_000_000
 // index gives the number of an occurrence, counted from the plan's first date.
 func (s schedule) index(p *Plan, date time.Time) int64 {
 	return p.Index + s.rule.Count(p.From, p.Nominal, date, mostCounted)
+}
+
+// Calendars gives the ids of the calendars that t's repeat names; nil where it cannot be read.
+func (t *Task) Calendars(v View) []string {
+	if !bytes.Contains(t.Repeat, []byte(`"except"`)) {
+		return nil
+	}
+	s, err := t.schedule(v)
+	if err != nil || s.rule == nil {
+		return nil
+	}
+	return s.rule.Calendars()
 }

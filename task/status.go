@@ -58,6 +58,9 @@ func statusOf(word []byte) Status {
 // asks says whether s is a person's word to plan the task.
 func (s Status) asks() bool { return s == "" || s == Waiting || s == Reschedule }
 
+// Asks says whether the document asks to be planned.
+func (t *Task) Asks() bool { return t.Status.asks() }
+
 // ended says whether nothing more happens to a task of this status by itself.
 func (s Status) ended() bool { return s == Done || s == Failed || s == Canceled }
 

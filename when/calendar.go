@@ -54,12 +54,15 @@ func ParseCalendar(raw []byte) (*Calendar, error) {
 		c.entries.rules = append(c.entries.rules, rule)
 	}
 	c.entries.sort()
-	c.digest = digest(raw, doc.Timezone, doc.Dates, doc.Rules)
+	c.digest = digest(doc.Timezone, doc.Dates, doc.Rules)
 	return c, nil
 }
 
+// Equal says whether two calendars say the same.
+func (c *Calendar) Equal(other *Calendar) bool { return c.digest == other.digest }
+
 // digest is the same for documents that say the same, whatever revision they have.
-func digest(_ []byte, zone string, dates, rules []json.RawMessage) string {
+func digest(zone string, dates, rules []json.RawMessage) string {
 	h := fnv.New64a()
 	_, _ = fmt.Fprintf(h, "%s|%s|%s", zone, dates, rules)
 	return strconv.FormatUint(h.Sum64(), 36)

@@ -10,7 +10,13 @@ import (
 
 // expire moves what is due from the wheel into the queues.
 func (l *loop) expire(now time.Time) {
-	l.wheel.Expire(now, func(i uint32, _ time.Time) { l.enqueue(i, l.table.at(i)) })
+	l.wheel.Expire(now, func(i uint32, due time.Time) {
+		if e := l.table.at(i); e.state == running {
+			l.onOverlap(i, e, due)
+		} else {
+			l.enqueue(i, e)
+		}
+	})
 }
 
 // dispatch starts due tasks while there is room, in order of date, each worker in its turn.
@@ -55,6 +61,14 @@ func (l *loop) start(i uint32, e *entry, now time.Time) {
 			l.sleepUntil(i, e, due)
 			return
 		}
+	}
+	if e.task.Expired(now) {
+		l.set(e, idle)
+		l.admit(i, e, task.Expire(e.task, l.view()))
+		return
+	}
+	if l.waits(i, e, e.task) {
+		return
 	}
 	job, ok := l.config.Jobs.Lookup(e.task.Job)
 	if !ok {
@@ -104,8 +118,9 @@ func (l *loop) launch(e *entry, r *run, limit int) {
 	l.runs[r] = struct{}{}
 	l.set(e, running)
 	l.workersOf[e.name].Lag = max(0, r.started.UnixMilli()-e.due)
-	t := e.task
-	l.jobs.Go(func() { l.execute(ctx, r, t) })
+	l.watchOverlap(r.index, e, time.Time{})
+	t, upstream := e.task, l.results(e.task)
+	l.jobs.Go(func() { l.execute(ctx, r, t, upstream) })
 }
 
 // leave gives back the place of a run that ended, and lets a task go on that waited for its job.

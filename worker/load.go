@@ -72,6 +72,7 @@ func (l *loop) onLoaded(rows []row) {
 	l.loads--
 	for k := range rows {
 		r := &rows[k]
+		l.onUpstream(r)
 		i, e := l.table.find(r.id)
 		if e == nil {
 			l.onUnknown(r)
@@ -89,7 +90,7 @@ func (l *loop) onLoaded(rows []row) {
 			// Its document came on another way, or is not needed any more.
 		default:
 			l.leavePlace(i, e)
-			l.admit(i, e, l.decide(r.decode(), e.found))
+			l.consider(i, e, r.decode(), e.found)
 		}
 	}
 }

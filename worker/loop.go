@@ -57,6 +57,8 @@ type loop struct {
 	requesters  sync.WaitGroup // writers and loaders
 	jobs        sync.WaitGroup
 
+	calendars atomic.Pointer[calendars]
+
 	// shown is the newest account for the heartbeat.
 	shown atomic.Pointer[[]fleet.Worker]
 
@@ -80,14 +82,17 @@ type loop struct {
 	deferred  []string  // ids that wait until the backlog is worked off
 	held      int       // documents in memory
 	preloaded time.Time
-	guarded   map[string][]string // ids of tasks whose runs other members still owe an outcome, by incarnation
-	departed  map[string]bool     // incarnations that we have seen end
-	woken     time.Time           // what the ticker was last asked for
-	second    time.Time           // the last second whose work is done
-	draining  bool
-	gaveUp    bool
-	killed    bool
-	spooled   []record
+	upstreams *upstreams
+	// calendarUsers are the ids of tasks by the calendars that their repeats name. It may name tasks that do so no more.
+	calendarUsers map[string]map[string]struct{}
+	guarded       map[string][]string // ids of tasks whose runs other members still owe an outcome, by incarnation
+	departed      map[string]bool     // incarnations that we have seen end
+	woken         time.Time           // what the ticker was last asked for
+	second        time.Time           // the last second whose work is done
+	draining      bool
+	gaveUp        bool
+	killed        bool
+	spooled       []record
 }
 
 // named is one of the process's workers.
@@ -114,7 +119,7 @@ type naming struct {
 // view is what the rules need to know besides the document. It is safe for use by any goroutine.
 func (l *loop) view() task.View {
 	return task.View{
-		Now: l.now(), Self: l.self, Site: l.config.Site, Known: l.known, MissedAfter: missedAfter,
+		Now: l.now(), Self: l.self, Site: l.config.Site, Known: l.known, MissedAfter: missedAfter, Calendar: l.calendarOf,
 	}
 }
 

@@ -125,6 +125,10 @@ func (l *loop) onRows(rows []row) {
 
 // onRow takes in one revision: an echo, old news, an edit, or a task that was not known.
 func (l *loop) onRow(r *row) {
+	l.onUpstream(r)
+	if !r.ours || r.task != nil && !r.task.IsTask() {
+		l.onCalendar(r)
+	}
 	i, e := l.table.find(r.id)
 	if e == nil {
 		l.onUnknown(r)
@@ -160,7 +164,7 @@ func (l *loop) onUnknown(r *row) {
 	i, e := l.add(r.id, r.name)
 	e.rev = r.rev
 	e.found = r.found
-	if l.guard(e, t) {
+	if l.guard(e, t) || t.Asks() && l.waits(i, e, t) {
 		return
 	}
 	if l.unsettled() > backlogHigh && decision.Action == task.Schedule {
@@ -195,7 +199,7 @@ func (l *loop) onEdit(i uint32, e *entry, r *row) {
 		l.hold(e, nil)
 		return
 	}
-	l.admit(i, e, l.decide(l.unstarted(t), r.found))
+	l.consider(i, e, l.unstarted(t), r.found)
 }
 
 // unstarted gives a task as scheduled whose document says that it runs here while it does not: an at-most-once run was noted,
@@ -239,6 +243,14 @@ func (l *loop) readdress(e *entry, name uint16) {
 	l.count(e, 1)
 }
 
+// consider does what a revision asks for, once the tasks that it waits for allow it.
+func (l *loop) consider(i uint32, e *entry, t *task.Task, found bool) {
+	if t.Asks() && l.waits(i, e, t) {
+		return
+	}
+	l.admit(i, e, l.decide(t, found))
+}
+
 // admit does what the rules decided of a revision.
 func (l *loop) admit(i uint32, e *entry, d task.Decision) {
 	if d.Note != "" {
@@ -251,9 +263,11 @@ func (l *loop) admit(i uint32, e *entry, d task.Decision) {
 		if d.Action == task.Hold {
 			e.found = false // what comes due from now on comes due under our eyes
 		}
+		l.noteCalendars(d.Next)
 		l.hold(e, d.Next)
 		l.sleepUntil(i, e, d.Next.Plan.Due)
 	case task.Schedule:
+		l.noteCalendars(d.Next)
 		l.hold(e, d.Next)
 		l.submit(i, e, claim, d.Next)
 	case task.End:

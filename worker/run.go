@@ -17,6 +17,7 @@ var (
 	ErrTimeout   = errors.New("the run took longer than its timeout")
 	ErrDraining  = errors.New("the worker is stopping")
 	ErrLeaseLost = errors.New("another member holds the worker's name")
+	ErrOverlap   = errors.New("the task's next date came while it ran, and its overlap is \"cancel\"")
 )
 
 // grace is how long a job may take to end after it was told to.
@@ -36,6 +37,8 @@ type run struct {
 	told     time.Time
 	marked   bool
 	detached bool
+	// covered is the last date for which a task of its own was made while this run was on. Its goroutine does not read it.
+	covered time.Time
 }
 
 // ended is a run's outcome, with the document that follows from it if nobody edited the task in the meantime.
@@ -47,7 +50,7 @@ type ended struct {
 }
 
 // execute runs a job to its end and reports it. It is the body of a run's goroutine.
-func (l *loop) execute(ctx context.Context, r *run, t *task.Task) {
+func (l *loop) execute(ctx context.Context, r *run, t *task.Task, upstream map[string]*task.Task) {
 	var result json.RawMessage
 	err := errGoexit
 	defer func() { // deferred, because a job may end its goroutine without returning
@@ -56,7 +59,7 @@ func (l *loop) execute(ctx context.Context, r *run, t *task.Task) {
 		r.cancel(nil)
 		l.outcomes <- ended{run: r, ran: t, outcome: o, decision: task.Settle(t, o, l.view())}
 	}()
-	handle := jobs.NewTask(t, t.Retries+1, l.log)
+	handle := jobs.NewTask(t, t.Retries+1, l.log).WithUpstream(upstream)
 	result, err = r.job.Run(ctx, handle)
 }
 
@@ -79,6 +82,8 @@ func outcomeOf(ctx context.Context, result json.RawMessage, err error) task.Outc
 		return task.Outcome{Err: err, Interrupted: true}
 	case errors.Is(cause, ErrTimeout):
 		o.Kind = "timeout"
+	case errors.Is(cause, ErrOverlap):
+		o.Kind, o.Permanent = task.KindOverlap, true
 	case errors.Is(cause, ErrCanceled), errors.Is(cause, ErrDeleted):
 		o.Kind = "canceled"
 	case errors.As(err, &panicked):

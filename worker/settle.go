@@ -34,13 +34,15 @@ func (l *loop) onOutcome(end ended, e *entry) {
 	act := e.act
 	act.run = nil
 	l.set(e, idle)
+	l.wheel.Remove(end.run.index)
 	outcome := end.outcome
+	outcome.Covered = end.run.covered
 	act.outcome = &outcome
 	if act.inFlight {
 		return // the answer comes first
 	}
 	decision := end.decision
-	if act.edit != nil || act.ran != end.ran || end.run.detached {
+	if act.edit != nil || act.ran != end.ran || end.run.detached || !outcome.Covered.IsZero() {
 		l.settle(end.run.index, e)
 		return
 	}
@@ -76,6 +78,9 @@ func (l *loop) write(i uint32, e *entry, d task.Decision) {
 		l.logOf(e).Info("the task is gone: the outcome of its run is only here: " + said(*e.act.outcome))
 		l.abandon(i, e)
 		return
+	}
+	if left := d.Next.Skipped - e.act.ran.Skipped; left > 0 {
+		l.logOf(e).Warnf("%d of its dates came during the run and are left out (overlap is %q)", left, d.Next.Overlap)
 	}
 	l.submit(i, e, settle, d.Next)
 }

@@ -70,6 +70,9 @@ func (p *process) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the update sequence: %w", err)
 	}
+	if err := l.readCalendars(ctx); err != nil {
+		return err
+	}
 	if err := p.join(ctx); err != nil {
 		return err
 	}
@@ -137,7 +140,7 @@ func (p *process) prepare(ctx context.Context) error {
 		}
 	}
 	db := p.config.Client.Database(p.config.Database)
-	err := db.EnsureIndex(ctx, Index())
+	err := errors.Join(db.EnsureIndex(ctx, Index()), db.EnsureIndex(ctx, CalendarIndex()))
 	if couch.IsForbidden(err) || couch.IsUnauthorized(err) {
 		indexes, listErr := db.Indexes(ctx)
 		for _, index := range indexes {
@@ -186,9 +189,11 @@ func (p *process) build() {
 		names:    make(chan naming),
 		ends:     make(chan string),
 		guarded:  map[string][]string{}, departed: map[string]bool{},
+		upstreams: newUpstreams(), calendarUsers: map[string]map[string]struct{}{},
 		table: newTable(), wheel: scheduler.New[uint32](), finished: newFinished(),
 		byName: map[string]uint16{}, runs: map[*run]struct{}{}, atLimit: map[string]*waitingJobs{},
 	}
+	l.calendars.Store(&calendars{})
 	l.writing, l.stopWriting = context.WithCancelCause(context.Background())
 	l.working, l.stopWorking = context.WithCancelCause(context.Background())
 	for i, name := range c.Names {
@@ -223,10 +228,18 @@ func (p *process) join(ctx context.Context) error {
 	return nil
 }
 
+// clockTolerated is a difference of clocks that is not worth a warning: an answer's Date has whole seconds, and came some time ago.
+const clockTolerated = time.Second
+
 // readClock measures how far our clock is ahead of the store's.
 func (p *process) readClock(ctx context.Context) {
-	if server, err := p.config.Client.Server(ctx); err == nil {
-		p.clock.Store(-int64(server.Clock))
+	server, err := p.config.Client.Server(ctx)
+	if err != nil {
+		return
+	}
+	p.clock.Store(-int64(server.Clock))
+	if ahead := -server.Clock; ahead.Abs() > clockTolerated {
+		p.config.Log.Warnf("the clock of this machine differs from the store's by %v: tasks start by this machine's", ahead.Round(time.Millisecond))
 	}
 }
 

@@ -1,0 +1,124 @@
+package worker
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/adlayer/after/task"
+)
+
+// A task with "after" waits for other tasks, be they ours or another worker's. Their documents come through the feed like all others;
+// nothing is asked for again and again. What is kept of them is kept only while somebody waits.
+
+// upstreams are the tasks that others wait for.
+type upstreams struct {
+	known   map[string]*task.Task          // by id; nil is a document that is missing
+	waiters map[string]map[string]struct{} // the ids of our tasks that look at one
+	looks   map[string]map[string]struct{} // the ids that one of our tasks looks at
+}
+
+func newUpstreams() *upstreams {
+	return &upstreams{known: map[string]*task.Task{}, waiters: map[string]map[string]struct{}{}, looks: map[string]map[string]struct{}{}}
+}
+
+// look gives the documents for one task's question, and notes which of them have yet to be read.
+func (u *upstreams) look(waiter string) (known func(id string) *task.Task, missing *[]string) {
+	missing = &[]string{}
+	return func(id string) *task.Task {
+		join(u.waiters, id, waiter)
+		join(u.looks, waiter, id)
+		t, ok := u.known[id]
+		if !ok && !slices.Contains(*missing, id) {
+			*missing = append(*missing, id)
+		}
+		return t
+	}, missing
+}
+
+func join(sets map[string]map[string]struct{}, key, member string) {
+	if sets[key] == nil {
+		sets[key] = map[string]struct{}{}
+	}
+	sets[key][member] = struct{}{}
+}
+
+// forget lets go of what one task looked at.
+func (u *upstreams) forget(waiter string) {
+	for id := range u.looks[waiter] {
+		if delete(u.waiters[id], waiter); len(u.waiters[id]) == 0 {
+			delete(u.waiters, id)
+			delete(u.known, id)
+		}
+	}
+	delete(u.looks, waiter)
+}
+
+// waits says whether a task has to wait for others, and sees to it that it is looked at again when one of them changes. A task in a circle
+// ends as an error.
+func (l *loop) waits(i uint32, e *entry, t *task.Task) bool {
+	if len(t.After) == 0 || t.Invalid() != nil {
+		return false
+	}
+	known, missing := l.upstreams.look(t.ID)
+	blocked, err := t.Blocked(known)
+	switch {
+	case err != nil:
+		l.upstreams.forget(t.ID)
+		l.admit(i, e, task.Refuse(t, err, l.view()))
+		return true
+	case len(*missing) > 0:
+		l.wanted = append(l.wanted, *missing...)
+	case len(blocked) == 0:
+		return false
+	default:
+		l.logOf(e).Debugf("waits for %s", strings.Join(blocked, ", "))
+	}
+	l.leavePlace(i, e)
+	l.hold(e, t)
+	return true
+}
+
+// onUpstream takes in a revision of a task that others wait for, and looks at those again.
+func (l *loop) onUpstream(r *row) {
+	if l.upstreams.waiters[r.id] == nil {
+		return
+	}
+	if r.deleted {
+		l.upstreams.known[r.id] = nil
+	} else {
+		l.upstreams.known[r.id] = r.decode()
+	}
+	for id := range l.upstreams.waiters[r.id] {
+		i, e := l.table.find(id)
+		switch {
+		case e == nil:
+			l.upstreams.forget(id)
+		case e.state != idle || e.act != nil || e.task == nil:
+			// it runs, or something else is under way: it looks again by itself
+		default:
+			l.goOn(i, e)
+		}
+	}
+}
+
+// goOn looks again at a task that waited.
+func (l *loop) goOn(i uint32, e *entry) {
+	if l.waits(i, e, e.task) {
+		return
+	}
+	l.admit(i, e, l.decide(e.task, e.found))
+}
+
+// results gives what the tasks ended with that a task waited for.
+func (l *loop) results(t *task.Task) map[string]*task.Task {
+	if len(t.After) == 0 {
+		return nil
+	}
+	all := map[string]*task.Task{}
+	for _, id := range t.After {
+		if upstream := l.upstreams.known[id]; upstream != nil {
+			all[id] = upstream
+		}
+	}
+	return all
+}

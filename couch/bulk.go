@@ -166,9 +166,10 @@ type Ref struct {
 	Rev string // empty: the winner
 }
 
-// BulkGet reads many documents in one request and returns one for each ref, in their order: the winner, or the revision
-// asked for. An id may come only once: some servers make one row of several. What is deleted comes as its tombstone, marked Deleted; what is not there is marked Missing. The bodies share
-// one block of memory, which lives as long as any of them.
+// BulkGet reads many documents in one request and returns one for each ref, in their order: the winner with its conflicts, or
+// the revision asked for. An id may come only once: some servers make one row of several. What is deleted comes as its
+// tombstone, marked Deleted; what is not there is marked Missing. The bodies share one block of memory, which lives as long as
+// any of them.
 func (d *Database) BulkGet(ctx context.Context, refs []Ref) ([]Document, error) {
 	if len(refs) == 0 {
 		return nil, nil
@@ -230,7 +231,8 @@ func parseBulkGet(answer []byte, refs []Ref) ([]Document, error) {
 	return docs, nil
 }
 
-// parseBulkGetRow reads {"id": ..., "docs": [{"ok": {...}} or {"error": {...}}, ...]}. A winner has one element.
+// parseBulkGetRow reads {"id": ..., "docs": [{"ok": {...}} or {"error": {...}}, ...]}. Where no revision was asked for, the
+// elements are all leaves, in any order.
 func parseBulkGetRow(row []byte, ref Ref) (Document, error) {
 	doc := Document{ID: ref.ID, Rev: ref.Rev, Missing: true}
 	var refused error
@@ -239,7 +241,7 @@ func parseBulkGetRow(row []byte, ref Ref) (Document, error) {
 		case "ok":
 			if found := parseDocument(value); found.Rev != "" {
 				found.ID = ref.ID
-				doc = found
+				doc = doc.with(found)
 			}
 		case "error":
 			refused = rowRefusal(value, ref)
@@ -250,10 +252,7 @@ func parseBulkGetRow(row []byte, ref Ref) (Document, error) {
 		if string(name) != "docs" {
 			return true
 		}
-		_ = Elements(value, func(element []byte) bool {
-			_ = Members(element, leaf)
-			return doc.Missing
-		})
+		_ = Elements(value, func(element []byte) bool { return Members(element, leaf) == nil })
 		return true
 	})
 	if err != nil {
@@ -263,6 +262,22 @@ func parseBulkGetRow(row []byte, ref Ref) (Document, error) {
 		return doc, nil
 	}
 	return doc, refused
+}
+
+// with gives the winner of what was found so far and another leaf; it knows of those that lost.
+func (d Document) with(leaf Document) Document {
+	if d.Missing {
+		return leaf
+	}
+	winner, loser := d, leaf
+	if leaf.Deleted == d.Deleted && Beats(leaf.Rev, d.Rev) || d.Deleted && !leaf.Deleted {
+		winner, loser = leaf, d
+	}
+	winner.Conflicts, loser.Conflicts = d.Conflicts, nil
+	if !loser.Deleted {
+		winner.Conflicts = append(winner.Conflicts, loser)
+	}
+	return winner
 }
 
 // rowRefusal is nil for a document that is not there, which is an answer and no failure.

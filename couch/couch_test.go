@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -287,6 +288,42 @@ func TestBulkGetAnswers(t *testing.T) {
 		client := dial(t, answer(200, body), "", couch.Options{})
 		if got, err := client.Database("db").BulkGet(t.Context(), refs[:1]); err == nil {
 			t.Errorf("%s: got %+v and no error", body, got)
+		}
+	}
+}
+
+// TestBulkGetFindsTheWinner: CouchDB sends all leaves of a document, in the order of its tree.
+func TestBulkGetFindsTheWinner(t *testing.T) {
+	t.Parallel()
+	for leaves, want := range map[string]struct{ winner, conflicts string }{
+		"2-bbb 2-ccc 3-ddd!":    {"2-ccc", "2-bbb"},
+		"2-ccc 2-bbb":           {"2-ccc", "2-bbb"},
+		"9-aaa 10-000 9-bbb":    {"10-000", "9-aaa 9-bbb"},
+		"3-ddd! 2-bbb":          {"2-bbb", ""},
+		"3-ddd! 2-bbb! 3-eee!":  {"3-eee", ""},
+		"1-aaa":                 {"1-aaa", ""},
+		"2-bbb 4-aaa! 3-000":    {"3-000", "2-bbb"},
+		"2-ccc 2-bbb 2-aaa 3-x": {"3-x", "2-ccc 2-bbb 2-aaa"},
+	} {
+		var row []string
+		for leaf := range strings.FieldsSeq(leaves) {
+			rev, deleted := strings.CutSuffix(leaf, "!")
+			row = append(row, fmt.Sprintf(`{"ok":{"_id":"a","_rev":%q,"_deleted":%t}}`, rev, deleted))
+		}
+		client := dial(t, answer(200, `{"results":[{"id":"a","docs":[`+strings.Join(row, ",")+`]}]}`), "", couch.Options{})
+		got, err := client.Database("db").BulkGet(t.Context(), []couch.Ref{{ID: "a"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var conflicts []string
+		for _, c := range got[0].Conflicts {
+			conflicts = append(conflicts, c.Rev)
+		}
+		slices.Sort(conflicts)
+		losers := strings.Fields(want.conflicts)
+		slices.Sort(losers)
+		if got[0].Rev != want.winner || !slices.Equal(conflicts, losers) {
+			t.Errorf("of %s the winner is %s, with the conflicts %q", leaves, got[0].Rev, conflicts)
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -25,6 +27,28 @@ type Document struct {
 	Deleted bool   // it is a tombstone
 	Missing bool   // there is no such document or revision (only from BulkGet); Body is nil
 	Body    []byte // the whole JSON object, _id and _rev included
+	// Conflicts are the live leaves that lost against this winner (only from BulkGet, where no revision was asked for).
+	Conflicts []Document
+}
+
+// Beats says whether the database prefers a live revision to another live one: the longer history wins, then the higher hash.
+func Beats(rev, other string) bool {
+	gen, hash := splitRev(rev)
+	otherGen, otherHash := splitRev(other)
+	if gen != otherGen {
+		return gen > otherGen
+	}
+	return hash > otherHash
+}
+
+// splitRev parts a revision such as "3-0123abcd"; the number of what is no revision is 0.
+func splitRev(rev string) (gen uint64, hash string) {
+	number, hash, _ := strings.Cut(rev, "-")
+	gen, err := strconv.ParseUint(number, 10, 64)
+	if err != nil {
+		return 0, hash
+	}
+	return gen, hash
 }
 
 // Info is the state of a database.

@@ -85,6 +85,14 @@ func clientChecks() []check {
 				c.failf("Bulk of what is no JSON: %w", err)
 			}
 		}},
+		{"client/bulk-get-conflicts", func(c *checker) {
+			docs := `{"_id":"a","_rev":"1-bbb"},{"_id":"a","_rev":"1-ccc"},{"_id":"a","_rev":"1-aaa"},{"_id":"a","_rev":"1-ddd","_deleted":true}`
+			c.ask("POST", "/_bulk_docs", `{"new_edits":false,"docs":[`+docs+`]}`).wants(201)
+			found, err := c.db.BulkGet(c.ctx, []couch.Ref{{ID: "a"}})
+			c.must(err)
+			c.equal("winner", found[0].Rev, "1-ccc")
+			c.equal("conflicts", len(found[0].Conflicts), 2)
+		}},
 		{"client/listing", func(c *checker) {
 			for _, id := range []string{"a", "b", "c", "é"} {
 				c.put(id, `{"n":"`+id+`"}`)

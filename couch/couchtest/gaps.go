@@ -22,6 +22,7 @@ func pouchGaps() map[string]string {
 		"bulk/bad-shapes":                   "refuses them with a status 500 and a page of HTML",
 		"bulk/get":                          "makes one row of several for the same document",
 		"bulk/get-winner-is-a-tombstone":    "does not find a document whose winner is a tombstone",
+		"client/bulk-get-conflicts":         "reads the winner alone",
 		"all-docs/bad-parameters":           "overlooks them",
 		"changes/pending":                   "knows no pending",
 		"changes/conflicts":                 "names leaves in another order",

@@ -239,6 +239,14 @@ func (b *bundle) awaitRuns(id string, n int) []execution {
 	return b.runsOf(id)
 }
 
+// wantRuns checks how often a task has run so far.
+func (b *bundle) wantRuns(id string, n int) {
+	b.t.Helper()
+	if runs := b.runsOf(id); len(runs) != n {
+		b.t.Errorf("%s ran %d times, not %d: %+v", id, len(runs), n, runs)
+	}
+}
+
 func (b *bundle) note(task *jobs.Task) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

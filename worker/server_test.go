@@ -33,7 +33,8 @@ func TestMain(m *testing.M) {
 // server is one server that tests run against.
 type server struct {
 	t        *testing.T
-	address  string // host:port
+	gaps     map[string]string // what it is known not to do, by couchtest's names
+	address  string            // host:port
 	database string
 	login    string // user:password
 	folder   string // of the embedded store
@@ -116,5 +117,5 @@ func serverOf(t *testing.T, s couchtest.Server) *server {
 			}
 		}
 	})
-	return &server{t: t, address: parsed.Host, database: name, login: s.User + ":" + s.Password}
+	return &server{t: t, gaps: s.Gaps, address: parsed.Host, database: name, login: s.User + ":" + s.Password}
 }

@@ -26,8 +26,13 @@ type tamper struct {
 	// before is called before a request is passed on, after before its answer is; either may wait, or end the connection by
 	// panicking with http.ErrAbortHandler.
 	before, after atomic.Pointer[func(docs []gjson.Result)]
-	finds         atomic.Int64
-	getMost       atomic.Int64 // bulk reads of more documents than this are refused; 0 is no limit
+	// split says that a cluster takes a document without a quorum, and what its other side takes in its place: the body of
+	// another leaf, "" for none. It is asked before the document is passed on.
+	split atomic.Pointer[func(doc gjson.Result) (rival string, accepted bool)]
+	// stale is what the next bulk read of the one document with its id gets as an answer.
+	stale   atomic.Pointer[gjson.Result]
+	finds   atomic.Int64
+	getMost atomic.Int64 // bulk reads of more documents than this are refused; 0 is no limit
 }
 
 // tampered puts a tamper between the bundle's proxy and its server.
@@ -38,6 +43,7 @@ func (b *bundle) tampered() *tamper {
 	m := &tamper{t: b.t, target: target}
 	pass := httputil.NewSingleHostReverseProxy(target)
 	pass.FlushInterval = -1
+	pass.Transport = &http.Transport{DisableCompression: true, DisableKeepAlives: true} // servers hold back the feeds that they compress
 	pass.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -45,8 +51,14 @@ func (b *bundle) tampered() *tamper {
 			m.bulk(w, r)
 			return
 		case strings.HasSuffix(r.URL.Path, "/_bulk_get"):
-			if m.tooMany(r) {
+			docs := m.asked(r)
+			if most := m.getMost.Load(); most > 0 && int64(len(docs)) > most {
 				w.WriteHeader(http.StatusRequestEntityTooLarge)
+				return
+			}
+			if stale := m.stale.Load(); stale != nil && len(docs) == 1 && docs[0].Get("id").String() == stale.Get("_id").String() {
+				m.stale.Store(nil)
+				_, _ = fmt.Fprintf(w, `{"results":[{"id":%s,"docs":[{"ok":%s}]}]}`, stale.Get("_id").Raw, stale.Raw)
 				return
 			}
 		case strings.HasSuffix(r.URL.Path, "/_find"):
@@ -62,15 +74,14 @@ func (b *bundle) tampered() *tamper {
 	return m
 }
 
-// tooMany says whether a bulk read asks for more than it may; the request's body stays whole.
-func (m *tamper) tooMany(r *http.Request) bool {
+// asked is what a bulk read asks for; the request's body stays whole.
+func (m *tamper) asked(r *http.Request) []gjson.Result {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	most := m.getMost.Load()
-	return most > 0 && gjson.GetBytes(body, "docs.#").Int() > most
+	return gjson.GetBytes(body, "docs").Array()
 }
 
 // bulk passes on what is not refused, and joins the answers.
@@ -85,7 +96,15 @@ func (m *tamper) bulk(w http.ResponseWriter, r *http.Request) {
 	}
 	var good []string
 	why := make([]string, len(docs))
+	accepted := make([]bool, len(docs))
+	var rivals []string
 	for i, doc := range docs {
+		if split := m.split.Load(); split != nil {
+			var rival string
+			if rival, accepted[i] = (*split)(doc); rival != "" {
+				rivals = append(rivals, rival)
+			}
+		}
 		if refuse := m.refuse.Load(); refuse != nil {
 			why[i] = (*refuse)(doc)
 		}
@@ -94,6 +113,9 @@ func (m *tamper) bulk(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	status, answer := m.pass(r, `{"docs":[`+strings.Join(good, ",")+`]}`)
+	if len(rivals) > 0 {
+		m.pass(r, `{"new_edits":false,"docs":[`+strings.Join(rivals, ",")+`]}`)
+	}
 	if after := m.after.Load(); after != nil {
 		(*after)(docs)
 	}
@@ -110,6 +132,9 @@ func (m *tamper) bulk(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		rows[i], written = json.RawMessage(written[0].Raw), written[1:]
+		if accepted[i] && gjson.GetBytes(rows[i], "rev").Exists() {
+			rows[i] = append(rows[i][:len(rows[i])-1], `,"accepted":true}`...)
+		}
 	}
 	_ = json.NewEncoder(w).Encode(rows)
 }

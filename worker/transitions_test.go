@@ -34,8 +34,14 @@ func transitions() map[string]func(t *testing.T, b *bundle) {
 
 func TestTransitions(t *testing.T) {
 	t.Parallel()
+	onServers(t, transitions())
+}
+
+// onServers runs tests on every server there is, each in a database of its own.
+func onServers(t *testing.T, tests map[string]func(t *testing.T, b *bundle)) {
+	t.Helper()
 	for _, s := range couchtest.Servers(t) {
-		for name, test := range transitions() {
+		for name, test := range tests {
 			t.Run(s.Name+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				test(t, setupOn(t, serverOf(t, s)))

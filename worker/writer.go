@@ -186,61 +186,6 @@ func (s *sender) sort(ctx context.Context, batch []write, results []couch.Result
 	return answers
 }
 
-// doubt is a write of which only the database can tell whether it counts.
-type doubt struct {
-	index    uint32
-	id       string
-	accepted string // the revision that a cluster took without a quorum, if it did
-}
-
-// readBack asks what the database has in place of our writes. A write that it accepted without a quorum is ours if it
-// is the winner; otherwise its leaf is deleted, so that no conflict stays.
-func (s *sender) readBack(ctx context.Context, doubtful []doubt, answers []answer) []answer {
-	refs := make([]couch.Ref, len(doubtful))
-	for i, d := range doubtful {
-		refs[i].ID = d.id
-	}
-	var docs []couch.Document
-	err := s.persist(ctx, "reading back conflicts", func() (err error) {
-		docs, err = s.db.BulkGet(ctx, refs)
-		return err
-	})
-	for i, d := range doubtful {
-		if err != nil {
-			answers = append(answers, unread(ctx, d.index, err))
-			continue
-		}
-		answers = append(answers, s.judge(ctx, d, docs[i]))
-	}
-	return answers
-}
-
-func unread(ctx context.Context, index uint32, err error) answer {
-	if ctx.Err() != nil {
-		return answer{index: index, unwritten: true}
-	}
-	return answer{index: index, refused: err}
-}
-
-func (s *sender) judge(ctx context.Context, d doubt, doc couch.Document) answer {
-	switch {
-	case doc.Missing, doc.Deleted:
-		return answer{index: d.index, gone: true}
-	case doc.Rev == d.accepted && d.accepted != "":
-		return answer{index: d.index, rev: doc.Rev}
-	}
-	theirs, err := task.Decode(doc.Body)
-	if err != nil {
-		return answer{index: d.index, refused: fmt.Errorf("reading what replaced the document: %w", err)}
-	}
-	if d.accepted != "" {
-		if _, err := s.db.Delete(ctx, d.id, d.accepted); err != nil && !couch.IsConflict(err) && !couch.IsNotFound(err) {
-			s.log.WithError(err).WithField("task", d.id).Warn("a losing revision could not be deleted")
-		}
-	}
-	return answer{index: d.index, theirs: theirs}
-}
-
 // wait pauses and says whether the context allowed it to the end.
 func wait(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)

@@ -15,6 +15,17 @@ type intervalSeries struct {
 }
 
 func (s *intervalSeries) after(anchor, t int64) (int64, bool) {
+	if t < anchor || s.every.ms != 0 {
+		return s.at(anchor, s.index(anchor, t))
+	}
+	// Far from a change of the zone the next reading of a clock comes with the same offset.
+	now := stretchAt(t, s.loc)
+	first, shows := s.start.shownAt(anchor, s.loc), t+now.offset
+	if shows >= first && t-now.start > nearChange {
+		if _, next := s.every.nextAfter(first, shows); next-now.offset < now.end {
+			return next - now.offset, next-now.offset <= lastReading
+		}
+	}
 	return s.at(anchor, s.index(anchor, t))
 }
 
@@ -53,7 +64,7 @@ func (s *intervalSeries) index(anchor, t int64) int64 {
 	// What clocks show grows with the index too and costs no look at the zone. Readings up to the one at t come at t or
 	// before; those after it come later, unless clocks were set back over them just before t.
 	first, shows := s.start.shownAt(anchor, s.loc), reading(t, s.loc)
-	index := s.every.indexAfter(first, shows)
+	index, _ := s.every.nextAfter(first, shows)
 	for {
 		if at, ok := s.at(anchor, index); !ok || at > t {
 			return index
@@ -103,20 +114,33 @@ func (v interval) shownAfter(shows, times int64) int64 {
 	return (number+v.days*times)*day + rest
 }
 
-// indexAfter gives the smallest number of times after which the months and days of v lead from first to beyond a reading that is not
-// before it.
-func (v interval) indexAfter(first, shows int64) int64 {
-	if v.months == 0 {
-		return (shows-first)/(v.days*day) + 1
+// nextAfter gives the smallest number of times after which the months and days of v lead from first to beyond a reading that is not
+// before it, and where they lead.
+func (v interval) nextAfter(first, shows int64) (times, next int64) {
+	switch {
+	case v.months == 0:
+		times = (shows-first)/(v.days*day) + 1
+		return times, first + times*v.days*day
+	case v.days == 0:
+		return v.nextMonth(first, shows)
 	}
-	guess := int64(float64(shows-first) / v.mean())
-	for guess > 0 && v.shownAfter(first, guess) > shows {
-		guess--
+	times = searchFrom(int64(float64(shows-first)/v.mean()), func(times int64) bool { return times >= 0 && v.shownAfter(first, times) > shows })
+	return times, v.shownAfter(first, times)
+}
+
+// nextMonth is nextAfter for months alone: as many times as there are months between the two, or once more.
+func (v interval) nextMonth(first, shows int64) (times, next int64) {
+	from, rest := dayOf(first)
+	to, _ := dayOf(shows)
+	a, b := civilOf(from), civilOf(to)
+	began := int64(a.year)*12 + int64(a.month-1)
+	for times = (int64(b.year)*12 + int64(b.month-1) - began) / v.months; ; times++ {
+		months := began + v.months*times
+		year, month := int(months/12), int(months%12)+1
+		if next = dayNumber(year, month, min(a.day, lengthOf(year, month)))*day + rest; next > shows {
+			return times, next
+		}
 	}
-	for guess++; v.shownAfter(first, guess) <= shows; {
-		guess++
-	}
-	return guess
 }
 
 // words says "every 5 minutes", "every month", "every 2 weeks and 3 days".

@@ -107,8 +107,8 @@ func readWritten(name, text string, loc *time.Location) (w written, err error) {
 	if err == nil && !ok {
 		err = errors.New("it is no date; write one such as 2026-12-01T09:00:00Z or 2026-12-01T09:00")
 	}
-	if err == nil && !inYears(t) {
-		err = errors.New("it lies outside the years 1 to 9999")
+	if err == nil && (!inYears(t) || t.UnixMilli() == firstReading) {
+		err = errors.New("it lies outside the years 1 to 9999, or is their first instant")
 	}
 	if err != nil {
 		return w, fmt.Errorf("the %s %s: %w", name, quote(text), err)

@@ -58,8 +58,14 @@ type rruleText struct {
 
 // propertiesOf takes the text apart into lines.
 func propertiesOf(text string) ([]property, error) {
-	text = strings.NewReplacer("\r\n ", "", "\r\n\t", "", "\n ", "", "\n\t", "", `\r\n`, "\n", `\n`, "\n").Replace(strings.TrimSpace(text))
-	var lines []property
+	text = strings.TrimSpace(text)
+	for _, end := range [...]string{`\r\n`, `\n`, "\r\n"} {
+		text = strings.ReplaceAll(text, end, "\n")
+	}
+	for _, fold := range [...]string{"\n ", "\n\t"} {
+		text = strings.ReplaceAll(text, fold, "")
+	}
+	lines := make([]property, 0, 4)
 	for line := range strings.FieldsSeq(text) {
 		p, err := propertyOf(line)
 		if err != nil {
@@ -215,6 +221,9 @@ func (r *rruleText) readStart(p property) error {
 		s.begin += "Z"
 	}
 	s.start = &origin{at: m.instant(s.loc), shows: m.shows}
+	if s.start.at <= firstReading {
+		return fmt.Errorf("cannot read the DTSTART: %s does not lie after the first instant of the year 1 in UTC", quote(p.value))
+	}
 	r.parsed.start = time.UnixMilli(s.start.at).UTC()
 	return nil
 }
@@ -227,7 +236,7 @@ func (r *rruleText) readRule(p property) error {
 		return errors.New("RRULE is given twice; write several rules as {\"any\": [...]}")
 	}
 	r.rule = p.value
-	reader := ruleReader{loc: r.series.loc}
+	reader := ruleReader{loc: r.series.loc, seen: make([]string, 0, 14)}
 	if err := reader.read(p.value); err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func times(text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	switch {
 	case !isDigits(text) || err != nil:
-		return 0, fmt.Errorf("R%s is not R and a whole number, as in R5; leave the number out for no limit", text)
+		return 0, fmt.Errorf("there is no whole number above zero in %s, as in R5; leave the number out for no limit", quote("R"+text))
 	case n == 0:
 		return 0, errors.New("it never comes: R0 is no times; leave the number out for no limit")
 	}
@@ -115,8 +115,8 @@ func readWritten(name, text string, loc *time.Location) (w written, err error) {
 	}
 	w.at = cut(t.UTC()).UnixMilli()
 	w.shows = reading(w.at, loc)
-	asUTC, _, _ := parseMachine(text, time.UTC)                      //nolint:errcheck // the same text was read above
-	elsewhere, _, _ := parseMachine(text, time.FixedZone("", 60*60)) //nolint:errcheck // likewise
+	asUTC, _, _ := parseMachine(text, time.UTC) // the same text was read above
+	elsewhere, _, _ := parseMachine(text, time.FixedZone("", 60*60))
 	if w.local = !asUTC.Equal(elsewhere); w.local {
 		w.shows = cut(asUTC.UTC()).UnixMilli()
 	}
@@ -177,7 +177,7 @@ func (p *parsed) toEnd(duration, end string, loc *time.Location) error {
 		return nil
 	}
 	first, ok := s.at(p.count - 1)
-	if !ok {
+	if !ok || first == firstReading {
 		return fmt.Errorf("%d times %s before the end lies before the year 1", p.count-1, quote(duration))
 	}
 	p.start = time.UnixMilli(first).UTC()

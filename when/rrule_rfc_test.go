@@ -61,7 +61,8 @@ func TestRRuleExamples(t *testing.T) {
 			continue
 		}
 		got := outline(p, 40)
-		if want, more := strings.CutSuffix(tt.want, "…"); got != tt.want && !(more && strings.HasPrefix(got, want)) {
+		want, more := strings.CutSuffix(tt.want, "…")
+		if got != tt.want && (!more || !strings.HasPrefix(got, want)) {
 			t.Errorf("%s:\n got %s\nwant %s", tt.rule, got, tt.want)
 		}
 	}
@@ -76,7 +77,7 @@ func outline(p parsed, most int) string {
 	anchor := p.start.UnixMilli()
 	last := time.Time{}
 	var parts []string
-	for _, text := range strings.Fields(occurrences(p, anchor, most)) {
+	for text := range strings.FieldsSeq(occurrences(p, anchor, most)) {
 		if text == "…" {
 			parts = append(parts, text)
 			continue

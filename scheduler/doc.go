@@ -18,10 +18,15 @@
 //
 // # How the wheel is built
 //
-// Time is cut into seconds. The current second has a list for each of its milliseconds; the 4096 seconds of the current
-// block (68 minutes) have a list each; the 4096 blocks around it (194 days) a list each; and the 4096 super-blocks around
-// those (2177 years) a list each. An entry lies in the finest list that the present allows and moves inward as the present
+// Time is cut into seconds. The current second has a list for each of its milliseconds; the 2048 seconds of the current
+// block (34 minutes) have a list each; the 2048 blocks around it (48 days) a list each; and the 2048 super-blocks around
+// those (272 years) a list each. An entry lies in the finest list that the present allows and moves inward as the present
 // approaches, at most three times in its life. A bit for each list says whether it holds anything, so that an hour without
-// entries costs a few instructions. Entries live in a dense array of fixed chunks, linked by index, and a hash table of eight-byte
-// slots leads from a key to its place: nothing else is allocated for an entry, and growing copies no entries.
+// entries costs a few instructions.
+//
+// With a million entries the time goes into waiting for memory, not into computing. Entries therefore stay where they are,
+// in a dense array of fixed chunks, and the lists hold pairs of an entry's place and its instant, fourteen to a bundle: moving
+// a list inward reads bundles one after another and writes to each entry where it lies now, without waiting for it. A hash
+// table of eight-byte slots leads from a key to its place. Nothing else is allocated for an entry, and growing copies no
+// entries.
 package scheduler

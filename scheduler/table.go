@@ -22,22 +22,24 @@ type shard struct {
 	count int
 }
 
-// hash gives the shard of a key, and the part of its hash that is kept in the slot.
-func (t *table[K]) hash(key K) (s *shard, mark uint32) {
-	h := maphash.Comparable(t.seed, key)
-	return &t.shards[h%shards], uint32(h >> 32)
+// mark is 32 bits of a key's hash: the lower ones say in which shard it lies, the upper ones where in it.
+func (t *table[K]) mark(key K) uint32 {
+	return uint32(maphash.Comparable(t.seed, key)) //nolint:gosec // the lower half is meant
 }
 
-// find gives the slot in which a key lies, and its place; the slot is -1 if the key is not there.
-func (t *table[K]) find(s *shard, mark uint32, key K) (slot int, place uint32) {
+func (t *table[K]) shard(mark uint32) *shard { return &t.shards[mark%shards] }
+
+// find gives the slot in which a key lies, and its place; that is 0 if the key is not there.
+func (t *table[K]) find(mark uint32, key K) (slot int, place uint32) {
+	s := t.shard(mark)
 	if s.count == 0 {
-		return -1, 0
+		return 0, 0
 	}
 	mask := len(s.slots) - 1
 	for i := s.home(mark); ; i = (i + 1) & mask {
 		held := s.slots[i]
 		if held == 0 {
-			return -1, 0
+			return 0, 0
 		}
 		place = uint32(held) //nolint:gosec // the lower half is meant
 		if uint32(held>>32) == mark && t.arena.entry(place).key == key {
@@ -46,21 +48,25 @@ func (t *table[K]) find(s *shard, mark uint32, key K) (slot int, place uint32) {
 	}
 }
 
-// of gives the slot that leads to a place. It is -1 where none is found: a key that is not equal to itself, as a float may
-// be, has another hash each time.
-func (s *shard) of(mark, place uint32) int {
-	if s.count == 0 {
-		return -1
-	}
-	slots := len(s.slots) - 1
+// slot gives the slot that leads to a place that is there.
+func (t *table[K]) slot(mark, place uint32) int {
+	s := t.shard(mark)
+	mask := len(s.slots) - 1
 	i := s.home(mark)
 	for s.slots[i] != uint64(mark)<<32|uint64(place) {
-		if s.slots[i] == 0 {
-			return -1
-		}
-		i = (i + 1) & slots
+		i = (i + 1) & mask
 	}
 	return i
+}
+
+func (t *table[K]) insert(mark, place uint32) { t.shard(mark).insert(mark, place) }
+
+func (t *table[K]) remove(mark uint32, slot int) { t.shard(mark).remove(slot) }
+
+// touch reads where the search for a mark begins.
+func (t *table[K]) touch(mark uint32) uint64 {
+	s := t.shard(mark)
+	return s.slots[s.home(mark)]
 }
 
 // home is where a key would lie if it were alone. It goes by the upper bits, so that growing moves slots in their order.

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"hash/maphash"
 	"slices"
 	"time"
@@ -12,18 +13,20 @@ import (
 // were added. Adding, removing and expiring take constant time. A Wheel is not safe for concurrent use: its owner is one
 // goroutine. The zero value is not usable; see [New].
 type Wheel[K comparable] struct {
-	arena[K]
-
+	arena  arena[K]
 	places table[K]
+	lists  lists
 	base   int64 // the current second since 1970: its entries lie in the millisecond lists
 
 	touched uint64 // keeps the reads of touch from being optimized away
 }
 
-// New returns an empty wheel. It takes about 110 KiB; each entry adds its key and 27 to 38 bytes.
+// New returns an empty wheel. It takes about 75 KiB; each entry adds its key and 28 to 39 bytes, up to twenty more
+// where most entries have been moved to other instants, and in the worst case 128 more: where all but one of those that
+// were added one after another for about the same time have been removed. A few entries alone take 128 bytes each.
 func New[K comparable]() *Wheel[K] {
 	w := &Wheel[K]{}
-	w.init()
+	w.lists.init()
 	w.places = table[K]{arena: &w.arena, seed: maphash.MakeSeed()}
 	return w
 }
@@ -31,71 +34,69 @@ func New[K comparable]() *Wheel[K] {
 // Add makes key due at an instant, replacing the instant it was due at before. An instant that has passed is due at the
 // next [Wheel.Expire].
 func (w *Wheel[K]) Add(key K, due time.Time) {
-	at := due.UnixMilli()
-	if due.Nanosecond()%int(time.Millisecond) != 0 {
-		at++
+	const ms = int(time.Millisecond)
+	at := due.Unix()*1000 + int64((due.Nanosecond()+ms-1)/ms)
+	mark := w.places.mark(key)
+	_, place := w.places.find(mark, key)
+	if place == 0 {
+		place = w.arena.alloc(key, mark)
+		w.places.insert(mark, place)
 	}
-	shard, mark := w.places.hash(key)
-	slot, place := w.places.find(shard, mark, key)
-	if slot >= 0 {
-		w.unlink(place)
-		w.entry(place).due = at
-	} else {
-		place = w.alloc(key, at)
-		shard.insert(mark, place)
+	before := w.arena.entry(place).pos
+	w.put(w.listOf(at), place, at)
+	if before != 0 {
+		w.lists.remove(before)
 	}
-	w.link(w.listOf(at), place, at)
 }
 
 // Remove forgets a key and says whether it was there.
 func (w *Wheel[K]) Remove(key K) bool {
-	shard, mark := w.places.hash(key)
-	slot, place := w.places.find(shard, mark, key)
-	if slot < 0 {
+	mark := w.places.mark(key)
+	slot, place := w.places.find(mark, key)
+	if place == 0 {
 		return false
 	}
-	shard.remove(slot)
-	w.unlink(place)
-	w.free(place)
+	w.places.remove(mark, slot)
+	w.lists.remove(w.arena.entry(place).pos)
+	w.arena.free(place)
 	return true
 }
 
 // Due gives the instant at which a key is due, in UTC.
 func (w *Wheel[K]) Due(key K) (time.Time, bool) {
-	shard, mark := w.places.hash(key)
-	slot, place := w.places.find(shard, mark, key)
-	if slot < 0 {
+	_, place := w.places.find(w.places.mark(key), key)
+	if place == 0 {
 		return time.Time{}, false
 	}
-	return instant(w.entry(place).due), true
+	return instant(w.lists.due(w.arena.entry(place).pos)), true
 }
 
 // Len is the number of keys held.
-func (w *Wheel[K]) Len() int { return w.live }
+func (w *Wheel[K]) Len() int { return w.arena.live }
 
 // Next gives the earliest instant at which a key is due, exactly; it may have passed. It is false for an empty wheel.
 //
 // It takes constant time within the current second. Further ahead the earliest list is searched once and remembered, until
 // its earliest entry is removed.
 func (w *Wheel[K]) Next() (time.Time, bool) {
-	if w.live == 0 {
+	if w.arena.live == 0 {
 		return time.Time{}, false
 	}
 	for _, l := range [...]uint32{firing, late} {
-		if w.occupied(l) {
-			return instant(w.earliest(l)), true
+		if w.lists.occupied(l) {
+			return instant(w.lists.earliest(l)), true
 		}
 	}
-	if l, ok := w.first(0, 1000); ok {
+	if l, ok := w.lists.first(0, 1000); ok {
 		return instant(w.base*1000 + int64(l)), true
 	}
 	for level := range levels {
 		from := digit(w.base, level) + 1
-		if l, ok := w.first(listAt(level, from), listAt(level, fan)); ok {
-			return instant(w.earliest(l)), true
+		if l, ok := w.lists.first(listAt(level, from), listAt(level, fan)); ok {
+			return instant(w.lists.earliest(l)), true
 		}
 	}
-	return instant(w.earliest(beyond)), true
+	return instant(w.lists.earliest(beyond)), true
 }
 
 // Expire takes out every key that is due at or before now and calls fire with it and its instant, in order.
@@ -115,23 +116,21 @@ func (w *Wheel[K]) Expire(now time.Time, fire func(key K, due time.Time)) {
 		if w.base == to {
 			limit = uint32(ms-to*1000) + 1 //nolint:gosec // 1 to 1000
 		}
-		for l, ok := w.first(0, limit); ok; l, ok = w.first(l, limit) {
-			w.splice(firing, l)
+		for l, ok := w.lists.first(0, limit); ok; l, ok = w.lists.first(l, limit) {
+			w.splice(l)
 		}
 	}
-	for ahead := 0; w.occupied(firing); ahead-- {
-		place := w.node(firing).next
+	for ahead := 0; w.lists.occupied(firing); ahead-- {
 		if ahead == 0 {
 			ahead = batch
-			w.touch(place)
+			w.touch()
 		}
-		key, due := w.entry(place).key, w.entry(place).due
-		shard, mark := w.places.hash(key)
-		if slot := shard.of(mark, place); slot >= 0 {
-			shard.remove(slot)
-		}
-		w.unlink(place)
-		w.free(place)
+		pos, place, due := w.lists.front(firing)
+		e := w.arena.entry(place)
+		key := e.key
+		w.places.remove(e.mark, w.places.slot(e.mark, place))
+		w.lists.remove(pos)
+		w.arena.free(place)
 		fire(key, instant(due))
 	}
 }
@@ -141,33 +140,29 @@ const batch = 32
 
 // touch reads what firing the next entries will need, so that the waits for memory overlap: with a million entries they
 // are most of what firing costs.
-func (w *Wheel[K]) touch(place uint32) {
-	for range batch {
-		if place < heads {
+func (w *Wheel[K]) touch() {
+	left := batch
+	for place := range w.lists.all(firing) {
+		w.touched ^= w.places.touch(w.arena.entry(place).mark)
+		if left--; left == 0 {
 			return
 		}
-		e := w.entry(place)
-		shard, mark := w.places.hash(e.key)
-		if shard.count > 0 {
-			w.touched ^= shard.slots[shard.home(mark)]
-		}
-		place = e.next
 	}
 }
 
 // Peek calls visit with every key that is due at or after from and before to, and its instant, in no particular order.
-// The wheel must not be changed meanwhile. It costs what lies in the lists that the range touches: within the hour those
-// are single seconds, beyond that blocks of 68 minutes.
+// The wheel must not be changed meanwhile. It costs what lies in the lists that the range touches: within the
+// current block of 34 minutes those are single seconds, beyond it such blocks.
 func (w *Wheel[K]) Peek(from, to time.Time, visit func(key K, due time.Time)) {
 	lo, hi := from.UnixMilli(), to.UnixMilli()
 	if hi <= lo {
 		return
 	}
 	see := func(start, end uint32) {
-		for l, ok := w.first(start, end); ok; l, ok = w.first(l+1, end) {
-			for place := w.node(l).next; place != l; place = w.node(place).next {
-				if e := w.entry(place); e.due >= lo && e.due < hi {
-					visit(e.key, instant(e.due))
+		for l, ok := w.lists.first(start, end); ok; l, ok = w.lists.first(l+1, end) {
+			for place, due := range w.lists.all(l) {
+				if due >= lo && due < hi {
+					visit(w.arena.entry(place).key, instant(due))
 				}
 			}
 		}
@@ -220,7 +215,7 @@ func (w *Wheel[K]) step(to int64) bool {
 		if same {
 			end = digit(to, level) + 1
 		}
-		if l, ok := w.first(listAt(level, from), listAt(level, end)); ok {
+		if l, ok := w.lists.first(listAt(level, from), listAt(level, end)); ok {
 			w.base = (parent(w.base, level)*fan + int64(l-listAt(level, 0))) << (levelBits * level)
 			w.spread(l)
 			return true
@@ -230,7 +225,7 @@ func (w *Wheel[K]) step(to int64) bool {
 			return false
 		}
 	}
-	// Thousands of years were skipped at once. What lay between counts as late.
+	// Centuries were skipped at once. What lay between counts as late.
 	w.base = to >> (levelBits * levels) << (levelBits * levels)
 	w.spread(beyond)
 	return true
@@ -238,39 +233,48 @@ func (w *Wheel[K]) step(to int64) bool {
 
 // takeLate moves what was added for seconds before the current one to the end of what fires, in order.
 func (w *Wheel[K]) takeLate() {
-	if !w.occupied(late) {
+	if !w.lists.occupied(late) {
 		return
 	}
-	var places []uint32
-	for place := w.node(late).next; place != late; place = w.node(place).next {
-		places = append(places, place)
+	type item struct {
+		place uint32
+		due   int64
 	}
-	slices.SortStableFunc(places, func(a, b uint32) int {
-		return int(min(max(w.entry(a).due-w.entry(b).due, -1), 1))
-	})
-	w.clear(late)
-	for _, place := range places {
-		w.link(firing, place, w.entry(place).due)
+	var items []item
+	for place, due := range w.lists.drain(late) {
+		items = append(items, item{place, due})
 	}
+	slices.SortStableFunc(items, func(a, b item) int { return cmp.Compare(a.due, b.due) })
+	for _, i := range items {
+		w.put(firing, i.place, i.due)
+	}
+}
+
+// put appends an entry to a list; it must have left the one it lay in, or leave it next.
+func (w *Wheel[K]) put(list, place uint32, due int64) {
+	w.arena.entry(place).pos = w.lists.append(list, place, due)
 }
 
 // spread puts what lies in a list where it belongs as seen from the current second.
 func (w *Wheel[K]) spread(list uint32) {
-	place := w.node(list).next
-	w.clear(list)
-	for place != list {
-		next := w.node(place).next
-		due := w.entry(place).due
-		w.link(w.listOf(due), place, due)
-		place = next
+	for place, due := range w.lists.drain(list) {
+		w.put(w.listOf(due), place, due)
+	}
+}
+
+// splice moves everything in a list to the end of what fires. It copies: the lists of milliseconds mostly hold a single
+// item, and chained they would keep a bundle each.
+func (w *Wheel[K]) splice(list uint32) {
+	for place, due := range w.lists.drain(list) {
+		w.put(firing, place, due)
 	}
 }
 
 // rebase goes back in time: every entry is placed anew, in the order in which it lay.
 func (w *Wheel[K]) rebase(to int64) {
 	w.takeLate()
-	for l, ok := w.first(0, late); ok; l, ok = w.first(l, late) {
-		w.splice(firing, l)
+	for l, ok := w.lists.first(0, late); ok; l, ok = w.lists.first(l, late) {
+		w.splice(l)
 	}
 	w.base = to
 	w.spread(firing)

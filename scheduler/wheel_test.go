@@ -3,6 +3,7 @@ package scheduler_test
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -64,7 +65,7 @@ func (r *reference) expire(now time.Time) []string {
 // distances are picked so that every level of the wheel is met, and their edges.
 func distance(t *rapid.T) time.Duration {
 	unit := rapid.SampledFrom([]time.Duration{
-		time.Microsecond, time.Millisecond, time.Second, 4096 * time.Second, 30 * 24 * time.Hour,
+		time.Microsecond, time.Millisecond, time.Second, 2048 * time.Second, 30 * 24 * time.Hour,
 	}).Draw(t, "unit")
 	return time.Duration(rapid.Int64Range(-5, 5000).Draw(t, "units")) * unit
 }
@@ -237,5 +238,45 @@ func TestPlacesAreUsedAgain(t *testing.T) {
 	fill()
 	if allocs := testing.AllocsPerRun(5, fill); allocs > 0 {
 		t.Errorf("filling an emptied wheel allocates %v times", allocs)
+	}
+}
+
+// TestCrowdKeepsItsOrder has many keys on few instants, most of which are removed or moved meanwhile.
+func TestCrowdKeepsItsOrder(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		wheel, ref := scheduler.New[int](), &reference{}
+		wheel.Expire(epoch, nil)
+		ahead := rapid.SampledFrom([]time.Duration{0, time.Second, time.Hour, 24 * time.Hour, 100 * 24 * time.Hour}).Draw(t, "ahead")
+		instant := rapid.Int64Range(1, 3)
+		for key := range 200 {
+			at := epoch.Add(ahead + time.Duration(instant.Draw(t, "instant"))*time.Millisecond)
+			wheel.Add(key, at)
+			ref.add(key, at)
+			k := rapid.IntRange(0, key).Draw(t, "other")
+			if rapid.IntRange(0, 2).Draw(t, "what") == 0 {
+				wheel.Add(k, at)
+				ref.add(k, at)
+			} else if got, want := wheel.Remove(k), ref.remove(k); got != want {
+				t.Fatalf("Remove(%d) = %v, want %v", k, got, want)
+			}
+		}
+		agree(t, wheel, ref)
+		for ms := range 4 {
+			expire(t, wheel, ref, epoch.Add(ahead+time.Duration(ms)*time.Millisecond))
+		}
+		agree(t, wheel, ref)
+	})
+}
+
+func TestKeyUnequalToItselfFires(t *testing.T) {
+	t.Parallel()
+	wheel := scheduler.New[float64]()
+	wheel.Add(math.NaN(), epoch)
+	wheel.Add(math.NaN(), epoch)
+	fired := 0
+	wheel.Expire(epoch, func(float64, time.Time) { fired++ })
+	if fired != 2 || wheel.Len() != 0 {
+		t.Fatalf("%d fired, %d left, want 2 and none", fired, wheel.Len())
 	}
 }

@@ -185,7 +185,11 @@ func open(t *testing.T, state string, standby bool, names ...string) *fleet.Iden
 
 func join(t *testing.T, db *couch.Database, lost func(string, fleet.Lease)) *fleet.Member {
 	t.Helper()
-	identity := open(t, t.TempDir(), false, "manobi")
+	return joinAs(t, db, open(t, t.TempDir(), false, "manobi"), lost)
+}
+
+func joinAs(t *testing.T, db *couch.Database, identity *fleet.Identity, lost func(string, fleet.Lease)) *fleet.Member {
+	t.Helper()
 	if lost == nil {
 		lost = func(string, fleet.Lease) {}
 	}

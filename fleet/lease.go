@@ -106,45 +106,65 @@ func (m *Member) tryTake(ctx context.Context, name string, holder *witness) (Lea
 			return lease, false, nil
 		}
 	}
-	err = m.write(ctx, name, lease.Rev)
+	mine, err := m.write(ctx, name, lease.Rev)
 	if couch.IsConflict(err) {
 		return lease, false, nil // somebody else was faster: look again
 	}
 	if err != nil {
 		return lease, false, err
 	}
-	return m.confirm(ctx, name)
+	return m.confirm(ctx, mine)
 }
 
-// write puts the lease in our name over the revision rev, and holds it.
-func (m *Member) write(ctx context.Context, name, rev string) error {
+// write puts the lease in our name over the revision rev.
+func (m *Member) write(ctx context.Context, name, rev string) (Lease, error) {
 	lease := Lease{
 		ID: leasePrefix + name, Rev: rev, Type: "lease", Worker: name,
 		Member: m.config.Identity.Member, Incarnation: m.config.Identity.Incarnation,
 		Host: m.host, PID: os.Getpid(), Since: m.config.Now().UTC().Truncate(time.Millisecond),
 	}
 	rev, err := put(ctx, m.config.Database, lease.ID, lease)
-	if err != nil {
-		return err
-	}
 	lease.Rev = rev
-	m.mu.Lock()
-	m.held[name] = lease
-	m.mu.Unlock()
-	return nil
+	return lease, err
 }
 
-// confirm reads the lease back: in a cluster two members can both have been told that their write was accepted.
-func (m *Member) confirm(ctx context.Context, name string) (Lease, bool, error) {
-	var lease Lease
-	found, err := get(ctx, m.config.Database, leasePrefix+name, &lease)
-	mine := found && lease.Member == m.config.Identity.Member && lease.Incarnation == m.config.Identity.Incarnation
-	if err != nil || !mine {
-		m.mu.Lock()
-		delete(m.held, name)
-		m.mu.Unlock()
+// hold notes that the name of a lease is ours.
+func (m *Member) hold(lease Lease) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.held[lease.Worker] = lease
+}
+
+// confirm reads back a lease that we wrote, and holds its name if it is still ours: in a cluster two members can both have
+// been told that their write was accepted.
+func (m *Member) confirm(ctx context.Context, mine Lease) (holder Lease, taken bool, err error) {
+	found, err := get(ctx, m.config.Database, mine.ID, &holder)
+	switch {
+	case err != nil || !found:
+		return holder, false, err
+	case m.owns(holder):
+		m.hold(holder)
+		return holder, true, nil
 	}
-	return lease, mine, err
+	m.removeLoser(ctx, mine, holder)
+	return holder, false, nil
+}
+
+// owns says whether a lease is this incarnation's.
+func (m *Member) owns(lease Lease) bool {
+	return lease.Member == m.config.Identity.Member && lease.Incarnation == m.config.Identity.Incarnation
+}
+
+// removeLoser deletes a lease of ours that another one has won against. Where it is its predecessor it is no leaf, and the
+// database lets it be; and where ours would win, it was read from a node that does not know of ours yet.
+func (m *Member) removeLoser(ctx context.Context, mine, winner Lease) {
+	if !couch.Beats(winner.Rev, mine.Rev) {
+		return
+	}
+	_, err := m.config.Database.Delete(ctx, mine.ID, mine.Rev)
+	if err != nil && !couch.IsConflict(err) && !couch.IsNotFound(err) {
+		m.config.Log.WithError(err).Warnf("worker %s: the revision %s of its lease lost and could not be deleted", mine.Worker, mine.Rev)
+	}
 }
 
 // Release gives a name back.

@@ -229,19 +229,22 @@ func (m *Member) verify(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if found && now.Member == mine.Member && now.Incarnation == mine.Incarnation {
+		if found && m.owns(now) {
 			continue
 		}
 		if !found {
 			// Somebody deleted the document, or the database is new: it is ours until somebody else takes it.
-			if err := m.write(ctx, name, ""); err != nil {
+			mine, err := m.write(ctx, name, "")
+			if err != nil {
 				return err
 			}
+			m.hold(mine)
 			continue
 		}
 		m.mu.Lock()
 		delete(m.held, name)
 		m.mu.Unlock()
+		m.removeLoser(ctx, mine, now)
 		m.config.Lost(name, now)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -13,10 +14,20 @@ import (
 // database serves an embedded store with one empty database of its own.
 func database(t *testing.T) *couch.Database {
 	t.Helper()
+	return databaseBehind(t, nil)
+}
+
+// databaseBehind serves a database of which a test may change the answers.
+func databaseBehind(t *testing.T, middle func(http.Handler) http.Handler) *couch.Database {
+	t.Helper()
 	st, err := store.Open(t.TempDir(), store.Options{})
 	must(t, err)
 	handler := httpd.New(st, httpd.Options{Admins: map[string]string{"after": "secret"}})
-	server := httptest.NewServer(handler)
+	outer := http.Handler(handler)
+	if middle != nil {
+		outer = middle(handler)
+	}
+	server := httptest.NewServer(outer)
 	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()

@@ -253,7 +253,7 @@ func (c *Client) bury(ctx context.Context, docs [][]byte, before time.Time) (int
 		switch {
 		case result.OK():
 			deleted++
-		case result.Error != "conflict":
+		case !conflicted(result):
 			err = cmp.Or(err, result.Err())
 		}
 	}

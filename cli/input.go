@@ -123,6 +123,18 @@ func instant(at, in string, now time.Time, loc *time.Location) (time.Time, error
 	return time.Time{}, nil
 }
 
+// dateFlag reads a flag that is a date; "" is the zero time.
+func dateFlag(flag, text string, now time.Time, loc *time.Location) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	date, err := when.ParseDate(text, now, loc)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("--%s: %w", flag, err)
+	}
+	return date.Time, nil
+}
+
 // repeatOf makes the document's `repeat` of what was typed: a rule in any grammar, or the document's object. limit 0 and until "" are
 // none. A bare unit or amount means every such time: "month", "1d12h".
 func repeatOf(text string, limit int64, until string, now time.Time, loc *time.Location) (json.RawMessage, error) {

@@ -110,7 +110,8 @@ Schedule a task for it, from another terminal:
 		&cobra.Group{ID: groupServer, Title: "Server and set-up:"},
 	)
 	grouped(root, groupWorkers, newStart(a), newStop(a), newList(a), newLog(a), newClean(a), newJobs(a))
-	grouped(root, groupTasks, newAdd(a), newGet(a), newTasks(a), newWatch(a), newCancel(a), newReschedule(a), newRetry(a), newDelete(a), newPrune(a))
+	grouped(root, groupTasks, newAdd(a), newGet(a), newTasks(a), newWatch(a), newCancel(a), newReschedule(a), newRetry(a),
+		newPause(a), newResume(a), newRun(a), newSkip(a), newBackfill(a), newDelete(a), newPrune(a))
 	grouped(root, groupTime, newNext(a), newExplain(a))
 	grouped(root, groupServer, newServe(a), newSetup(a), newConfig(a))
 	man := newMan()

@@ -74,15 +74,29 @@ func readLive(ctx context.Context, db *couch.Database, name string, fields []str
 	}
 }
 
+// fromPage makes rows of documents that the index gave; whole says that they are more than an id and a revision.
+func (r *reader) fromPage(docs [][]byte, whole bool) []row {
+	rows := make([]row, 0, len(docs))
+	for _, doc := range docs {
+		id, rev := gjson.GetBytes(doc, "_id").String(), gjson.GetBytes(doc, "_rev").String()
+		if reserved(id) {
+			continue
+		}
+		if !whole {
+			doc = nil
+		}
+		rows = append(rows, r.row(id, rev, false, doc))
+	}
+	return rows
+}
+
 // recover gives the loop all live tasks of a name that was taken.
 func (l *loop) recover(ctx context.Context, r *reader, name string) error {
 	return l.insist(ctx, func() error {
 		return readLive(ctx, l.db, name, nil, func(docs [][]byte) error {
-			rows := make([]row, 0, len(docs))
-			for _, doc := range docs {
-				out := r.row(gjson.GetBytes(doc, "_id").String(), gjson.GetBytes(doc, "_rev").String(), false, doc)
-				out.found = true
-				rows = append(rows, out)
+			rows := r.fromPage(docs, true)
+			for i := range rows {
+				rows[i].found = true
 			}
 			return l.deliver(ctx, page{rows: rows})
 		})
@@ -93,12 +107,7 @@ func (l *loop) recover(ctx context.Context, r *reader, name string) error {
 func (l *loop) sweep(ctx context.Context, r *reader, name string) error {
 	return l.insist(ctx, func() error {
 		return readLive(ctx, l.db, name, []string{"_id", "_rev"}, func(docs [][]byte) error {
-			rows := make([]row, 0, len(docs))
-			for _, doc := range docs {
-				out := r.row(gjson.GetBytes(doc, "_id").String(), gjson.GetBytes(doc, "_rev").String(), false, nil)
-				rows = append(rows, out)
-			}
-			return l.deliver(ctx, page{rows: rows, sweep: true})
+			return l.deliver(ctx, page{rows: r.fromPage(docs, false), sweep: true})
 		})
 	})
 }

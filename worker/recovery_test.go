@@ -168,6 +168,25 @@ func TestBadDocuments(t *testing.T) {
 	b.awaitStatus("after", "done")
 }
 
+// TestDesignDocumentsAreNoTasks, whatever fields they have: not at a start, not through the feed, and not as an upstream.
+func TestDesignDocumentsAreNoTasks(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	rev := b.put("_design/before", `{"worker":"manobi","job":"run"}`)
+	b.start("manobi")
+	b.put("_design/since", `{"worker":"manobi","job":"run"}`)
+	b.put("waits", `{"worker":"manobi","job":"run","after":["_design/before"]}`)
+	b.seen("manobi")
+	b.wantRuns("_design/before", 0)
+	b.wantRuns("_design/since", 0)
+	b.wantRuns("waits", 0)
+	doc, err := b.db.Get(t.Context(), "_design/before")
+	must(t, err)
+	if doc.Rev != rev {
+		t.Errorf("the design document was written: %s", doc.Body)
+	}
+}
+
 func TestMoveBetweenWorkersOfOneProcess(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

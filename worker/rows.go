@@ -3,6 +3,7 @@ package worker
 import (
 	"bytes"
 	"context"
+	"strings"
 
 	"github.com/adlayer/after/changes"
 	"github.com/adlayer/after/couch"
@@ -43,6 +44,9 @@ type reader struct {
 	incarnation []byte
 }
 
+// reserved says that an id is the database's own: what lies under it, such as a design document, is no task whatever it holds.
+func reserved(id string) bool { return strings.HasPrefix(id, "_") }
+
 func (r *reader) row(id, rev string, deleted bool, doc []byte) row {
 	out := row{id: id, rev: markOf(rev), deleted: deleted, doc: doc}
 	if deleted || doc == nil {
@@ -59,6 +63,9 @@ func (r *reader) row(id, rev string, deleted bool, doc []byte) row {
 func (r *reader) fromFeed(batch []changes.Row) []row {
 	rows := make([]row, 0, len(batch))
 	for _, c := range batch {
+		if reserved(c.ID) {
+			continue
+		}
 		rows = append(rows, r.row(c.ID, c.Rev, c.Deleted, c.Doc))
 	}
 	return rows
@@ -68,7 +75,7 @@ func (r *reader) fromFeed(batch []changes.Row) []row {
 func (r *reader) fromDocuments(docs []couch.Document) []row {
 	rows := make([]row, 0, len(docs))
 	for _, d := range docs {
-		out := row{id: d.ID, rev: markOf(d.Rev), deleted: d.Deleted || d.Missing, missing: d.Missing, doc: d.Body}
+		out := row{id: d.ID, rev: markOf(d.Rev), deleted: d.Deleted || d.Missing || reserved(d.ID), missing: d.Missing, doc: d.Body}
 		if !out.deleted {
 			out.name, out.ours = r.names[string(task.WorkerOf(d.Body))]
 			out.decode()

@@ -42,8 +42,7 @@ func (s schedule) first(date time.Time) (time.Time, bool) {
 // text is the same for all ways to write the same rule, and differs for different ones. Limit and until are not in it, since
 // they are read each time: an edit of them changes where the repeat ends, not where it stands.
 func (s schedule) text() string {
-	switch {
-	case s.rule == nil:
+	if s.rule == nil {
 		return ""
 	}
 	return s.rule.Identity()

@@ -45,8 +45,8 @@ func ParseCalendar(raw []byte) (*Calendar, error) {
 	}
 	for i, text := range doc.Rules {
 		rule, err := ParseRule(text, Scope{Zone: loc})
-		if err == nil && rule.Anchored() {
-			err = errors.New("it counts from its first date; give it a from")
+		if err == nil && !rule.sameDays() {
+			err = errors.New("its days depend on a first date; give it a from")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("rules[%d]: %w", i, err)
@@ -56,6 +56,26 @@ func ParseCalendar(raw []byte) (*Calendar, error) {
 	c.entries.sort()
 	c.digest = digest(doc.Timezone, doc.Dates, doc.Rules)
 	return c, nil
+}
+
+// sameDays says whether a rule has the same days whatever its first date, told by a few.
+func (r *Rule) sameDays() bool {
+	if !r.Anchored() {
+		return true
+	}
+	var days [3][4]int64
+	for i, first := range [3]civil{{1990, 1, 1}, {1991, 6, 18}, {1993, 11, 5}} {
+		anchor := instantsOf(dayNumber(first.year, first.month, first.day)*day, r.loc).first
+		at := instantsOf(dayNumber(2026, 1, 1)*day, r.loc).first
+		for n := range days[i] {
+			next, ok := r.after(anchor, at)
+			if !ok {
+				break
+			}
+			days[i][n], at = r.dayAt(next), next
+		}
+	}
+	return days[0] == days[1] && days[0] == days[2]
 }
 
 // Equal says whether two calendars say the same.

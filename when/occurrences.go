@@ -177,7 +177,7 @@ func (r *Rule) moved(raw int64) (int64, bool) {
 	if !r.closed(shows) {
 		return raw, true
 	}
-	step := int64(day)
+	step := day
 	if r.adjust == toPrevious {
 		step = -step
 	}
@@ -238,7 +238,7 @@ func (r *Rule) dayAt(instant int64) int64 {
 
 // movedLatest looks back over windows that grow until one holds an occurrence.
 func (r *Rule) movedLatest(from, t int64) (int64, bool) {
-	for window := int64(32 * day); ; window *= 4 {
+	for window := 32 * day; ; window *= 4 {
 		start := max(t-window, from-1, r.from-1-farthest*day)
 		best, ok := int64(0), false
 		for at := start; ; {

@@ -152,36 +152,51 @@ const mostCounted = 100_000
 
 // add makes a recurrence the rule's only one. What it says of its own beginning and end becomes the rule's.
 func (r *Rule) add(p parsed) error {
-	r.members = []member{{series: p.series, extra: p.extra, except: p.except, start: firstReading, until: lastReading}}
+	m := member{series: p.series, extra: p.extra, except: p.except, start: firstReading, until: lastReading}
 	if p.zone != nil && !r.zoned {
 		r.loc = p.zone
 	}
 	if !p.start.IsZero() {
-		r.from, r.bounded = p.start.UnixMilli(), true
+		m.start, m.begun = p.start.UnixMilli(), true
 	}
 	if !p.until.IsZero() {
-		r.until = min(r.until, p.until.UnixMilli())
+		m.until = p.until.UnixMilli()
 	}
-	switch {
+	switch begun := m.begun || r.bounded; {
 	case p.count == 0:
-	case !r.bounded:
+	case !begun && len(p.extra) == 0:
 		if r.limit == 0 || p.count < r.limit {
 			r.limit = p.count
 		}
+	case !begun:
+		return errors.New("a COUNT beside RDATE needs a DTSTART to count from")
 	case p.count > mostCounted:
 		return fmt.Errorf("a count of %d is too large: at most %d, or use until", p.count, mostCounted)
 	default:
-		last := r.from - 1
-		for range p.count {
-			next, ok := p.series.after(r.from, last)
-			if !ok {
-				break
-			}
-			last = next
-		}
-		r.until = min(r.until, last)
+		m.until = min(m.until, r.countFrom(&m, p.count))
 	}
+	if len(p.extra) == 0 { // its bounds are the rule's
+		if m.begun && !r.bounded {
+			r.from, r.bounded, m.begun = m.start, true, false
+		}
+		r.until, m.until = min(r.until, m.until), lastReading
+	}
+	r.members = []member{m}
 	return nil
+}
+
+// countFrom gives the occurrence of a number, counted from the first.
+func (r *Rule) countFrom(m *member, count int64) int64 {
+	start := r.anchor(firstReading, m)
+	last := start - 1
+	for range count {
+		next, ok := m.series.after(start, last)
+		if !ok {
+			break
+		}
+		last = next
+	}
+	return last
 }
 
 // checked refuses a rule that never comes, whatever the first date.

@@ -17,7 +17,6 @@ type objectReader struct {
 	scope  Scope
 	seen   map[string]bool
 	every  interval
-	units  bool
 	source string                     // the key that says the recurrence: "cron", "rrule", "every", "any" or "days" for units
 	values map[string]json.RawMessage // of the keys that need the zone, which may come last
 }
@@ -460,7 +459,10 @@ func (m *member) text() string {
 	if len(m.extra) == 0 && len(m.except) == 0 {
 		return text
 	}
-	lines := []string{"RRULE:" + text}
+	if strings.HasPrefix(text, "FREQ=") {
+		text = "RRULE:" + text
+	}
+	lines := []string{text}
 	for _, list := range []struct {
 		name string
 		all  []int64

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// decode reads arguments; its errors are permanent, since the same document would give them again.
+// decode reads arguments; its errors say that the document is invalid: it would give them again.
 func decode(raw json.RawMessage, into any, strict bool) error {
 	if len(raw) > 0 && !bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
 		decoder := json.NewDecoder(bytes.NewReader(raw))
@@ -18,15 +18,15 @@ func decode(raw json.RawMessage, into any, strict bool) error {
 			decoder.DisallowUnknownFields()
 		}
 		if err := decoder.Decode(into); err != nil {
-			return Permanent(explain(err))
+			return Invalid(explain(err))
 		}
 		if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-			return Permanent(errors.New("arguments: more than one JSON value"))
+			return Invalid(errors.New("arguments: more than one JSON value"))
 		}
 	}
 	if v, ok := into.(interface{ Validate() error }); ok {
 		if err := v.Validate(); err != nil {
-			return Permanent(fmt.Errorf("arguments: %w", err))
+			return Invalid(fmt.Errorf("arguments: %w", err))
 		}
 	}
 	return nil

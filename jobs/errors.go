@@ -38,6 +38,25 @@ func IsPermanent(err error) bool {
 	return errors.As(err, &p)
 }
 
+type invalidError struct{ error }
+
+func (e invalidError) Unwrap() error { return e.error }
+
+// Invalid marks an error that lies in the task's document, such as arguments that make no sense. It is [Permanent], and its
+// kind is "invalid", so that `after tasks --invalid` shows the task. Invalid(nil) is nil.
+func Invalid(err error) error {
+	if err == nil {
+		return nil
+	}
+	return Permanent(invalidError{err})
+}
+
+// IsInvalid says whether an error, or one that it wraps, was marked by [Invalid].
+func IsInvalid(err error) bool {
+	var i invalidError
+	return errors.As(err, &i)
+}
+
 type snoozeError struct{ d time.Duration }
 
 func (e snoozeError) Error() string { return fmt.Sprintf("put off by %v", e.d) }

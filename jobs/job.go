@@ -50,9 +50,9 @@ func New(name string, run Func, options ...Option) (*Job, error) {
 	return j, j.validate()
 }
 
-// NewTyped makes a job of a function that takes its arguments as a value of type A. Arguments that do not fit A are a
-// [Permanent] error that names the field; a task without arguments gives the zero A. Where A or *A has a method
-// Validate() error, it is asked before the function runs, and what it says is a [Permanent] error too.
+// NewTyped makes a job of a function that takes its arguments as a value of type A. Arguments that do not fit A are an
+// [Invalid] error that names the field; a task without arguments gives the zero A. Where A or *A has a method
+// Validate() error, it is asked before the function runs, and what it says is an [Invalid] error too.
 func NewTyped[A, R any](name string, run func(ctx context.Context, t *Task, arguments A) (R, error), options ...Option) (*Job, error) {
 	if run == nil {
 		return New(name, nil, options...)

@@ -129,8 +129,8 @@ func TestTypedArguments(t *testing.T) {
 			got := string(result)
 			if err != nil {
 				got = err.Error()
-				if !jobs.IsPermanent(err) {
-					t.Error("wrong arguments are retried")
+				if !jobs.IsPermanent(err) || !jobs.IsInvalid(err) {
+					t.Error("wrong arguments are retried, or no fault of the document")
 				}
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {

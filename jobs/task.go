@@ -69,7 +69,7 @@ func (t *Task) Arguments() json.RawMessage { return t.document.Arguments }
 // Data is the document's data field as it stands, nil if there is none.
 func (t *Task) Data() json.RawMessage { return t.document.Data }
 
-// Decode reads the arguments into a value of the job's own. What does not fit is a [Permanent] error that names the field.
+// Decode reads the arguments into a value of the job's own. What does not fit is an [Invalid] error that names the field.
 // Without arguments the value is left as it is.
 func (t *Task) Decode(into any) error { return decode(t.document.Arguments, into, false) }
 

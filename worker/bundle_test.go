@@ -271,7 +271,7 @@ func (b *bundle) gate(id string) chan struct{} {
 }
 
 // addJobs registers what the tests run: run, fail (with the error named), fail-times (so many times), block (until its
-// gate opens or it is told to stop), deaf (until its gate opens, whatever it is told), panic.
+// gate opens or it is told to stop), deaf (until its gate opens, whatever it is told), panic, typed (its argument amount).
 func (b *bundle) addJobs() {
 	add := func(name string, run jobs.Func, options ...jobs.Option) {
 		job, err := jobs.New(name, run, options...)
@@ -320,6 +320,14 @@ func (b *bundle) addJobs() {
 		return strings.Repeat("large ", 100_000), nil
 	})
 	add("panic", func(context.Context, *jobs.Task) (any, error) { panic("oh no") })
+	typed, err := jobs.NewTyped("typed", func(_ context.Context, _ *jobs.Task, in struct {
+		Amount float64 `json:"amount"`
+	},
+	) (float64, error) {
+		return in.Amount, nil
+	})
+	must(b.t, err)
+	must(b.t, b.jobs.Add(typed))
 	add("one-at-a-time", func(ctx context.Context, task *jobs.Task) (any, error) {
 		b.note(task)
 		select {

@@ -88,6 +88,8 @@ func outcomeOf(ctx context.Context, result json.RawMessage, err error) task.Outc
 		o.Kind = "canceled"
 	case errors.As(err, &panicked):
 		o.Kind = "panic"
+	case jobs.IsInvalid(err):
+		o.Kind = task.KindInvalid
 	}
 	return o
 }

@@ -324,9 +324,11 @@ func testTimeoutPanicAndUnknownJob(t *testing.T, b *bundle) {
 	b.put("date", `{"worker":"manobi","job":"run","date":"gibberish"}`)
 	b.put("repeat", `{"worker":"manobi","job":"run","repeat":{"days":0}}`)
 	b.put("deaf", `{"worker":"manobi","job":"deaf","timeout":"100ms"}`)
+	b.put("shapeless", `{"worker":"manobi","job":{"name":"typed","arguments":{"amount":"much"}},"retry":3}`)
 	for id, want := range map[string][2]string{
 		"slow": {"timeout", ""}, "panics": {"panic", "oh no"}, "unknown": {"invalid", "no-such"},
 		"date": {"invalid", "date"}, "repeat": {"invalid", "repeat"}, "deaf": {"stuck", "ignored"},
+		"shapeless": {"invalid", "arguments.amount: string found, a number wanted"},
 	} {
 		doc := b.awaitStatus(id, "error")
 		if doc.Get("error.kind").String() != want[0] || !strings.Contains(doc.Get("error.message").String(), want[1]) {

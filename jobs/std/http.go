@@ -78,7 +78,7 @@ func newHTTP(o Options) httpJob {
 func (j httpJob) run(ctx context.Context, t *jobs.Task, in request) (*response, error) {
 	r, err := j.prepare(ctx, t, in)
 	if err != nil {
-		return nil, jobs.Permanent(err)
+		return nil, jobs.Invalid(err)
 	}
 	answer, err := j.client.Do(r)
 	if err != nil {

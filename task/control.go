@@ -87,7 +87,7 @@ func (t *Task) runNow(v View) Decision {
 		return *refused
 	}
 	if !v.knows(t.Job) {
-		return t.refuse(unknownJob(t), v)
+		return t.refuse(unknownJob(t, v), v)
 	}
 	old := next.Plan
 	plan := &Plan{

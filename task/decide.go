@@ -18,6 +18,8 @@ type View struct {
 	Self        Self
 	Site        string                // where this worker runs; a task that names another site is not ours
 	Known       func(job string) bool // whether a job of that name exists; nil knows all
+	// Absent says why there is no job of that name, "" where nothing more is known; nil knows nothing.
+	Absent func(job string) string
 	Recovering  bool                  // the document was met at a start or takeover: before it, no live member held it
 	MissedAfter time.Duration         // in recovery, what was due earlier than this before Now was missed
 	// Calendar gives a calendar document by its id; nil knows none.
@@ -173,7 +175,7 @@ func (t *Task) planAnew(v View, why string) Decision {
 		return t.refuse(fmt.Errorf("repeat: it never comes: it has no date from %s on, within its until and exclusions", when.Format(from)), v)
 	}
 	if !v.knows(t.Job) {
-		return t.refuse(unknownJob(t), v)
+		return t.refuse(unknownJob(t, v), v)
 	}
 	next := t.change(v)
 	next.setStatus(Scheduled)
@@ -234,7 +236,7 @@ func (t *Task) endOver(v View) Decision {
 func (t *Task) begin(s schedule, v View) Decision {
 	switch {
 	case !v.knows(t.Job):
-		return t.refuse(unknownJob(t), v)
+		return t.refuse(unknownJob(t, v), v)
 	case t.Expired(v.Now):
 		return written(Expire(t, v))
 	case v.Recovering && !t.Plan.Interrupted && t.Plan.Back == nil && t.Plan.Due.Before(v.Now.Add(-v.MissedAfter)):
@@ -261,7 +263,7 @@ func (t *Task) decideInterrupted(v View) Decision {
 		lost := errors.New("its worker (member " + t.Claim.Member + ") ended during the run: nobody knows whether it was done, and it runs at most once")
 		return Settle(t, Outcome{Started: t.Started, Finished: v.Now, Err: lost, Kind: KindUnknown}, v)
 	case !v.knows(t.Job):
-		return t.refuse(unknownJob(t), v)
+		return t.refuse(unknownJob(t, v), v)
 	}
 	next := t.change(v)
 	plan := *t.Plan
@@ -314,8 +316,14 @@ func (t *Task) setDate(date time.Time) {
 
 func (v View) knows(job string) bool { return v.Known == nil || v.Known(job) }
 
-func unknownJob(t *Task) error {
-	return fmt.Errorf("job: the worker %s has no job named %q", t.Worker, shorten([]byte(t.Job)))
+func unknownJob(t *Task, v View) error {
+	err := fmt.Errorf("job: the worker %s has no job named %q", t.Worker, shorten([]byte(t.Job)))
+	if v.Absent != nil {
+		if why := v.Absent(t.Job); why != "" {
+			return fmt.Errorf("%w: %s", err, why)
+		}
+	}
+	return err
 }
 
 // firingKey is the identity of a firing.

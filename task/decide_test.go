@@ -266,3 +266,13 @@ func TestKeysTellFirings(t *testing.T) {
 		t.Errorf("a deliberate second run is another firing: %s", rerun.Key())
 	}
 }
+
+func TestAbsentJobIsExplained(t *testing.T) {
+	t.Parallel()
+	v := ours()
+	v.Absent = func(job string) string { return "the file " + job + " is not executable" }
+	d := task.Decide(decode(t, `{"_id":"t","_rev":"`+rev+`","worker":"w","job":"gone"}`), v)
+	if want := `job: the worker w has no job named "gone": the file gone is not executable`; d.Next.Error.Message != want {
+		t.Errorf("got %q, want %q", d.Next.Error.Message, want)
+	}
+}

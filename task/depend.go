@@ -44,6 +44,7 @@ func (t *Task) wants(s Status) bool {
 		return s.ended()
 	case waitError:
 		return s == Failed
+	case waitDone:
 	}
 	return s == Done
 }

@@ -69,6 +69,7 @@ func ParseRule(raw []byte, scope Scope) (*Rule, error) {
 			return nil, err
 		}
 		return newRule(p, scope)
+	case kindNothing, kindOther:
 	}
 	return nil, fmt.Errorf("%s must be a cron line, a phrase, an ISO 8601 duration, an object such as {\"days\": 1} or a number of milliseconds",
 		shorten(string(raw)))

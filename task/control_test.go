@@ -1,0 +1,248 @@
+package task_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/adlayer/after/task"
+)
+
+// hourly is a planned repeat of every hour since 06:00; its date of 09:00 has passed.
+func hourly(fields string) string {
+	return join(`"status":"scheduled"`, `"date":"`+nine+`"`, `"repeat":{"hours":1}`, fields,
+		planAt("2026-11-18T06:00:00Z", nine, 3, nine, "PT1H"))
+}
+
+func TestControl(t *testing.T) {
+	t.Parallel()
+	asked := func(status, fields string) string { return join(`"status":"`+status+`"`, fields) }
+	daily := func(status, nominal, more string) string {
+		return asked(status, join(`"date":"`+nominal+`"`, daily, more, planAt("2026-11-01T12:00:00Z", nominal, 17, nominal, "P1D")))
+	}
+	for _, c := range []struct {
+		name, fields, want string
+		after              map[string]string
+	}{
+		{"pause", daily("pause", noon, `"note":"away"`), "end paused", map[string]string{
+			"note": `"away"`, "history": `[{"status":"paused","at":"2026-11-18T09:30:15.007Z","member":"m1","note":"away"}]`,
+		}},
+		{"pause of what was never planned", asked("pause", ""), "end paused", map[string]string{"plan": ""}},
+		{"pause of what nobody can read", asked("pause", `"timeout":[]`), "end paused", nil},
+		{"paused", daily("paused", noon, ""), "ignore", nil},
+		{"resume before its date", daily("resume", noon, ""), "schedule scheduled " + noon, map[string]string{"skipped": ""}},
+		{"resume after three dates", asked("resume", join(`"date":"2026-11-15T12:00:00Z"`, `"repeat":{"days":1}`, `"failures":2`,
+			planAt("2026-11-01T12:00:00Z", "2026-11-15T12:00:00Z", 14, "2026-11-15T12:00:00Z", "P1D"))),
+			"schedule scheduled " + noon, map[string]string{"skipped": "3", "failures": "0", "date": `"` + noon + `"`}},
+		{"resume after its last date", asked("resume", join(`"date":"2026-11-15T12:00:00Z"`, `"repeat":{"days":1,"until":"2026-11-16"}`,
+			planAt("2026-11-01T12:00:00Z", "2026-11-15T12:00:00Z", 14, "2026-11-15T12:00:00Z", "P1D"))), "end done", map[string]string{"skipped": "2"}},
+		{"resume of a one-off whose date passed", asked("resume", join(`"date":"`+nine+`"`, plan(nine, nine, ""))), "schedule scheduled " + nine, nil},
+		{"resume without a plan", asked("resume", `"date":"`+noon+`"`), "schedule scheduled " + noon, nil},
+		{"resume of an edited one", asked("resume", join(`"date":"2026-11-19"`, plan(noon, noon, ""))), "schedule scheduled 2026-11-19T00:00:00Z", nil},
+		{"run", daily("run", noon, ""), "schedule scheduled 2026-11-18T09:30:15.007Z", map[string]string{"date": `"` + noon + `"`}},
+		{"run without a plan", asked("run", `"date":"`+noon+`"`), "schedule scheduled 2026-11-18T09:30:15.007Z", nil},
+		{"run of a job that is not there", asked("run", `"job":"gone"`), `end error invalid: job: the worker w has no job named "gone"`, nil},
+		{"skip", daily("skip", noon, ""), "schedule scheduled 2026-11-19T12:00:00Z", map[string]string{"skipped": "1", "date": `"2026-11-19T12:00:00Z"`}},
+		{"skip of a one-off", asked("skip", join(`"date":"`+noon+`"`, plan(noon, noon, ""))), "end canceled", nil},
+		{"skip of the last", asked("skip", join(`"date":"`+noon+`"`, `"repeat":{"days":1,"until":"`+noon+`"}`, planAt(noon, noon, 0, noon, "P1D"))), "end done", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := task.Decide(decode(t, document(c.fields)), ours())
+			if got := describe(d); !matches(got, c.want) {
+				t.Fatalf("%s, want %s", got, c.want)
+			}
+			if d.Next != nil {
+				expect(t, d.Next, c.after)
+			}
+		})
+	}
+}
+
+func TestRunNowGoesBackToThePlan(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, plan, want string }{
+		{"a repeat", planAt("2026-11-01T12:00:00Z", noon, 17, noon, "P1D"), "schedule scheduled " + noon},
+		{"a paused one", planAt("2026-11-01T12:00:00Z", noon, 17, noon, "P1D"), "end paused"},
+		{"one that had ended", planAt("2026-11-01T12:00:00Z", nine, 17, nine, "P1D"), "end done"},
+	} {
+		fields := join(`"status":"run"`, `"repeat":{"days":1}`, `"date":"`+noon+`"`, c.plan)
+		if c.name == "one that had ended" {
+			fields = join(`"status":"run"`, `"repeat":{"days":1}`, `"date":"`+nine+`"`, c.plan[:len(c.plan)-1]+`,"last":{"nominal":"`+nine+`","at":"`+nine+`","status":"done"}}`)
+		}
+		if c.name == "a paused one" {
+			fields = join(`"status":"run"`, `"repeat":{"days":1}`, `"date":"`+noon+`"`, c.plan[:len(c.plan)-1]+`,"paused":true}`)
+		}
+		planned := task.Decide(decode(t, document(fields)), ours())
+		if planned.Action != task.Schedule {
+			t.Fatalf("%s: %s", c.name, describe(planned))
+		}
+		again := decode(t, string(planned.Next.Encode()))
+		if got := task.Decide(again, ours()); got.Action != task.Start {
+			t.Errorf("%s, read back: %s", c.name, describe(got))
+		}
+		if got := describe(task.Settle(again, ok(), ours())); !matches(got, c.want) {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+func TestOverlap(t *testing.T) {
+	t.Parallel()
+	// The run of 06:00 ended at 09:30:15 after the dates 07:00, 08:00 and 09:00.
+	long := with(ok(), func(o *task.Outcome) { o.Started = at(t, "2026-11-18T06:00:00Z") })
+	late := with(ok(), func(o *task.Outcome) { o.Started = at(t, "2026-11-18T07:30:00Z") })
+	allowed := with(long, func(o *task.Outcome) { o.Covered = at(t, "2026-11-18T08:00:00Z") })
+	for _, c := range []struct {
+		overlap, want, skipped string
+		o                      task.Outcome
+	}{
+		{`"skip"`, "schedule scheduled 2026-11-18T10:00:00Z", "3", long},
+		{`"queue"`, "schedule scheduled 2026-11-18T07:00:00Z", "", long},
+		{`"queue"`, "schedule scheduled 2026-11-18T08:00:00Z", "1", late},
+		{`"queue-all"`, "schedule scheduled 2026-11-18T07:00:00Z", "", late},
+		{`"cancel"`, "schedule scheduled " + nine, "2", long},
+		{`"allow"`, "schedule scheduled " + nine, "", allowed},
+		{`"allow"`, "schedule scheduled 2026-11-18T07:00:00Z", "", long},
+	} {
+		const six = "2026-11-18T06:00:00Z"
+		raw := document(join(`"status":"scheduled"`, `"date":"`+six+`"`, `"repeat":{"hours":1}`, `"overlap":`+c.overlap, planAt(six, six, 0, six, "PT1H")))
+		d := task.Settle(decode(t, raw), c.o, ours())
+		if got := describe(d); !matches(got, c.want) {
+			t.Errorf("%s: %s, want %s", c.overlap, got, c.want)
+		}
+		expect(t, d.Next, map[string]string{"skipped": c.skipped})
+	}
+}
+
+func TestMissedWindows(t *testing.T) {
+	t.Parallel()
+	old := func(missed string) string { // hourly since 06:00 the day before
+		const from = "2026-11-17T06:00:00Z"
+		return join(`"status":"scheduled"`, `"date":"`+from+`"`, `"repeat":{"hours":1}`, `"missed":`+missed, planAt(from, from, 0, from, "PT1H"))
+	}
+	for _, c := range []struct{ missed, want, skipped string }{
+		{`"run"`, "start scheduled " + nine, "27"},
+		{`{"rule":"run","window":"1h"}`, "start scheduled " + nine, "27"},
+		{`{"rule":"run","window":"10m"}`, "schedule scheduled 2026-11-18T10:00:00Z", "28"},
+		{`"skip"`, "schedule scheduled 2026-11-18T10:00:00Z", "28"},
+		{`"all"`, "start scheduled 2026-11-17T06:00:00Z", ""},
+		{`{"rule":"all","limit":3}`, "start scheduled 2026-11-18T07:00:00Z", "25"},
+		{`{"rule":"all","window":"150m"}`, "start scheduled 2026-11-18T08:00:00Z", "26"},
+		{`{"rule":"all","window":"10m"}`, "schedule scheduled 2026-11-18T10:00:00Z", "28"},
+	} {
+		d := task.Decide(decode(t, document(old(c.missed))), recovering())
+		if got := describe(d); !matches(got, c.want) {
+			t.Errorf("%s: %s, want %s", c.missed, got, c.want)
+		}
+		expect(t, d.Next, map[string]string{"skipped": c.skipped})
+	}
+	one := join(`"status":"scheduled"`, `"date":"`+nine+`"`, `"missed":{"rule":"run","window":"10m"}`, plan(nine, nine, ""))
+	if got := describe(task.Decide(decode(t, document(one)), recovering())); !matches(got, "end error missed: it was due at "+nine) {
+		t.Error(got)
+	}
+}
+
+func TestRetryConditions(t *testing.T) {
+	t.Parallel()
+	coded := func(code int64) task.Outcome { return with(bad(), func(o *task.Outcome) { o.Code = code }) }
+	invalid := kind(task.KindInvalid)
+	for _, c := range []struct {
+		retry string
+		o     task.Outcome
+		again bool
+	}{
+		{`{"limit":3,"retry_on":["5xx",429]}`, coded(503), true},
+		{`{"limit":3,"retry_on":["5xx",429]}`, coded(429), true},
+		{`{"limit":3,"retry_on":["5xx",429]}`, coded(404), false},
+		{`{"limit":3,"retry_on":["5xx",429]}`, kind(task.KindTimeout), false},
+		{`{"limit":3,"retry_on":["timeout"]}`, kind(task.KindTimeout), true},
+		{`{"limit":3,"retry_on":["invalid"]}`, invalid, true},
+		{`{"limit":3}`, invalid, false},
+		{`{"limit":3,"give_up_on":["4xx","panic"]}`, coded(404), false},
+		{`{"limit":3,"give_up_on":["4xx","panic"]}`, coded(500), true},
+		{`{"limit":3,"give_up_on":["4xx","panic"]}`, kind(task.KindPanic), false},
+		{`{"limit":3,"total":"1h"}`, bad(), true},
+		{`{"limit":3,"total":"20m"}`, bad(), false},
+		{`{"interval":["1s","2s"]}`, bad(), true},
+	} {
+		raw := document(join(`"status":"scheduled"`, `"date":"`+nine+`"`, `"retry":`+c.retry, plan(nine, nine, "")))
+		d := task.Settle(decode(t, raw), c.o, ours())
+		if again := d.Action == task.Schedule; again != c.again {
+			t.Errorf("%s after %s %d: %s", c.retry, c.o.Kind, c.o.Code, describe(d))
+		}
+	}
+	raw := document(join(`"status":"scheduled"`, `"date":"`+nine+`"`, `"retry":{"interval":["1s","2s","10s"],"jitter":0}`, plan(nine, nine, "")))
+	next := decode(t, raw)
+	for _, pause := range []time.Duration{time.Second, 2 * time.Second, 10 * time.Second} {
+		d := task.Settle(next, bad(), ours())
+		if got := d.Next.Plan.Due.Sub(now); d.Action != task.Schedule || got != pause || !d.Next.Error.Next.Equal(d.Next.Plan.Due) {
+			t.Errorf("the pause is %v, want %v: %s", got, pause, describe(d))
+		}
+		next = d.Next
+	}
+	if d := task.Settle(next, bad(), ours()); d.Action != task.End || !d.Next.Error.Next.IsZero() {
+		t.Errorf("after the last interval: %s", describe(d))
+	}
+	factor := document(join(`"status":"scheduled"`, `"date":"`+nine+`"`, `"retries":2`, `"retry":{"limit":5,"interval":"1s","factor":3,"jitter":0}`, plan(nine, nine, "")))
+	if d := task.Settle(decode(t, factor), bad(), ours()); d.Next.Plan.Due.Sub(now) != 9*time.Second {
+		t.Errorf("the third pause is %v", d.Next.Plan.Due.Sub(now))
+	}
+}
+
+func TestExpiry(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ fields, want string }{
+		{join(`"date":"`+nine+`"`, `"expires":"20m"`), "end error expired: it could not start before it expired at 2026-11-18T09:20:00Z"},
+		{join(`"date":"`+nine+`"`, `"expires":"40m"`), "start scheduled " + nine},
+		{join(`"date":"`+nine+`"`, `"expires":"2026-11-18 09:30"`), "end error expired: it could not start before it expired at 2026-11-18T09:30:00Z"},
+		{join(`"date":"`+nine+`"`, `"expires":"2026-11-18 10:30"`, `"timezone":"Europe/Berlin"`), "end error expired: it could not start before it expired at 2026-11-18T09:30:00Z"},
+		{hourly(`"expires":"20m"`), "schedule scheduled 2026-11-18T10:00:00Z"},
+		{hourly(`"expires":"tomorrow"`), "end error invalid: expires: words would move"},
+	} {
+		if got := describe(task.Decide(decode(t, document(c.fields)), ours())); !matches(got, c.want) {
+			t.Errorf("%s: %s, want %s", c.fields, got, c.want)
+		}
+	}
+}
+
+func TestBlocked(t *testing.T) {
+	t.Parallel()
+	const last = `,"last":{"nominal":"` + nine + `","at":"2026-11-18T09:10:00Z","status":"done"}}`
+	repeat := planAt("2026-11-18T06:00:00Z", noon, 6, noon, "PT1H")
+	known := map[string]*task.Task{
+		"done":    decode(t, `{"_id":"done","_rev":"1-a","worker":"v","status":"done"}`),
+		"error":   decode(t, `{"_id":"error","_rev":"1-a","worker":"v","status":"error"}`),
+		"waiting": decode(t, `{"_id":"waiting","_rev":"1-a","worker":"v"}`),
+		"again":   decode(t, `{"_id":"again","_rev":"1-a","worker":"v","status":"scheduled","repeat":{"hours":1},`+repeat[:len(repeat)-1]+last+`}`),
+		"circle":  decode(t, `{"_id":"circle","_rev":"1-a","worker":"v","after":["waiting","circle2"]}`),
+		"circle2": decode(t, `{"_id":"circle2","_rev":"1-a","worker":"v","after":["t"]}`),
+	}
+	for _, c := range []struct{ fields, want string }{
+		{`"after":"done"`, ""},
+		{`"after":"error"`, "error"},
+		{`"after":"error","when":"error"`, ""},
+		{`"after":["error","done"],"when":"ended"`, ""},
+		{`"after":["waiting","done","missing"]`, "waiting missing"},
+		{`"after":"again"`, ""},
+		{`"after":"again","when":"error"`, "again"},
+		{join(`"after":"again"`, plan(nine, nine, "")), ""},
+		{join(`"after":"again"`, plan("2026-11-18T09:05:00Z", "2026-11-18T09:05:00Z", "")), ""},
+		{join(`"after":"again"`, plan("2026-11-18T09:15:00Z", "2026-11-18T09:15:00Z", "")), "again"},
+		{`"after":"circle"`, "after: it waits for itself: t → circle2 → circle → t"},
+	} {
+		ids, err := decode(t, document(c.fields)).Blocked(func(id string) *task.Task { return known[id] })
+		got := ""
+		for i, id := range ids {
+			if i > 0 {
+				got += " "
+			}
+			got += id
+		}
+		if err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", c.fields, got, c.want)
+		}
+	}
+}

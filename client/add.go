@@ -34,11 +34,21 @@ type Spec struct {
 	Repeat   json.RawMessage // as in the document
 	Retry    json.RawMessage // as in the document
 	Timeout  time.Duration   // whole milliseconds
-	Missed   task.Missed
+
+	Missed     task.Missed
+	MissedRule json.RawMessage // instead of Missed, as in the document: with a window or a limit
+	Overlap    task.Overlap    // what becomes of dates that come during a run
+	Expires    string          // a date, or a duration after the nominal date ("10m"): a firing that could not start by then is an error
+	PauseAfter int             // errors in a row after which it is paused; 0: never
+
+	After     []string // ids of tasks that have to end first
+	AfterWhen string   // as what: "done" (as where it is empty), "ended" or "error"
+
 	Delivery task.Delivery
 	Site     string
 	Tags     []string
-	Data     any // anything that encodes to JSON
+	Note     string // for people
+	Data     any    // anything that encodes to JSON
 }
 
 // document is a Spec as it is written.
@@ -53,10 +63,16 @@ type document struct {
 	Repeat   json.RawMessage `json:"repeat,omitempty"`
 	Retry    json.RawMessage `json:"retry,omitempty"`
 	Timeout  any             `json:"timeout,omitempty"`
-	Missed   task.Missed     `json:"missed,omitempty"`
+	Missed   json.RawMessage `json:"missed,omitempty"`
+	Overlap  task.Overlap    `json:"overlap,omitempty"`
+	Expires  string          `json:"expires,omitempty"`
+	Pause    int             `json:"pause_after,omitempty"`
+	After    []string        `json:"after,omitempty"`
+	When     string          `json:"when,omitempty"`
 	Delivery task.Delivery   `json:"delivery,omitempty"`
 	Site     string          `json:"site,omitempty"`
 	Tags     []string        `json:"tags,omitempty"`
+	Note     string          `json:"note,omitempty"`
 	Data     json.RawMessage `json:"data,omitempty"`
 }
 
@@ -127,7 +143,8 @@ func (s Spec) Task(now time.Time) (*task.Task, error) { return s.task(now, anyCa
 func (s Spec) task(now time.Time, calendar func(string) (*when.Calendar, error)) (*task.Task, error) {
 	d := document{
 		ID: s.ID, Type: "task", Worker: s.Worker, Job: s.Job, Status: task.Waiting, Timezone: s.Timezone,
-		Retry: s.Retry, Missed: s.Missed, Delivery: s.Delivery, Site: s.Site, Tags: s.Tags,
+		Retry: s.Retry, Overlap: s.Overlap, Expires: s.Expires, Pause: s.PauseAfter, After: s.After, When: s.AfterWhen,
+		Delivery: s.Delivery, Site: s.Site, Tags: s.Tags, Note: s.Note,
 	}
 	var err error
 	for _, step := range []func(*document, time.Time) error{s.name, s.call, s.plan, s.rest} {
@@ -245,7 +262,16 @@ func (s Spec) rest(d *document, _ time.Time) error {
 	if d.Data, err = encode(s.Data); err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
-	for name, raw := range map[string]json.RawMessage{"repeat": s.Repeat, "retry": s.Retry} {
+	switch d.Missed = s.MissedRule; {
+	case s.Missed == "":
+	case d.Missed != nil:
+		return errors.New("missed: both a word and a rule are given")
+	default:
+		if d.Missed, err = json.Marshal(s.Missed); err != nil {
+			return fmt.Errorf("missed: %w", err)
+		}
+	}
+	for name, raw := range map[string]json.RawMessage{"repeat": s.Repeat, "retry": s.Retry, "missed": s.MissedRule} {
 		if raw != nil && !json.Valid(raw) {
 			return fmt.Errorf("%s: %.40q is no JSON", name, raw)
 		}

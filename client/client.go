@@ -25,7 +25,6 @@ import (
 
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/task"
-	"github.com/adlayer/after/when"
 )
 
 // Client works on the tasks of one database. It is safe for concurrent use.
@@ -56,21 +55,6 @@ func (c *Client) Cancel(ctx context.Context, id string) error {
 			return nil, refused("cancelling task "+id, "it has ended as %s", t.Status)
 		}
 		return status(t, task.Cancel)
-	})
-}
-
-// Reschedule asks that a task runs at another date. A task that has ended runs again at that date.
-func (c *Client) Reschedule(ctx context.Context, id string, date time.Time) error {
-	text, err := json.Marshal(when.Format(date))
-	if err != nil {
-		return fmt.Errorf("writing the date of task %s: %w", id, err)
-	}
-	return c.edit(ctx, id, func(t *task.Task) (*task.Task, error) {
-		next, err := t.WithField("date", text)
-		if err != nil {
-			return nil, err
-		}
-		return status(next, task.Reschedule)
 	})
 }
 

@@ -93,7 +93,7 @@ func TestRunAndWait(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	ended, err := c.RunAndWait(ctx, []string{"a", "b", "c"}, worker) //nolint:contextcheck // the worker is another one
+	ended, err := c.RunAndWait(ctx, []string{"a", "b", "c"}, worker)
 	must(t, err)
 	if ended[0].Executions != 5 || ended[0].Plan.Back != nil || ended[1].Executions != 2 || !ended[2].Deleted {
 		t.Errorf("ended as %s, %s, %v; told of %v", ended[0].Encode(), ended[1].Encode(), ended[2].Deleted, told)

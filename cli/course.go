@@ -198,7 +198,7 @@ func (c *course) words() string {
 	if c.rule == nil {
 		return "once"
 	}
-	return c.rule.Words()
+	return wordsOf(c.rule)
 }
 
 // notes says what holds the task up or changes its dates.

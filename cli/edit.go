@@ -17,9 +17,16 @@ type edited struct {
 	Error  string `json:"error,omitempty"`
 }
 
-// edit does something to each task and tells of each: with the status it then has, and a phrase for people. One that fails does not keep the others from it; the exit status is
-// the first failure's.
+// edit does something to each task and tells of each: with the status it then has, and a phrase for people.
 func (a *app) edit(cmd *cobra.Command, ids []string, status, phrase string, do func(context.Context, *session, string) error) error {
+	return a.editEach(cmd, ids, status, func(ctx context.Context, s *session, id string) (string, error) {
+		return phrase, do(ctx, s, id)
+	})
+}
+
+// editEach is edit where the phrase depends on the task. One that fails does not keep the others from it; the exit status is the first
+// failure's.
+func (a *app) editEach(cmd *cobra.Command, ids []string, status string, do func(context.Context, *session, string) (string, error)) error {
 	s, err := a.connect(cmd)
 	if err != nil {
 		return err
@@ -28,7 +35,7 @@ func (a *app) edit(cmd *cobra.Command, ids []string, status, phrase string, do f
 	defer a.progress("editing")()
 	var first error
 	for _, id := range ids {
-		err := do(cmd.Context(), s, id)
+		phrase, err := do(cmd.Context(), s, id)
 		if err == nil {
 			err = a.told(edited{ID: id, Status: status}, "%s: %s", id, phrase)
 			if err != nil {

@@ -135,55 +135,6 @@ func dateFlag(flag, text string, now time.Time, loc *time.Location) (time.Time, 
 	return date.Time, nil
 }
 
-// repeatOf makes the document's `repeat` of what was typed: a rule in any grammar, or the document's object. limit 0 and until "" are
-// none. A bare unit or amount means every such time: "month", "1d12h".
-func repeatOf(text string, limit int64, until string, now time.Time, loc *time.Location) (json.RawMessage, error) {
-	text = strings.TrimSpace(text)
-	if text == "" {
-		if limit != 0 || until != "" {
-			return nil, errors.New("--times and --until belong to --repeat")
-		}
-		return nil, nil
-	}
-	scope := when.Scope{Now: now, Zone: loc, Calendar: anyCalendar}
-	_, text, err := ruleOf(text, scope)
-	if err != nil {
-		return nil, fmt.Errorf("--repeat: %w", err)
-	}
-	var rule any = text
-	if json.Valid([]byte(text)) { // an object, or a number of milliseconds
-		rule = json.RawMessage(text)
-	}
-	if limit == 0 && until == "" {
-		return json.Marshal(rule)
-	}
-	object := map[string]any{"every": rule}
-	if strings.HasPrefix(text, "{") {
-		object = map[string]any{}
-		if err := json.Unmarshal([]byte(text), &object); err != nil {
-			return nil, fmt.Errorf("--repeat: %w", err)
-		}
-	}
-	if limit != 0 {
-		object["limit"] = limit
-	}
-	if until != "" {
-		date, err := when.ParseDate(until, now, loc)
-		if err != nil {
-			return nil, fmt.Errorf("--until: %w", err)
-		}
-		object["until"] = when.Format(date.Time)
-	}
-	raw, err := json.Marshal(object)
-	if err != nil {
-		return nil, fmt.Errorf("--repeat: %w", err)
-	}
-	if _, err := when.ParseRule(raw, scope); err != nil {
-		return nil, fmt.Errorf("--repeat: %w", err)
-	}
-	return raw, nil
-}
-
 // anyCalendar stands for the calendars of a database that is not asked: the worker says if one is missing.
 func anyCalendar(string) (*when.Calendar, error) { return &when.Calendar{}, nil }
 

@@ -46,26 +46,38 @@ func TestRepeat(t *testing.T) {
 		"FREQ=DAILY":          `"FREQ=DAILY"`,
 		" every other friday": `"every other friday"`,
 	} {
-		got, err := repeatOf(text, 0, "", now, time.UTC)
+		got, err := (&repeatFlags{rule: text}).document(now, time.UTC)
 		if err != nil || string(got) != want {
 			t.Errorf("%q: %s, %v, want %s", text, got, err, want)
 		}
 	}
-	got, err := repeatOf("1d", 3, "2027-01-01", now, time.UTC)
-	if want := `{"every":"1d","limit":3,"until":"2027-01-01T00:00:00Z"}`; err != nil || string(got) != want {
+	got, err := (&repeatFlags{rule: "1d", times: 3, until: "2027-01-01"}).document(now, time.UTC)
+	if want := `{"every":"1d","limit":3,"until":"2027-01-01"}`; err != nil || string(got) != want {
 		t.Errorf("with bounds: %s, %v, want %s", got, err, want)
 	}
 	for _, text := range []string{"now and then", "0", "0s", "1M", "{", "0 9 * *", "0 0 30 2 *", "99999999999999999999d", "every "} {
-		if got, err := repeatOf(text, 0, "", now, time.UTC); err == nil || !strings.Contains(err.Error(), "--repeat") {
+		if got, err := (&repeatFlags{rule: text}).document(now, time.UTC); err == nil || !strings.Contains(err.Error(), "--repeat") {
 			t.Errorf("%q: %s, %v, want an error that names the flag", text, got, err)
 		}
 	}
-	if _, err := repeatOf("", 3, "", now, time.UTC); err == nil {
-		t.Error("bounds without a repeat")
-	}
-	got, err = repeatOf(`{"cron": "0 9 * * *"}`, 3, "", now, time.UTC)
-	if want := `{"cron":"0 9 * * *","limit":3}`; err != nil || string(got) != want {
+	got, err = (&repeatFlags{
+		rule: `{"cron": "0 9 * * *"}`, times: 3, until: "2027-01-01 12:00", jitter: "30s", except: []string{"2026-12-24/2026-12-31", "cal"}, adjust: "next",
+	}).document(now, time.UTC)
+	if want := `{"adjust":"next","cron":"0 9 * * *","except":["2026-12-24/2026-12-31","cal"],"jitter":"30s","limit":3,"until":"2027-01-01T12:00:00Z"}`; err != nil || string(got) != want {
 		t.Errorf("an object with a limit: %s, %v, want %s", got, err, want)
+	}
+	for _, flags := range []repeatFlags{
+		{times: 3},
+		{jitter: "1s"},
+		{rule: "1d", until: "whenever"},
+		{rule: "1d", jitter: "soon"},
+		{rule: "1d", adjust: "later"},
+		{rule: "1d", times: -1},
+		{rule: "1d", except: []string{"2026-12-24/2026-12-23"}},
+	} {
+		if got, err := flags.document(now, time.UTC); err == nil {
+			t.Errorf("%+v gives %s", flags, got)
+		}
 	}
 }
 

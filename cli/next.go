@@ -121,7 +121,7 @@ func (a *app) nextOfRule(cmd *cobra.Command, text string, o nextOptions, now tim
 	if spread(text, scope) {
 		a.say("part of it is spread by the id of a task (H or ~): each has other dates than these")
 	}
-	return a.showFirings(rule.Words(), firings, now)
+	return a.showFirings(wordsOf(rule), firings, now)
 }
 
 // showFirings prints a line of words and the table of dates, or one JSON value a date.
@@ -134,7 +134,7 @@ func (a *app) showFirings(words string, firings []firing, now time.Time) error {
 		}
 		return nil
 	}
-	if err := a.println(oneLine(words)); err != nil {
+	if err := a.println(words); err != nil {
 		return err
 	}
 	return a.printFirings(firings, now)

@@ -40,6 +40,15 @@ func ruleZone(asked string) (*time.Location, error) {
 	return loc, nil
 }
 
+// wordsOf says a rule to somebody who also wants to know where: a rule in UTC does not say so itself.
+func wordsOf(rule *when.Rule) string {
+	text := rule.Words()
+	if name, offset := time.Now().Zone(); rule.Zone() == time.UTC && (name != "UTC" || offset != 0) {
+		text += ", in UTC"
+	}
+	return oneLine(text)
+}
+
 // startOf is the first date of a task with the rule that is added now. Whole seconds read better.
 func startOf(rule *when.Rule, now time.Time) time.Time {
 	if rule.Anchored() {
@@ -88,6 +97,15 @@ func shownIn(local time.Time, mark when.Mark) firing {
 // row is the firing as a line of a table.
 func (f firing) row(now time.Time) []string {
 	return []string{f.local.Format("Mon 2006-01-02 15:04:05.999 -07:00"), f.Date, distance(f.at.Sub(now)), remark(f.Mark)}
+}
+
+// short is the firing within a sentence.
+func (f firing) short() string {
+	text := f.local.Format("Mon 2006-01-02 15:04")
+	if f.local.Second() != 0 || f.local.Nanosecond() != 0 {
+		text = f.local.Format("Mon 2006-01-02 15:04:05.999")
+	}
+	return text + f.local.Format(" -07:00")
 }
 
 func firingTable() *table { return &table{headers: []string{"LOCAL", "UTC", "AWAY", "CLOCKS"}} }

@@ -15,7 +15,7 @@ func (e *expansion) daysIn(year int, first int64, length int) uint32 {
 		days &= e.yearDaysIn(year, first, length)
 	}
 	if len(e.weeks) > 0 {
-		days &= e.weeksIn(first, length)
+		days &= e.weeksIn(year, first, length)
 	}
 	if e.interval > 1 && days != 0 {
 		days &= e.alignedIn(first, length)
@@ -76,11 +76,21 @@ func (e *expansion) yearDaysIn(year int, first int64, length int) uint32 {
 
 // weeksIn gives the days of a month that lie in the weeks that BYWEEKNO means. A week belongs to the year that has most of its
 // days, so that the first days of January can lie in the last week of the year before, and the last of December in the first of the next.
-func (e *expansion) weeksIn(first int64, length int) uint32 {
+func (e *expansion) weeksIn(year int, first int64, length int) uint32 {
 	days := uint32(0)
-	start := first - int64((weekdayAt(first)-e.weekStart+7)%7)
+	start := e.weekOf(first)
+	begin, next := e.firstWeek(year), e.firstWeek(year+1)
+	if start < begin {
+		begin, next = e.firstWeek(year-1), begin
+	}
 	for ; start < first+int64(length); start += 7 {
-		if !e.hasWeek(start) {
+		if start == next {
+			begin, next = next, e.firstWeek(year+1)
+			if begin == next {
+				next = e.firstWeek(year + 2)
+			}
+		}
+		if !e.hasWeek(int(start-begin)/7+1, int(start-next)/7) {
 			continue
 		}
 		if shift := start - first; shift < 0 {
@@ -92,12 +102,15 @@ func (e *expansion) weeksIn(first int64, length int) uint32 {
 	return days
 }
 
-// hasWeek says whether BYWEEKNO means the week that begins on a day.
-func (e *expansion) hasWeek(start int64) bool {
-	middle := start + 3
-	year := civilOf(middle).year
-	n := int(middle-dayNumber(year, 1, 1))/7 + 1
-	fromEnd := -int(dayNumber(year, 12, 31)-middle)/7 - 1
+// weekOf gives the first day of the week of a day, and firstWeek that of the first week of a year.
+func (e *expansion) weekOf(number int64) int64 {
+	return number - int64((weekdayAt(number)-e.weekStart+7)%7)
+}
+
+func (e *expansion) firstWeek(year int) int64 { return e.weekOf(dayNumber(year, 1, 4)) }
+
+// hasWeek says whether BYWEEKNO means the week with this number from the beginning of the year, and from its end.
+func (e *expansion) hasWeek(n, fromEnd int) bool {
 	for _, week := range e.weeks {
 		if week == n || week == fromEnd {
 			return true

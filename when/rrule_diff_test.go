@@ -131,7 +131,7 @@ func TestRRuleAgainstLibrary(t *testing.T) {
 
 // mostCompared is how many occurrences of a rule are compared, and reach how far it is followed: the library looks for them one period after the
 // other.
-const mostCompared = 8
+const mostCompared = 6
 
 var reach = [...]int64{
 	secondly: hour, minutely: 20 * hour, hourly: 20 * day, daily: 200 * day, weekly: 500 * day, monthly: 3 * 366 * day, yearly: 5 * 366 * day,

@@ -16,6 +16,7 @@ type expansion struct {
 	firstDay   int64 // no day before and after these is looked at
 	lastDay    int64
 	clocks     clockSeries
+	never      bool // the anchor's periods have no day of the rule
 	second     bool // the anchor is an occurrence though clocks showed its reading before: they were set back
 	exact      exactPeriods
 }
@@ -26,6 +27,7 @@ func expand(r *recurrence, anchor, shows int64, loc *time.Location) *expansion {
 	number, rest := dayOf(shows)
 	e.takeDays(civilOf(number), weekdayAt(number))
 	e.period0 = e.period(number)
+	e.prune(weekdayAt(number))
 	e.firstDay, e.lastDay = number-1, dayNumber(9999, 12, 31)+1
 	e.clocks = clockSeries{pattern: e, loc: loc}
 	e.takeTimes(rest)
@@ -61,6 +63,29 @@ func (e *expansion) takeDays(c civil, weekday int) {
 }
 
 const everyMonth = 1<<13 - 2
+
+// prune takes out the months and weekdays that every so many periods from the anchor never reach.
+func (e *expansion) prune(weekday int) {
+	if !e.counts() {
+		return
+	}
+	switch e.freq {
+	case monthly:
+		stride := gcd(e.interval, 12)
+		for month := range int64(12) {
+			if floorMod(month-e.period0, stride) != 0 {
+				e.months &^= 2 << month
+			}
+		}
+		e.never = e.months == 0
+	case daily:
+		if e.interval%7 == 0 && e.weekdays != 0 {
+			e.weekdays &= 1 << weekday
+			e.never = e.weekdays == 0
+		}
+	default:
+	}
+}
 
 // takeTimes takes the time of day from the anchor where the rule leaves it open. In rules of hours and below what the rule leaves open
 // is counted from the anchor, so that any will do here.
@@ -152,7 +177,7 @@ func (e *expansion) alignDown(number int64) int64 {
 
 // nextDay gives the first day of the rule from a day on.
 func (e *expansion) nextDay(number int64) (int64, bool) {
-	for number <= e.lastDay {
+	for number <= e.lastDay && !e.never {
 		number = e.alignUp(number)
 		c := civilOf(number)
 		if e.months>>c.month&1 == 0 {
@@ -179,7 +204,7 @@ func (e *expansion) nextMonth(c civil) int64 {
 
 // previousDay gives the last day of the rule up to a day.
 func (e *expansion) previousDay(number int64) (int64, bool) {
-	for number >= e.firstDay {
+	for number >= e.firstDay && !e.never {
 		number = e.alignDown(number)
 		c := civilOf(number)
 		if e.months>>c.month&1 == 0 {

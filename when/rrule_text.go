@@ -306,13 +306,13 @@ func (r *recurrence) comes() error {
 		every.positions = nil
 	}
 	anchors := int64(1)
-	if len(r.weeks) > 0 {
+	if len(r.weeks) > 0 && !r.hasWeekdays() {
 		anchors = 7 // the weekday may be the anchor's
 	}
 	const year2000 = 10_957
 	for first := int64(year2000); first < year2000+anchors; first++ {
 		e := expand(&every, first*day, first*day, time.UTC)
-		e.lastDay = year2000 + 400*366 // when the calendar begins anew
+		e.lastDay = year2000 + 29*366 // by then each kind of year began on each weekday
 		if _, ok := e.next(first*day - 1); ok {
 			return nil
 		}

@@ -17,6 +17,20 @@ type Source interface {
 	List() []Info
 }
 
+// Explainer is a [Source] that knows more of a job that it does not have.
+type Explainer interface {
+	// Explain says why there is no job of a name and what to do about it, "" where nothing is known.
+	Explain(name string) string
+}
+
+// Explain asks a source why it has no job of a name; "" where it knows nothing of it.
+func Explain(s Source, name string) string {
+	if explainer, ok := s.(Explainer); ok {
+		return explainer.Explain(name)
+	}
+	return ""
+}
+
 // Info describes a job to people.
 type Info struct {
 	Name        string        `json:"name"`
@@ -117,6 +131,15 @@ func (s joined) Lookup(name string) (*Job, bool) {
 		}
 	}
 	return nil, false
+}
+
+func (s joined) Explain(name string) string {
+	for _, source := range s {
+		if why := Explain(source, name); why != "" {
+			return why
+		}
+	}
+	return ""
 }
 
 func (s joined) List() []Info {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/adlayer/after/jobs"
+	"github.com/adlayer/after/jobs/folder"
 	"github.com/adlayer/after/worker"
 )
 
@@ -276,6 +278,27 @@ func TestSnoozeForNoTime(t *testing.T) {
 	b.start("manobi")
 	b.put("t", `{"worker":"manobi","job":"snooze"}`)
 	if doc := b.awaitStatus("t", "done"); doc.Get("result").String() != "at last" {
+		t.Errorf("%s", doc.Raw)
+	}
+}
+
+// TestFileThatIsNotExecutable: the error says what is missing, and then the task can run.
+func TestFileThatIsNotExecutable(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	in := t.TempDir()
+	must(t, os.Chmod(in, 0o700))
+	path := filepath.Join(in, "report")
+	must(t, os.WriteFile(path, []byte("#!/bin/sh\necho 7\n"), 0o600))
+	b.startWith(func(c *worker.Config) { c.Jobs = jobs.Sources(b.jobs, folder.New(in, folder.Options{})) }, "manobi")
+	b.put("t", `{"worker":"manobi","job":"report"}`)
+	doc := b.awaitStatus("t", "error")
+	if got := doc.Get("error.message").String(); !strings.Contains(got, path+" is there, but is not executable: run chmod +x "+path) || doc.Get("error.kind").String() != "invalid" {
+		t.Errorf("%s", doc.Get("error").Raw)
+	}
+	must(t, os.Chmod(path, 0o700))
+	b.edit("t", map[string]any{"status": "waiting"})
+	if doc := b.awaitStatus("t", "done"); doc.Get("result").Int() != 7 {
 		t.Errorf("%s", doc.Raw)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/fleet"
+	"github.com/adlayer/after/jobs"
 	"github.com/adlayer/after/scheduler"
 	"github.com/adlayer/after/task"
 )
@@ -119,7 +120,7 @@ type naming struct {
 // view is what the rules need to know besides the document. It is safe for use by any goroutine.
 func (l *loop) view() task.View {
 	return task.View{
-		Now: l.now(), Self: l.self, Site: l.config.Site, Known: l.known, MissedAfter: missedAfter, Calendar: l.calendarOf,
+		Now: l.now(), Self: l.self, Site: l.config.Site, Known: l.known, Absent: l.absent, MissedAfter: missedAfter, Calendar: l.calendarOf,
 	}
 }
 
@@ -127,6 +128,8 @@ func (l *loop) known(job string) bool {
 	_, ok := l.config.Jobs.Lookup(job)
 	return ok
 }
+
+func (l *loop) absent(job string) string { return jobs.Explain(l.config.Jobs, job) }
 
 // missedAfter is how late a task may be at a start without counting as missed.
 const missedAfter = 5 * time.Second

@@ -69,7 +69,10 @@ type stamp struct {
 	mode, folder os.FileMode
 }
 
-var _ jobs.Source = (*Folder)(nil)
+var (
+	_ jobs.Source    = (*Folder)(nil)
+	_ jobs.Explainer = (*Folder)(nil)
+)
 
 // New gives the jobs of the folder at path. The folder need not be there yet; files that appear, change or go are noticed
 // at the next lookup.
@@ -84,6 +87,19 @@ func (f *Folder) Path() string { return f.path }
 func (f *Folder) Lookup(name string) (*jobs.Job, bool) {
 	found, ok := f.look(name)
 	return found.job, ok
+}
+
+// Explain says why a file of that name is no job, "" where there is none.
+func (f *Folder) Explain(name string) string {
+	if !named(name) {
+		return ""
+	}
+	path := filepath.Join(f.path, name)
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || executable(info) {
+		return ""
+	}
+	return fmt.Sprintf("the file %s is there, but %s", path, inert(path))
 }
 
 // List tells of all jobs in the folder, by name. A folder that is missing or cannot be read has none.

@@ -348,6 +348,42 @@ func TestChangesArePickedUp(t *testing.T) {
 	}
 }
 
+// TestExplain: a file that is no job says what to do about it, and nothing else says anything.
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	in := place(t)
+	source := folder.New(in, folder.Options{})
+	for name, command := range map[string]string{
+		"report.sh": "chmod +x " + in + "/report.sh", "größe": "chmod +x " + in + "/größe", "two words": "chmod +x '" + in + "/two words'",
+		"it's": "chmod +x '" + in + `/it'\''s'`,
+	} {
+		path := script(t, in, name, "echo 1")
+		if why := source.Explain(name); why != "" {
+			t.Errorf("%s can run, but: %s", name, why)
+		}
+		chmod(t, path, 0o644)
+		if why := source.Explain(name); !strings.HasPrefix(why, "the file "+path+" is there") || !strings.HasSuffix(why, command) {
+			t.Errorf("%s: %s", name, why)
+		}
+		if _, ok := source.Lookup(name); ok {
+			t.Errorf("%s is a job", name)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(in, "folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"absent", "folder", "../" + filepath.Base(in), ".", ""} {
+		if why := source.Explain(name); why != "" {
+			t.Errorf("%s: %s", name, why)
+		}
+	}
+	script(t, in, "mine", "echo 1")
+	chmod(t, filepath.Join(in, "mine"), 0o600)
+	if why := jobs.Explain(jobs.Sources(jobs.NewRegistry(), source), "mine"); !strings.Contains(why, "chmod +x") {
+		t.Errorf("joined sources: %s", why)
+	}
+}
+
 func TestDescriptions(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

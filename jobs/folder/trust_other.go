@@ -17,5 +17,10 @@ func executable(info os.FileInfo) bool {
 	return false
 }
 
+// inert says what a file lacks that cannot be run, and what to do.
+func inert(string) string {
+	return "its name does not end like that of a program: rename it to .exe, .com, .bat or .cmd"
+}
+
 // trusted leaves it to the folder's access list who may write there.
 func trusted(string) error { return nil }

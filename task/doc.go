@@ -20,7 +20,12 @@
 //	running              without a claim: as scheduled. With one, its worker died: the same firing starts again, or, at most
 //	                     once, ends as an error of kind unknown; planned anew where it was edited
 //	cancel               canceled
+//	pause                paused; what is paused stays so until it is told to resume, run or skip, or planned anew
+//	resume               scheduled: a repeat at its next date after now, any other task at its date
+//	run                  scheduled now, with a key of its own; afterwards the plan goes on as it was (Plan.Back)
+//	skip                 scheduled at the date after the next one
 //	done error canceled  nothing
+//	paused               nothing
 //	any other word       error of kind invalid
 //
 // A task that is due when it is met starts at once and needs one write in all. An at-most-once task needs another before: what Begin
@@ -31,10 +36,12 @@
 // # Plans
 //
 // Planning anew takes the first date from date (absent is now), counts occurrences from there, and sets repetitions and retries to
-// zero, but not executions. Words are replaced in the document by the instant they mean; otherwise date is rewritten only when a
+// zero, with what was skipped and failed in a row, but not executions. Words are replaced in the document by the instant they mean; otherwise date is rewritten only when a
 // repeat goes on, so that date is always the plan's nominal date, and one that differs was written by a person. The plan keeps the
 // canonical form of the interval and its zone (Plan.Rule) to see edits of them; limit and until are read each time, so an edit of
-// those does not start the count again. Plan.Key names the firing: id, nominal date and the revision that asked for it. It stays
+// those does not start the count again. A rule of wall time that was edited under a sleeping task is planned from now, since the
+// date there is the old rule's; an interval counts on from that date. What the rule's calendars said is in the plan too
+// (Plan.Calendars): where it changed, a sleeping task moves to the date that they give now, with the same first date. Plan.Key names the firing: id, nominal date and the revision that asked for it. It stays
 // the same through retries, snoozes and interruptions.
 //
 // # What was missed
@@ -43,7 +50,8 @@
 // interrupted is not missed but runs first. One-off: run and all start it now, skip ends it as an error of kind missed. Repeat: run starts
 // one firing, for the latest date that is not in the future (a retry that was missed goes on if no later date passed), skip goes to the
 // next date in the future and ends as an error of kind missed where there is none, all runs each missed date in turn, even over
-// further restarts (Plan.CatchUp).
+// further restarts (Plan.CatchUp). Dates before the window of missed are left out, of all also those beyond its limit, the oldest first;
+// what is left out is counted. A firing that expired does not start, whatever missed says; one that a person asked for with run does.
 //
 // # Outcomes
 //
@@ -56,7 +64,9 @@
 //	snooze          scheduled at now plus that; same firing, no attempt used
 //	interrupted     scheduled, same firing, no attempt used; at most once: error of kind unknown
 //
-// The next date of a repeat is the first after both its nominal date and now: a run longer than the interval skips what it covered. A retry may
+// The next date of a repeat follows from its overlap rule. skip: the first after both its nominal date and now. queue: the first after its
+// nominal date and the run's start. queue-all: the first after its nominal date. cancel: the last one that has passed, else the next.
+// allow: the first after the dates that already have a task of their own (Outcome.Covered). Dates in between are counted as skipped. A retry may
 // pass beyond the next date; the repeat then goes on after it. The last firing of a repeat, by limit, until or the
 // calendar's end, ends as done or error. executions counts runs that came to an outcome, repetitions the firings of a repeat that came to
 // an end, retries those of the present firing.
@@ -71,6 +81,7 @@
 //	another worker                    the outcome in history, waiting for that worker; nothing where it has taken the task already
 //	another member's next firing      nothing: that member has taken over
 //	cancel, canceled                  canceled, with the outcome beside it
+//	pause, run, skip                  the outcome, and then what was asked for
 //	done, error                       stays so, with the outcome in history
 //	newly waiting or reschedule       the outcome in history, and planned anew
 //	another date, interval or zone    the same

@@ -22,9 +22,12 @@ func (s *intervalSeries) after(anchor, t int64) (int64, bool) {
 	now := stretchAt(t, s.loc)
 	first, shows := s.start.shownAt(anchor, s.loc), t+now.offset
 	if shows >= first && t-now.start > nearChange {
-		if _, next := s.every.nextAfter(first, shows); next-now.offset < now.end {
-			return next - now.offset, next-now.offset <= lastReading
+		_, next := s.every.nextAfter(first, shows)
+		at := next - now.offset
+		if at >= now.end {
+			at = instantsOf(next, s.loc).first
 		}
+		return at, at <= lastReading
 	}
 	return s.at(anchor, s.index(anchor, t))
 }

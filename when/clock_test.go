@@ -266,7 +266,7 @@ func rulesAt(c change) []clockRule {
 func TestEveryChangeOfEveryZone(t *testing.T) {
 	t.Parallel()
 	proved := map[change]bool{}
-	shapes := map[[3]int64]bool{}
+	shapes, shifts := map[[3]int64]bool{}, map[int]bool{}
 	zones, changes := 0, 0
 	for _, name := range zoneNames(t) {
 		loc, err := LoadLocation(name)
@@ -283,16 +283,20 @@ func TestEveryChangeOfEveryZone(t *testing.T) {
 			shape := [3]int64{int64(c.before), int64(c.after), (c.at + int64(c.before)) % 86_400}
 			proveChange(t, loc, c, !shapes[shape] || os.Getenv("AFTER_TORTURE") != "")
 			shapes[shape] = true
+			if shift := c.after - c.before; !shifts[shift] {
+				shifts[shift] = true
+				compareSeconds(t, loc, c)
+			}
 			if t.Failed() {
 				t.Fatalf("at the change of %s at %s", name, time.Unix(c.at, 0).UTC())
 			}
 		}
 	}
-	t.Logf("%d zones, %d changes: %d different ones, of %d shapes", zones, changes, len(proved), len(shapes))
+	t.Logf("%d zones, %d changes: %d different ones, of %d shapes and %d lengths", zones, changes, len(proved), len(shapes), len(shifts))
 }
 
 // proveChange walks around a change: in steps of five minutes with a few rules, or where it is the first of its shape (the two offsets and
-// the time of day) in minutes and seconds with all.
+// the time of day) in minutes with all.
 func proveChange(t *testing.T, loc *time.Location, c change, closely bool) {
 	t.Helper()
 	shift := int64(max(c.before-c.after, c.after-c.before))
@@ -307,14 +311,13 @@ func proveChange(t *testing.T, loc *time.Location, c change, closely bool) {
 	rules := rulesAt(c)
 	if closely {
 		rules = append(rules, clockRules()...)
-		compareSeconds(t, loc, c)
 	}
 	for _, r := range rules {
 		w.compare(t, loc, r)
 	}
 }
 
-// compareSeconds walks the minutes around a change, and those around its image in the overlap, in seconds.
+// compareSeconds walks around a change in seconds.
 func compareSeconds(t *testing.T, loc *time.Location, c change) {
 	t.Helper()
 	shift := int64(max(c.before-c.after, c.after-c.before))
@@ -328,7 +331,7 @@ func compareSeconds(t *testing.T, loc *time.Location, c change) {
 	}
 }
 
-// TestYearsOfZones walks fifty years in half hours, for rules that leave long stretches out.
+// TestYearsOfZones walks years in half hours, for rules that leave long stretches out.
 func TestYearsOfZones(t *testing.T) {
 	t.Parallel()
 	onDays := func(match func(c shownClock) bool, hour, minute int) func(shownClock) bool {
@@ -358,11 +361,48 @@ func TestYearsOfZones(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		from := time.Date(proofFrom, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
-		to := time.Date(proofTo, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+		from := time.Date(2007, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+		to := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+		if os.Getenv("AFTER_TORTURE") != "" {
+			from = time.Date(proofFrom, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+			to = time.Date(proofTo, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+		}
 		w := walkFrom(loc, from, to, 1800)
 		for _, r := range rules {
 			w.compare(t, loc, r)
+		}
+	}
+}
+
+// TestStretches compares what is remembered of a zone with what the standard library shows at each side of every change.
+func TestStretches(t *testing.T) {
+	t.Parallel()
+	for _, name := range zoneNames(t) {
+		loc, err := LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unknown := *loc // the same zone, not remembered
+		for _, c := range changesOf(loc) {
+			for _, at := range []int64{c.at*1000 - 1, c.at * 1000, c.at*1000 + 400*day} {
+				_, offset := time.UnixMilli(at).In(loc).Zone()
+				remembered, looked := stretchAt(at, loc), stretchAt(at, &unknown)
+				for _, s := range []stretch{remembered, looked} {
+					if s.offset != int64(offset)*1000 || at < s.start || at >= s.end {
+						t.Errorf("%s at %s: got %+v", name, time.UnixMilli(at).UTC(), s)
+					}
+				}
+				if remembered.start > looked.start || remembered.end < looked.end {
+					t.Errorf("%s at %s: remembered %+v, looked up %+v", name, time.UnixMilli(at).UTC(), remembered, looked)
+				}
+			}
+		}
+		if table := stretchesOf(loc); loc != time.UTC && (table == nil || table[len(table)-1].end < tableEnd) {
+			t.Errorf("%s is not remembered", name)
+		}
+		far := time.Date(2500, 7, 1, 0, 0, 0, 0, time.UTC)
+		if s := stretchAt(far.UnixMilli(), loc); s.start > far.UnixMilli() || s.end <= far.UnixMilli() || s.offset != reading(far.UnixMilli(), loc)-far.UnixMilli() {
+			t.Errorf("%s in the year 2500: %+v", name, s)
 		}
 	}
 }

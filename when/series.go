@@ -40,49 +40,8 @@ type clockSeries struct {
 	twice bool
 }
 
-// stretch is a time during which a zone does not change.
-type stretch struct {
-	start, end int64 // instants, end is the next change
-	offset     int64 // of the clocks from UTC
-}
-
-const (
-	never    = -1 << 62 // the start of a zone's first stretch
-	forever  = 1 << 62  // the end of its last
-	farAhead = 2 * nearChange
-)
-
-// stretchAt gives the stretch around an instant.
-//
-// Beyond the transitions that a zone lists, time.Time.ZoneBounds ends the stretch that reaches over New Year a day too early in leap
-// years, and on that day gives an end that has passed. There is no change near it.
-func stretchAt(instant int64, loc *time.Location) stretch {
-	if loc == time.UTC {
-		return stretch{start: never, end: forever}
-	}
-	t := time.UnixMilli(instant).In(loc)
-	_, offset := t.Zone()
-	start, end := t.ZoneBounds()
-	s := stretch{start: never, end: forever, offset: int64(offset) * 1000}
-	if !start.IsZero() {
-		s.start = start.UnixMilli()
-	}
-	if !end.IsZero() {
-		if s.end = end.UnixMilli(); s.end <= instant {
-			s.end = instant + 2*day
-		}
-	}
-	return s
-}
-
-// before gives the offset of the stretch before s, where the instant lies near enough to its start for that to matter; else its own.
-func (s stretch) before(instant int64, loc *time.Location) int64 {
-	if s.start == never || instant-s.start > nearChange {
-		return s.offset
-	}
-	_, offset := time.UnixMilli(s.start - 1).In(loc).Zone()
-	return int64(offset) * 1000
-}
+// farAhead is how far from a reading the search for it begins, where there is none in between: it may come twice, a day apart.
+const farAhead = 2 * nearChange
 
 // after goes from stretch to stretch, and over those between which the pattern has nothing.
 func (c *clockSeries) after(anchor, t int64) (int64, bool) {

@@ -26,7 +26,10 @@ func (l *cronLine) dayWords() string {
 // restrictsDays says whether the day and weekday fields leave any day out.
 func (l *cronLine) restrictsDays() bool {
 	anyDay, anyWeekday := l.day.all(cronDay), l.weekday.all(cronWeekday)
-	return !(anyDay && anyWeekday) && !(l.either() && (anyDay || anyWeekday))
+	if l.either() {
+		return !anyDay && !anyWeekday
+	}
+	return !anyDay || !anyWeekday
 }
 
 // inMonths names the months after weekdays of every week, which do not name them.

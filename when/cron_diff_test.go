@@ -72,18 +72,18 @@ func (d dialect) randomPart(r *rand.Rand, field cronField) string {
 		return strconv.Itoa(v)
 	}
 	a, b := value(), value()
-	if a > b && !(d.wraps && field != cronYear) {
+	if a > b && (!d.wraps || field == cronYear) {
 		a, b = b, a
 	}
 	if d.special && r.IntN(3) == 0 {
-		switch {
-		case field == cronDay:
+		switch field { //nolint:exhaustive // the others have none
+		case cronDay:
 			choices := []string{"L", "LW", strconv.Itoa(a) + "W"}
 			if d.beforeLast {
 				choices = append(choices, "L-"+strconv.Itoa(1+r.IntN(30)))
 			}
 			return choices[r.IntN(len(choices))]
-		case field == cronWeekday:
+		case cronWeekday:
 			return []string{name(a) + d.last, fmt.Sprintf("%s#%d", name(a), 1+r.IntN(5))}[r.IntN(2)]
 		}
 	}

@@ -104,11 +104,11 @@ func (p *cronParser) parse(text string) error {
 	}
 	p.set.star = text[0] == '*' || text[0] == '?'
 	for part := range strings.SplitSeq(text, ",") {
-		body, step := part, 0
-		if i := strings.IndexByte(part, '/'); i >= 0 {
-			body = part[:i]
+		body, every, stepped := strings.Cut(part, "/")
+		step := 0
+		if stepped {
 			var err error
-			if step, err = p.step(part, part[i+1:]); err != nil {
+			if step, err = p.step(part, every); err != nil {
 				return err
 			}
 			p.set.steps = true
@@ -242,7 +242,8 @@ func cronName(field cronField, text string) int {
 	if len(text) < 3 {
 		return -1
 	}
-	at, name := -1, ""
+	var at int
+	var name string
 	switch field {
 	case cronMonth:
 		if at = strings.Index("JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC", text[:3]); at%3 == 0 {

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func mustCron(t testing.TB, line string, scope Scope) *cronSeries {
+func mustCron(t *testing.T, line string, scope Scope) *cronSeries {
 	t.Helper()
 	p, err := parseCron(line, scope)
 	if err != nil {
@@ -317,14 +317,14 @@ func randomLine(t *rapid.T) string {
 	}
 	var fields []string
 	for field := first; field <= last; field++ {
-		text := "*"
-		if n := rapid.IntRange(0, 3).Draw(t, "parts"); n > 0 {
-			text = part(field)
-			for range n - 1 {
-				text += "," + part(field)
-			}
+		var parts []string
+		for range rapid.IntRange(0, 3).Draw(t, "parts") {
+			parts = append(parts, part(field))
 		}
-		fields = append(fields, text)
+		if parts == nil {
+			parts = []string{"*"}
+		}
+		fields = append(fields, strings.Join(parts, ","))
 	}
 	return strings.Join(fields, " ")
 }

@@ -26,6 +26,10 @@ func TestWallTimeAtEveryChange(t *testing.T) {
 				if change.IsZero() {
 					break
 				}
+				if !change.After(at) { // as is given for the last day of leap years
+					at = at.AddDate(0, 0, 2)
+					continue
+				}
 				checkChange(t, loc, change)
 				at = change
 			}

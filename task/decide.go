@@ -14,14 +14,14 @@ type Self struct{ Member, Incarnation string }
 
 // View is what a decision needs to know besides the document.
 type View struct {
-	Now         time.Time
-	Self        Self
-	Site        string                // where this worker runs; a task that names another site is not ours
-	Known       func(job string) bool // whether a job of that name exists; nil knows all
+	Now   time.Time
+	Self  Self
+	Site  string                // where this worker runs; a task that names another site is not ours
+	Known func(job string) bool // whether a job of that name exists; nil knows all
 	// Absent says why there is no job of that name, "" where nothing more is known; nil knows nothing.
-	Absent func(job string) string
-	Recovering  bool                  // the document was met at a start or takeover: before it, no live member held it
-	MissedAfter time.Duration         // in recovery, what was due earlier than this before Now was missed
+	Absent      func(job string) string
+	Recovering  bool          // the document was met at a start or takeover: before it, no live member held it
+	MissedAfter time.Duration // in recovery, what was due earlier than this before Now was missed
 	// Calendar gives a calendar document by its id; nil knows none.
 	Calendar func(id string) (*when.Calendar, error)
 	// Alive says whether the member of that name lives; nil knows of none. A run that was moved to another worker meanwhile is left to a

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -135,6 +137,16 @@ func summary(docs map[string]gjson.Result) string {
 		text += "\n  " + id + ": " + doc.Raw
 	}
 	return text
+}
+
+// poll waits for what neither a document nor a run tells of.
+func (b *bundle) poll(what string, condition func() bool) {
+	b.t.Helper()
+	for deadline := time.Now().Add(patience); !condition(); pause(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			b.t.Fatalf("waited %v in vain for: %s", patience, what)
+		}
+	}
 }
 
 // awaitDoc waits for a document that meets the condition, and gives it.
@@ -352,6 +364,21 @@ type process struct {
 func (b *bundle) start(names ...string) *process {
 	b.t.Helper()
 	return b.startWith(nil, names...)
+}
+
+// drainFor has a worker give its jobs so much time at its end.
+func drainFor(d time.Duration) func(*worker.Config) {
+	return func(c *worker.Config) { c.Drain = d }
+}
+
+// elsewhere makes a worker another member, with a state folder of its own.
+func elsewhere(c *worker.Config) { c.StateFolder = filepath.Join(c.StateFolder, "elsewhere") }
+
+// shiftedClock has a worker go by a clock that is ahead of the machine's by what is stored in offset, in nanoseconds.
+func shiftedClock(offset *atomic.Int64) func(*worker.Config) {
+	return func(c *worker.Config) {
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(offset.Load())).Round(0) }
+	}
 }
 
 func (b *bundle) startWith(change func(*worker.Config), names ...string) *process {

@@ -103,16 +103,11 @@ func (b *bundle) leaf(id, parent, hash string, fields map[string]any) string {
 // wantNoConflicts waits until a document has one live leaf.
 func (b *bundle) wantNoConflicts(id string) {
 	b.t.Helper()
-	for deadline := time.Now().Add(patience); ; pause(50 * time.Millisecond) {
+	b.poll("the end of conflicts", func() bool {
 		doc, err := b.db.Get(b.t.Context(), id, couch.WithConflicts())
 		must(b.t, err)
-		if !gjson.GetBytes(doc.Body, "_conflicts").Exists() {
-			return
-		}
-		if time.Now().After(deadline) {
-			b.t.Fatalf("conflicts stay: %s", doc.Body)
-		}
-	}
+		return !gjson.GetBytes(doc.Body, "_conflicts").Exists()
+	})
 }
 
 // wantNoLosers waits until the leaves that lost against the worker's are deleted.

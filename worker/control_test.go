@@ -35,8 +35,6 @@ func TestControls(t *testing.T) {
 	onServers(t, controls())
 }
 
-
-
 func fromNow(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC3339Nano) }
 
 func testPauseAndResume(t *testing.T, b *bundle) {

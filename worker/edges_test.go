@@ -52,7 +52,7 @@ func TestEditDuringTheRunOfATaskThatAnotherMemberClaimed(t *testing.T) {
 	b.put("t", `{"worker":"manobi","job":"block","date":%q}`, time.Now().Add(3*time.Second).UTC().Format(time.RFC3339Nano))
 	b.awaitStatus("t", "scheduled")
 	first.end()
-	b.startWith(func(c *worker.Config) { c.StateFolder = t.TempDir() }, "manobi")
+	b.startWith(elsewhere, "manobi")
 	b.awaitRuns("t", 1)
 	b.edit("t", map[string]any{"tags": []string{"edited"}})
 	b.seen("manobi")
@@ -127,7 +127,7 @@ func TestMovedFromAMemberThatCameBack(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	first := b.start("first")
-	b.startWith(func(c *worker.Config) { c.StateFolder = t.TempDir() }, "second")
+	b.startWith(elsewhere, "second")
 	b.put("t", `{"worker":"first","job":"block"}`)
 	b.awaitStatus("t", "running")
 	first.crash()
@@ -150,9 +150,7 @@ func TestRefusedIsLeftAloneUntilItChanges(t *testing.T) {
 	}
 	m.refuse.Store(&refuse)
 	var offset atomic.Int64
-	b.startWith(func(c *worker.Config) {
-		c.Now = func() time.Time { return time.Now().Add(time.Duration(offset.Load())).Round(0) }
-	}, "manobi")
+	b.startWith(shiftedClock(&offset), "manobi")
 	b.put("t", `{"worker":"manobi","job":"run","refuse":true}`)
 	b.put("u", `{"worker":"manobi","job":"run"}`)
 	b.awaitStatus("u", "done")
@@ -160,11 +158,7 @@ func TestRefusedIsLeftAloneUntilItChanges(t *testing.T) {
 		offset.Add(int64(time.Minute))
 		pause(1500 * time.Millisecond)
 	}
-	for deadline := time.Now().Add(patience); m.finds.Load() < 2; {
-		if pause(100 * time.Millisecond); time.Now().After(deadline) {
-			t.Fatal("no second look at the live tasks")
-		}
-	}
+	b.poll("a second look at the live tasks", func() bool { return m.finds.Load() >= 2 })
 	pause(time.Second)
 	b.seen("manobi")
 	if runs := b.runsOf("t"); len(runs) != 1 {
@@ -181,9 +175,7 @@ func TestLoadTooLargeForTheServer(t *testing.T) {
 	m := b.tampered()
 	m.getMost.Store(3)
 	var offset atomic.Int64
-	b.startWith(func(c *worker.Config) {
-		c.Now = func() time.Time { return time.Now().Add(time.Duration(offset.Load())).Round(0) }
-	}, "manobi")
+	b.startWith(shiftedClock(&offset), "manobi")
 	const n = 20
 	b.many(n, func(i int) string {
 		return fmt.Sprintf(`{"_id":"t%02d","worker":"manobi","job":"run","date":%q}`, i, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
@@ -308,9 +300,7 @@ func TestClockSetBackWhileAJobIsDeaf(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	var offset atomic.Int64
-	b.startWith(func(c *worker.Config) {
-		c.Now = func() time.Time { return time.Now().Add(time.Duration(offset.Load())).Round(0) }
-	}, "manobi")
+	b.startWith(shiftedClock(&offset), "manobi")
 	t.Cleanup(func() { close(b.gate("t")) })
 	b.put("t", `{"worker":"manobi","job":"deaf"}`)
 	b.awaitStatus("t", "running")
@@ -347,12 +337,11 @@ func TestKilledWhileStandingBy(t *testing.T) {
 func TestSpoolBehindAHalfLine(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	p := b.startWith(func(c *worker.Config) { c.Drain = time.Second }, "manobi")
+	p := b.startWith(drainFor(time.Second), "manobi")
 	b.put("t", `{"worker":"manobi","job":"block"}`)
 	b.awaitStatus("t", "running")
 	must(t, os.WriteFile(filepath.Join(b.state, "members", "manobi", "spool.ndjson"), []byte(`{"database":"ta`), 0o600))
-	b.proxy.Refuse(true)
-	b.proxy.Cut()
+	b.disconnect()
 	close(b.gate("t"))
 	p.end()
 	b.proxy.Heal()
@@ -375,14 +364,10 @@ func TestSpooledWhileTheMarkIsInFlight(t *testing.T) {
 		}
 	}
 	m.before.Store(&never)
-	p := b.startWith(func(c *worker.Config) { c.Drain = time.Second }, "manobi")
+	p := b.startWith(drainFor(time.Second), "manobi")
 	b.put("t", `{"worker":"manobi","job":"block","date":%q}`, time.Now().Add(2*time.Second).UTC().Format(time.RFC3339Nano))
 	b.awaitRuns("t", 1)
-	for deadline := time.Now().Add(patience); !tried.Load(); {
-		if pause(50 * time.Millisecond); time.Now().After(deadline) {
-			t.Fatal("the run is not marked")
-		}
-	}
+	b.poll("the mark of the run", tried.Load)
 	close(b.gate("t"))
 	p.end()
 	b.edit("t", map[string]any{"data": "edited"})
@@ -408,8 +393,7 @@ func TestOutageIsTold(t *testing.T) {
 			i, time.Now().Add(time.Second+time.Duration(i)*20*time.Millisecond).UTC().Format(time.RFC3339Nano))
 	})
 	b.await("all are scheduled", func() bool { return b.countLocked("scheduled")+b.countLocked("done") == n })
-	b.proxy.Refuse(true)
-	b.proxy.Cut()
+	b.disconnect()
 	pause(18 * time.Second) // the last heartbeat becomes too old
 	b.proxy.Heal()
 	b.awaitDone(n)

@@ -9,20 +9,37 @@ import (
 	"testing"
 	"time"
 
-	"github.com/adlayer/after/store/httpd"
 	"github.com/adlayer/after/worker"
 )
 
 // load is a crowd of tasks, some due and some about to be, that a fault comes over.
 const load = 1500
 
-func (b *bundle) putLoad() {
+// startUnderLoad starts a worker, gives it the load and waits until so many tasks have run.
+func (b *bundle) startUnderLoad(runs int) *process {
 	b.t.Helper()
+	p := b.start("manobi")
 	now := time.Now()
 	b.many(load, func(i int) string {
 		return fmt.Sprintf(`{"_id":"task-%04d","worker":"manobi","job":"run","status":"waiting","date":%q}`,
 			i, now.Add(time.Duration(i%300)*10*time.Millisecond).UTC().Format(time.RFC3339Nano))
 	})
+	b.afterRuns(runs)
+	return p
+}
+
+// disconnect takes the store away: what is open is cut, and what is new refused.
+func (b *bundle) disconnect() {
+	b.proxy.Refuse(true)
+	b.proxy.Cut()
+}
+
+// heal ends the fault and waits until so many tasks are done, none of which may have run twice.
+func (b *bundle) heal(done int) {
+	b.t.Helper()
+	b.proxy.Heal()
+	b.awaitDone(done)
+	b.wantOnce()
 }
 
 // wantOnce checks that every task of the load ran, and none twice.
@@ -58,8 +75,7 @@ func (b *bundle) afterRuns(n int) {
 func TestStoreRestartsUnderLoad(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.start("manobi")
-	b.putLoad()
+	b.startUnderLoad(0)
 	for n := 1; n <= 3; n++ {
 		b.afterRuns(n * load / 4)
 		b.server.restart()
@@ -68,68 +84,62 @@ func TestStoreRestartsUnderLoad(t *testing.T) {
 	b.wantOnce()
 }
 
-func TestStoreUnreachableUnderLoad(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	b.start("manobi")
-	b.putLoad()
-	b.afterRuns(load / 3)
-	b.proxy.Refuse(true)
-	b.proxy.Cut()
-	// Long enough that the lease's margin passes and starts are held back.
-	pause(min(time.Minute, time.Duration(budget(20))*time.Second))
-	b.proxy.Heal()
-	b.awaitDone(load)
-	b.wantOnce()
+// faults are what networks and servers do to a worker under load; each runs on every server.
+func faults() map[string]func(t *testing.T, b *bundle) {
+	return map[string]func(t *testing.T, b *bundle){
+		"store unreachable":             testStoreUnreachable,
+		"feed stalls":                   testFeedStalls,
+		"connections cut mid-row":       testConnectionsCutMidRow,
+		"answers lost after the commit": testAnswersLostAfterTheCommit,
+		"batch refused as a whole":      testBatchRefusedAsAWhole,
+	}
 }
 
-func TestFeedStalls(t *testing.T) {
+func TestFaults(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
-	b.start("manobi")
-	b.putLoad()
-	b.afterRuns(load / 3)
+	onServers(t, faults())
+}
+
+func testStoreUnreachable(t *testing.T, b *bundle) {
+	t.Helper()
+	b.startUnderLoad(load / 3)
+	b.disconnect()
+	// Long enough that the lease's margin passes and starts are held back.
+	pause(min(time.Minute, time.Duration(budget(20))*time.Second))
+	b.heal(load)
+}
+
+func testFeedStalls(t *testing.T, b *bundle) {
+	t.Helper()
+	b.startUnderLoad(load / 3)
 	b.proxy.Stall(true)
 	b.put("late", `{"worker":"manobi","job":"run"}`)
 	pause(3 * time.Second)
-	b.proxy.Heal()
-	b.awaitDone(load + 1)
-	b.wantOnce()
+	b.heal(load + 1)
 }
 
-func TestConnectionsCutMidRow(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	b.start("manobi")
-	b.putLoad()
+func testConnectionsCutMidRow(t *testing.T, b *bundle) {
+	t.Helper()
+	b.startUnderLoad(0)
 	for n := 1; n <= 8; n++ {
 		b.proxy.CutAfter(int64(n * 3001))
 		b.afterRuns(n * load / 10)
 	}
-	b.proxy.Heal()
-	b.awaitDone(load)
-	b.wantOnce()
+	b.heal(load)
 }
 
-func TestAnswersLostAfterTheCommit(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	b.start("manobi")
-	b.putLoad()
-	b.afterRuns(load / 4)
+func testAnswersLostAfterTheCommit(t *testing.T, b *bundle) {
+	t.Helper()
+	b.startUnderLoad(load / 4)
 	b.proxy.DropAnswers(true)
 	pause(2 * time.Second)
-	b.proxy.Heal()
-	b.awaitDone(load)
-	b.wantOnce()
+	b.heal(load)
 }
 
-func TestBatchRefusedAsAWhole(t *testing.T) {
-	t.Parallel()
-	s := startStore(t)
-	s.options = func(o *httpd.Options) { o.MaxRequest = 20_000 }
-	s.restart()
-	b := setupOn(t, s)
+func testBatchRefusedAsAWhole(t *testing.T, b *bundle) {
+	t.Helper()
+	const most = 20_000
+	b.tampered().bulkMost.Store(most)
 	b.many(60, func(i int) string {
 		return fmt.Sprintf(`{"_id":"t%02d","worker":"manobi","job":"run","data":"%s"}`, i, strings.Repeat("x", 200))
 	})
@@ -137,7 +147,7 @@ func TestBatchRefusedAsAWhole(t *testing.T) {
 	b.start("manobi")
 	b.awaitDone(61)
 	doc := b.awaitStatus("guilty", "done")
-	if len(doc.Raw) > 20_000 {
+	if len(doc.Raw) > most {
 		t.Errorf("the document has %d bytes", len(doc.Raw))
 	}
 	if !strings.Contains(doc.Raw, "cut") {
@@ -149,13 +159,12 @@ func TestBatchRefusedAsAWhole(t *testing.T) {
 func TestStopWhileTheStoreIsAway(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	p := b.startWith(func(c *worker.Config) { c.Drain = time.Second }, "manobi")
+	p := b.startWith(drainFor(time.Second), "manobi")
 	b.put("t", `{"worker":"manobi","job":"block"}`)
 	b.put("repeat", `{"worker":"manobi","job":"block","repeat":{"hours":1}}`)
 	b.awaitStatus("t", "running")
 	b.awaitStatus("repeat", "running")
-	b.proxy.Refuse(true)
-	b.proxy.Cut()
+	b.disconnect()
 	close(b.gate("t"))
 	close(b.gate("repeat"))
 	p.end()
@@ -180,13 +189,12 @@ func TestSpoolOnAFullDisk(t *testing.T) {
 		return
 	}
 	b := setup(t)
-	p := b.startWith(func(c *worker.Config) { c.Drain = time.Second }, "manobi")
+	p := b.startWith(drainFor(time.Second), "manobi")
 	b.put("t", `{"worker":"manobi","job":"block"}`)
 	b.awaitStatus("t", "running")
 	spool := filepath.Join(b.state, "members", "manobi", "spool.ndjson")
 	must(t, os.Symlink("/dev/full", spool))
-	b.proxy.Refuse(true)
-	b.proxy.Cut()
+	b.disconnect()
 	close(b.gate("t"))
 	p.end()
 	if p.err == nil || !strings.Contains(p.err.Error(), "spool") {
@@ -204,7 +212,7 @@ func TestSpoolOnAFullDisk(t *testing.T) {
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	p := b.startWith(func(c *worker.Config) { c.Drain = 2 * time.Second }, "manobi")
+	p := b.startWith(drainFor(2*time.Second), "manobi")
 	b.put("ends", `{"worker":"manobi","job":"block"}`)
 	b.put("does-not", `{"worker":"manobi","job":"block","retry":1}`)
 	b.awaitRuns("ends", 1)
@@ -233,9 +241,7 @@ func TestDrain(t *testing.T) {
 func TestCrashMidRun(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	p := b.start("manobi")
-	b.putLoad()
-	b.afterRuns(load / 2)
+	p := b.startUnderLoad(load / 2)
 	p.crash()
 	b.start("manobi")
 	b.awaitDone(load)

@@ -203,7 +203,7 @@ func TestSecondMemberIsRefused(t *testing.T) {
 	if p.err == nil || !strings.Contains(p.err.Error(), strconv.Itoa(os.Getpid())) || !strings.Contains(p.err.Error(), "standby") {
 		t.Errorf("on the same machine: %v", p.err)
 	}
-	p, _ = b.begin(func(c *worker.Config) { c.StateFolder = t.TempDir() }, "manobi")
+	p, _ = b.begin(elsewhere, "manobi")
 	<-p.ended
 	if p.err == nil || !strings.Contains(p.err.Error(), "manobi") || !strings.Contains(p.err.Error(), "standby") {
 		t.Errorf("with another state folder: %v", p.err)

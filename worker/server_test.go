@@ -38,7 +38,6 @@ type server struct {
 	database string
 	login    string // user:password
 	folder   string // of the embedded store
-	options  func(*httpd.Options)
 
 	mu    sync.Mutex
 	store *store.Store
@@ -66,11 +65,7 @@ func (s *server) open(listener net.Listener) {
 	st, err := store.Open(s.folder, store.Options{})
 	must(s.t, err)
 	s.store = st
-	options := httpd.Options{Admins: map[string]string{"after": "secret"}}
-	if s.options != nil {
-		s.options(&options)
-	}
-	s.httpd = httpd.New(st, options)
+	s.httpd = httpd.New(st, httpd.Options{Admins: map[string]string{"after": "secret"}})
 	s.http = s.httpd.HTTPServer()
 	server := s.http
 	go func() { _ = server.Serve(listener) }()

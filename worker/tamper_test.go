@@ -30,9 +30,11 @@ type tamper struct {
 	// another leaf, "" for none. It is asked before the document is passed on.
 	split atomic.Pointer[func(doc gjson.Result) (rival string, accepted bool)]
 	// stale is what the next bulk read of the one document with its id gets as an answer.
-	stale   atomic.Pointer[gjson.Result]
-	finds   atomic.Int64
-	getMost atomic.Int64 // bulk reads of more documents than this are refused; 0 is no limit
+	stale atomic.Pointer[gjson.Result]
+	finds atomic.Int64
+	// bulkMost is how many bytes a bulk write may have; 0 is no limit.
+	bulkMost atomic.Int64
+	getMost  atomic.Int64 // bulk reads of more documents than this are refused; 0 is no limit
 }
 
 // tampered puts a tamper between the bundle's proxy and its server.
@@ -89,6 +91,10 @@ func (m *tamper) bulk(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
+	}
+	if most := m.bulkMost.Load(); most > 0 && int64(len(body)) > most {
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return
 	}
 	docs := gjson.GetBytes(body, "docs").Array()
 	if before := m.before.Load(); before != nil {

@@ -188,7 +188,7 @@ func testDeletion(t *testing.T, b *bundle) {
 func testChangeOfWorker(t *testing.T, b *bundle) {
 	t.Helper()
 	b.start("one")
-	b.startWith(func(c *worker.Config) { c.StateFolder = t.TempDir() }, "two")
+	b.startWith(elsewhere, "two")
 	b.put("field", `{"worker":"one","job":"run","date":"in 1 hour","status":"waiting"}`)
 	b.put("whole", `{"worker":"one","job":"run","date":"in 1 hour","status":"waiting"}`)
 	b.awaitStatus("field", "scheduled")

@@ -29,7 +29,8 @@ const defaultMost = 1000
 
 // Backfill runs a repeating task again for dates that passed: for each it writes a task of its own that runs once, as soon as the worker
 // can, with that date as its nominal one. Its id is made of the task's and the date, so that a second backfill of the same
-// range finds them there. The task itself is not changed. Dates of a repeat that counts from its first date begin with that.
+// range finds them there. The task itself is not changed. A repeat that counts from its first date is counted back from it; where that is not possible (an
+// interval of months and hours, say), there are no dates before it.
 func (c *Client) Backfill(ctx context.Context, id string, b Backfill) ([]Backfilled, error) {
 	now := c.now()
 	if b.Most == 0 {
@@ -116,9 +117,11 @@ func (b Backfill) dates(t *task.Task, now time.Time, calendars func(string) (*wh
 	}
 	first := b.From
 	if rule.Anchored() {
-		if first, err = anchorOf(t, now, loc); err != nil {
+		anchor, err := anchorOf(t, now, loc)
+		if err != nil {
 			return nil, err
 		}
+		first = rule.Rewind(anchor, b.From)
 	}
 	var dates []time.Time
 	for date := range rule.Between(first, b.From.Add(-time.Millisecond), b.Until) {

@@ -146,9 +146,9 @@ func TestBackfill(t *testing.T) {
 	if diff := cmp.Diff([]string{"a@2025-01-03T08:00:00Z there", "a@2025-01-04T08:00:00Z"}, idsOf(more)); diff != "" {
 		t.Error(diff)
 	}
-	counted, err := c.Backfill(ctx, "b", client.Backfill{From: day(1), Until: day(12), DryRun: true})
+	counted, err := c.Backfill(ctx, "b", client.Backfill{From: day(9), Until: day(12), DryRun: true}) // also before its first date
 	must(t, err)
-	if diff := cmp.Diff([]string{"b@2025-01-10T09:00:00Z", "b@2025-01-11T09:00:00Z"}, idsOf(counted)); diff != "" {
+	if diff := cmp.Diff([]string{"b@2025-01-09T09:00:00Z", "b@2025-01-10T09:00:00Z", "b@2025-01-11T09:00:00Z"}, idsOf(counted)); diff != "" {
 		t.Error(diff)
 	}
 	for id, test := range map[string]struct {

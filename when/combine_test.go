@@ -239,3 +239,20 @@ func TestWords(t *testing.T) {
 		}
 	}
 }
+
+func TestWordsSayAZoneOnce(t *testing.T) {
+	t.Parallel()
+	berlin := zone(t, "Europe/Berlin")
+	for raw, want := range map[string]string{
+		`"CRON_TZ=Asia/Tokyo 0 9 * * *"`:                              "at 09:00 every day, in Asia/Tokyo",
+		`"every day at 9:00 in Asia/Tokyo"`:                           "at 09:00 every day, in Asia/Tokyo",
+		`"0 9 * * *"`:                                                 "at 09:00 every day, in Europe/Berlin",
+		`{"timezone":"Asia/Tokyo","cron":"0 9 * * *"}`:                "at 09:00 every day, in Asia/Tokyo",
+		`"DTSTART;TZID=Asia/Tokyo:20261201T090000\nRRULE:FREQ=DAILY"`: "every day at 09:00, in Asia/Tokyo, from 2026-12-01 09:00",
+	} {
+		r, err := when.ParseRule([]byte(raw), when.Scope{Zone: berlin})
+		if err != nil || r.Words() != want {
+			t.Errorf("%s: %v, %v, want %q", raw, r.Words(), err, want)
+		}
+	}
+}

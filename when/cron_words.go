@@ -11,11 +11,7 @@ import (
 const mostTimes = 6
 
 func (c *cronSeries) words() string {
-	text := c.line.words()
-	if c.own != "" {
-		text += ", in " + c.own
-	}
-	return text
+	return c.line.words()
 }
 
 func (l *cronLine) words() string {

@@ -154,8 +154,12 @@ const mostCounted = 100_000
 // add makes a recurrence the rule's only one. What it says of its own beginning and end becomes the rule's.
 func (r *Rule) add(p parsed) error {
 	m := member{series: p.series, extra: p.extra, except: p.except, start: firstReading, until: lastReading}
-	if p.zone != nil && !r.zoned {
-		r.loc = p.zone
+	loc := m.zone()
+	if p.zone != nil {
+		loc = p.zone
+	}
+	if loc != nil && !r.zoned {
+		r.loc = loc
 	}
 	if !p.start.IsZero() {
 		m.start, m.begun = p.start.UnixMilli(), true

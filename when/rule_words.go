@@ -12,6 +12,9 @@ func (r *Rule) Words() string {
 	for i := range r.members {
 		m := &r.members[i]
 		text := m.series.words()
+		if loc := m.zone(); loc != nil && loc.String() != r.loc.String() {
+			text += ", in " + loc.String()
+		}
 		if m.begun {
 			text += " from " + r.said(m.start)
 		}
@@ -21,7 +24,7 @@ func (r *Rule) Words() string {
 		parts = append(parts, text+m.exceptions(r))
 	}
 	text := joined(parts, "and")
-	if r.loc != time.UTC {
+	if r.loc != time.UTC && !r.zonesOfTheirOwn() {
 		text += ", in " + r.loc.String()
 	}
 	text += [...]string{
@@ -46,6 +49,24 @@ func (r *Rule) Words() string {
 		text += ", up to " + r.jitter.String() + " later"
 	}
 	return text
+}
+
+// zonesOfTheirOwn says whether every recurrence names its zone itself.
+func (r *Rule) zonesOfTheirOwn() bool {
+	for i := range r.members {
+		if loc := r.members[i].zone(); loc == nil || loc.String() == r.loc.String() {
+			return false
+		}
+	}
+	return true
+}
+
+// zone is the zone whose clocks a recurrence goes by; nil where none matters.
+func (m *member) zone() *time.Location {
+	if zoned, ok := m.series.(interface{ zone() *time.Location }); ok {
+		return zoned.zone()
+	}
+	return nil
 }
 
 func (m *member) exceptions(r *Rule) string {

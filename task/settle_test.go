@@ -259,6 +259,26 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 }
 
+func TestLeast(t *testing.T) {
+	t.Parallel()
+	text := document(`"x":[1, 2],"history":[{"status":"done"}],"executions":7,"result":{"a":1}`)
+	base := task.Decide(decode(t, text), ours()).Next
+	failed := task.Settle(base, task.Outcome{Started: now, Finished: now, Err: errors.New("it failed")}, ours()).Next
+	least := failed.Least()
+	expect(t, least, map[string]string{"status": `"error"`, "x": `[1, 2]`, "error": `{"message":"it failed","kind":"job"}`})
+	for _, name := range []string{"plan", "claim", "executions", "result", "history", "finished"} {
+		if value, ok := fields(t, least)[name]; ok {
+			t.Errorf("it still has %s: %s", name, value)
+		}
+	}
+	if again := least.Least(); string(again.Encode()) != string(least.Encode()) {
+		t.Errorf("%s became %s", least.Encode(), again.Encode())
+	}
+	if base.Least() != base {
+		t.Error("a task that has not ended was touched")
+	}
+}
+
 func TestShrink(t *testing.T) {
 	t.Parallel()
 	big := json.RawMessage(`"` + strings.Repeat(`<\"&\u0000`, 200_000) + `"`)

@@ -27,6 +27,33 @@ func (t *Task) Shrink(limit int) *Task {
 	return &next
 }
 
+// Least gives an ended task with nothing of what a worker writes but its status, its date, and the beginning of its error: for a document
+// that has no room for more. One that has not ended comes back as it is, since it could not go on without the rest.
+func (t *Task) Least() *Task {
+	if !t.Ended() {
+		return t
+	}
+	raw := append(make([]byte, 0, len(t.raw)), '{')
+	for _, s := range t.spans {
+		if s.name <= fieldDate {
+			raw = append(comma(raw), t.raw[s.key:s.end]...)
+		}
+	}
+	base, err := Decode(append(raw, '}'))
+	if err != nil {
+		return t // what was read can be read without some of its fields
+	}
+	next := *base
+	next.Rev, next.Date, next.stored = t.Rev, t.Date, t.stored
+	next.dirty.add(fieldRev, fieldDate)
+	next.setStatus(t.Status)
+	if t.Status == Failed && t.Error != nil {
+		const most = 80
+		next.setError(&Failure{Message: shortenText(t.Error.Message, most), Kind: t.Error.Kind})
+	}
+	return &next
+}
+
 // cutResult replaces the result by its beginning, so that the document loses excess bytes if it can.
 func (t *Task) cutResult(excess int) {
 	const most = 1 << 10

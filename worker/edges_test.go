@@ -423,38 +423,3 @@ func TestDatabaseMadeAnew(t *testing.T) {
 	b.awaitRuns("slept", 1)
 	b.awaitRuns("ran", 2)
 }
-
-// TestRefusedOutcomeWaitsInTheSpool for a start at which the database takes it.
-func TestRefusedOutcomeWaitsInTheSpool(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	m := b.tampered()
-	var healed atomic.Bool
-	refuse := func(doc gjson.Result) string {
-		if doc.Get("status").String() == "done" && !healed.Load() {
-			return "forbidden"
-		}
-		return ""
-	}
-	m.refuse.Store(&refuse)
-	p := b.start("manobi")
-	b.put("t", `{"worker":"manobi","job":"run"}`)
-	b.awaitRuns("t", 1)
-	p.end()
-	// At this start it is still refused, and the task cannot run again.
-	p, _ = b.begin(func(c *worker.Config) { c.Jobs = jobs.NewRegistry() }, "manobi")
-	spool := filepath.Join(b.state, "members", "manobi", "spool.ndjson")
-	b.awaitStatus("t", "error") // there is no such job now
-	p.end()
-	if _, err := os.Stat(spool); err != nil {
-		t.Errorf("the outcome is gone: %v", err)
-	}
-	healed.Store(true)
-	b.start("manobi")
-	if doc := b.awaitDoc("t", func(doc gjson.Result) bool { return doc.Get("executions").Int() == 1 }); doc.Get("history.#(status==\"done\")").Raw == "" {
-		t.Errorf("%s", doc.Raw)
-	}
-	if _, err := os.Stat(spool); !os.IsNotExist(err) {
-		t.Errorf("the spool is not empty: %v", err)
-	}
-}

@@ -40,6 +40,8 @@ type loop struct {
 	sender sender
 	loader loader
 
+	spoolPath string // of the file
+
 	rows     chan []row    // from the feed
 	anew     chan struct{} // from the feed: the database is gone
 	pages    chan page     // from the readers of live tasks
@@ -93,7 +95,8 @@ type loop struct {
 	draining      bool
 	gaveUp        bool
 	killed        bool
-	spooled       []record
+	spooled       []record           // outcomes that are to go to the spool
+	refused       map[string]refused // the outcomes in the spool that the database refused, by the task's id
 }
 
 // named is one of the process's workers.

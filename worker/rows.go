@@ -116,6 +116,7 @@ func (l *loop) follow(ctx context.Context, r *reader, since string) error {
 // from one again. The feed begins anew too and brings what is there.
 func (l *loop) onAnew() {
 	l.finished = newFinished()
+	l.forgetRefused()
 	l.table.each(func(i uint32, e *entry) {
 		if e.act == nil {
 			l.drop(i, e)
@@ -156,7 +157,7 @@ func (l *loop) onRow(r *row) {
 
 // onUnknown takes in a row of a task that this process does not hold.
 func (l *loop) onUnknown(r *row) {
-	if !r.ours || r.deleted || l.draining || !l.workersOf[r.name].holding || l.finished.covers(r.id, r.rev.gen) {
+	if !r.ours || r.deleted || l.draining || !l.workersOf[r.name].holding || l.finished.covers(r.id, r.rev.gen) || l.keepsBack(r) {
 		return
 	}
 	t := r.decode()
@@ -193,6 +194,9 @@ func (l *loop) onEdit(i uint32, e *entry, r *row) {
 	e.rev = r.rev
 	if e.act != nil && e.act.run != nil {
 		l.onEditDuringRun(e, r)
+		return
+	}
+	if l.takeUp(i, e, r) {
 		return
 	}
 	t := r.decode()

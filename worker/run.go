@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/adlayer/after/jobs"
@@ -100,9 +102,18 @@ func said(o task.Outcome) string {
 	case o.Interrupted:
 		return "interrupted"
 	case o.Err != nil:
-		return "error: " + o.Err.Error()
+		return "error: " + shortened(o.Err.Error())
 	case len(o.Result) > 0:
-		return "done: " + string(o.Result)
+		return "done: " + shortened(string(o.Result))
 	}
 	return "done"
+}
+
+// shortened cuts a text to what a line of the log can hold.
+func shortened(text string) string {
+	const most = 4000
+	if len(text) <= most {
+		return text
+	}
+	return fmt.Sprintf("%s… (%d bytes, cut)", strings.ToValidUTF8(text[:most], ""), len(text))
 }

@@ -138,6 +138,12 @@ func (l *loop) burst(now time.Time) bool {
 func (l *loop) onAnswers(answers []answer) {
 	l.requests--
 	l.inFlight -= len(answers)
+	before := len(l.spooled)
+	defer func() {
+		if len(l.refused) > 0 && len(l.spooled) > before {
+			l.saveRefused()
+		}
+	}()
 	for _, a := range answers {
 		e := l.table.at(a.index)
 		e.act.inFlight = a.again
@@ -317,33 +323,6 @@ func (l *loop) onGone(i uint32, e *entry) {
 	l.finish(i, e)
 	if pending != nil {
 		l.onRow(pending) // perhaps another task was made under the id since
-	}
-}
-
-// onRefused shows a document that the database will not take. It is left alone until somebody changes it.
-func (l *loop) onRefused(i uint32, e *entry, why error) {
-	act := e.act
-	entry := l.logOf(e).WithError(why)
-	if act.outcome != nil {
-		entry = entry.WithField("outcome", said(*act.outcome))
-	}
-	entry.Error("the database refuses the task's document: it is left as it is until somebody changes it")
-	l.workersOf[e.name].Refused++
-	act.next = nil
-	if act.purpose == mark1s {
-		l.takePending(i, e)
-		l.settleIfOver(i, e, act)
-		return // the outcome is tried by itself
-	}
-	if act.outcome != nil {
-		l.spool(e)
-	}
-	pending := act.row
-	e.act = nil
-	l.leavePlace(i, e)
-	l.hold(e, nil)
-	if pending != nil {
-		l.onRow(pending)
 	}
 }
 

@@ -3,25 +3,37 @@ package worker
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/adlayer/after/task"
 )
 
-// record is an outcome that could not be written to the database: a line of the spool.
+// The spool is a file of lines, each one the last word on a task: an outcome that the database does not have, or that there is
+// none any more. Two kinds of outcomes lie there: those that could not be written before the worker had to go, and those that the
+// database refuses. The task of a refused one is left alone, here and at later starts, until its document changes.
+
+// record is a line of the spool.
 type record struct {
-	Database string          `json:"database"`
-	Ran      json.RawMessage `json:"ran"`    // the document as the run started from it
-	Stored   task.Stored     `json:"stored"` // what the database held of it then
-	Next     json.RawMessage `json:"next"`   // the document that should have been written
-	Outcome  kept            `json:"outcome"`
+	Database string `json:"database"`
+	ID       string `json:"id"`
+	// Over says that the spool holds nothing for the task any more; all that follows is empty then.
+	Over bool `json:"over,omitempty"`
+	// Rev is the revision that the outcome was to replace.
+	Rev string `json:"rev,omitempty"`
+	// Ran is the document as the run started from it, and Stored what the database held of it then.
+	Ran    json.RawMessage `json:"ran,omitempty"`
+	Stored task.Stored     `json:"stored,omitzero"`
+	// Incarnation and Write make the same document of it again that was to be written.
+	Incarnation string `json:"incarnation,omitempty"`
+	Write       int64  `json:"write,omitempty"`
+	Outcome     kept   `json:"outcome,omitzero"`
 }
 
 // kept is an outcome on disk.
@@ -35,12 +47,15 @@ type kept struct {
 	Interrupted bool            `json:"interrupted,omitempty"`
 	Snooze      time.Duration   `json:"snooze,omitempty"`
 	RetryAfter  time.Duration   `json:"retryAfter,omitempty"`
+	Code        int64           `json:"code,omitempty"`
+	Covered     time.Time       `json:"covered,omitzero"`
 }
 
 func keptOf(o task.Outcome) kept {
 	k := kept{
 		Started: o.Started, Finished: o.Finished, Result: o.Result, Kind: o.Kind,
 		Permanent: o.Permanent, Interrupted: o.Interrupted, Snooze: o.Snooze, RetryAfter: o.RetryAfter,
+		Code: o.Code, Covered: o.Covered,
 	}
 	if o.Err != nil {
 		k.Error = o.Err.Error()
@@ -52,6 +67,7 @@ func (k kept) outcome() task.Outcome {
 	o := task.Outcome{
 		Started: k.Started, Finished: k.Finished, Result: k.Result, Kind: k.Kind,
 		Permanent: k.Permanent, Interrupted: k.Interrupted, Snooze: k.Snooze, RetryAfter: k.RetryAfter,
+		Code: k.Code, Covered: k.Covered,
 	}
 	if k.Error != "" {
 		o.Err = errors.New(k.Error)
@@ -59,23 +75,42 @@ func (k kept) outcome() task.Outcome {
 	return o
 }
 
-// spool keeps an entry's outcome for the disk.
-func (l *loop) spool(e *entry) {
-	act := e.act
-	next := act.next
-	if next == nil || act.purpose != settle {
-		l.writes++ // a number of its own tells it from the write that the run started from
-		next = task.Settle(act.ran, *act.outcome, l.view()).Next.WithWrite(l.writes)
+// ran gives the task as the run started from it.
+func (r record) ran() (*task.Task, error) {
+	ran, err := task.Decode(r.Ran)
+	if err != nil {
+		return nil, fmt.Errorf("reading what is in the spool of task %s: %w", r.ID, err)
 	}
-	l.spooled = append(l.spooled, record{
-		Database: l.config.Database, Ran: act.ran.Encode(), Stored: act.ran.Stored(), Next: next.Encode(), Outcome: keptOf(*act.outcome),
-	})
+	return ran.WithStored(r.Stored), nil
+}
+
+// next gives the document that was to be written, if nobody edits the task.
+func (r record) next(v task.View) (*task.Task, error) {
+	ran, err := r.ran()
+	if err != nil {
+		return nil, err
+	}
+	v.Now, v.Self.Incarnation = r.Outcome.Finished, r.Incarnation
+	return task.Settle(ran, r.Outcome.outcome(), v).Next.WithWrite(r.Write), nil
+}
+
+// spool keeps an entry's outcome for the disk, in place of the document rev.
+func (l *loop) spool(e *entry, rev string) {
+	l.writes++ // a number of its own tells it from the write that the run started from
+	r := record{
+		Database: l.config.Database, ID: e.id, Rev: rev, Ran: e.act.ran.Encode(), Stored: e.act.ran.Stored(),
+		Incarnation: l.self.Incarnation, Write: l.writes, Outcome: keptOf(*e.act.outcome),
+	}
+	if next := e.act.next; next != nil && e.act.purpose == settle && next.Claim != nil {
+		r.Write = next.Claim.Write // it may have arrived after all
+	}
+	l.spooled = append(l.spooled, r)
 }
 
 // keep puts an outcome that could not be written aside.
 func (l *loop) keep(i uint32, e *entry) {
 	if e.act.outcome != nil && e.act.run == nil {
-		l.spool(e)
+		l.spool(e, e.act.ran.Rev)
 		e.act = nil
 		l.drop(i, e)
 	}
@@ -84,41 +119,52 @@ func (l *loop) keep(i uint32, e *entry) {
 // spoolFile is where a member's unwritten outcomes lie.
 func spoolFile(folder string) string { return filepath.Join(folder, "spool.ndjson") }
 
-// appendSpool writes records behind those that are there, and syncs them.
-func appendSpool(folder string, records []record) error {
-	if len(records) == 0 {
-		return nil
-	}
-	return appendRecords(spoolFile(folder), records)
+// spot is where a record lies in the spool.
+type spot struct {
+	at   int64
+	size int
 }
 
-func appendRecords(path string, records []record) (err error) {
+// appendRecords writes records behind those that are there, syncs them, and says where they are.
+func appendRecords(path string, records []record) (spots []spot, err error) {
+	if len(records) == 0 {
+		return nil, nil
+	}
 	var lines bytes.Buffer
 	lines.WriteByte('\n') // what is there may end in half a line
 	encoder := json.NewEncoder(&lines)
 	encoder.SetEscapeHTML(false)
 	for _, r := range records {
+		start := lines.Len()
 		if err := encoder.Encode(r); err != nil {
-			return fmt.Errorf("encoding an outcome for the spool: %w", err)
+			return nil, fmt.Errorf("encoding an outcome for the spool: %w", err)
 		}
+		spots = append(spots, spot{at: int64(start), size: lines.Len() - start})
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // the path is our own state folder
 	if err != nil {
-		return fmt.Errorf("opening the spool: %w", err)
+		return nil, fmt.Errorf("opening the spool: %w", err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
+	end, err := file.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, fmt.Errorf("finding the end of the spool: %w", err)
+	}
 	if _, err := file.Write(lines.Bytes()); err != nil {
-		return fmt.Errorf("writing %d outcomes to the spool: %w", len(records), err)
+		return nil, fmt.Errorf("writing %d outcomes to the spool: %w", len(records), err)
 	}
 	if err := file.Sync(); err != nil {
-		return fmt.Errorf("syncing the spool: %w", err)
+		return nil, fmt.Errorf("syncing the spool: %w", err)
 	}
-	return nil
+	for i := range spots {
+		spots[i].at += end
+	}
+	return spots, nil
 }
 
-// readSpool reads the records of an earlier incarnation. A line that a crash cut short is left out.
-func readSpool(folder string) ([]record, error) {
-	file, err := os.Open(spoolFile(folder))
+// readSpool reads what earlier incarnations left: the last record of each task. A line that a crash cut short is left out.
+func readSpool(path string) ([]record, error) {
+	file, err := os.Open(path) //nolint:gosec // the path is our own state folder
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -127,107 +173,48 @@ func readSpool(folder string) ([]record, error) {
 	}
 	defer file.Close() //nolint:errcheck // only read
 	var records []record
+	type key struct{ database, id string }
+	known := map[key]int{}
 	reader := bufio.NewReader(file)
 	for {
 		line, err := reader.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return records, nil
+			return living(records), nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading the spool: %w", err)
 		}
 		var r record
-		if json.Unmarshal(line, &r) == nil {
-			records = append(records, r)
-		}
-	}
-}
-
-// replay writes what an earlier incarnation could not, and empties the spool once the database has all of it.
-func (l *loop) replay(ctx context.Context, folder string) error {
-	records, err := readSpool(folder)
-	if err != nil || len(records) == 0 {
-		return err
-	}
-	l.log.Infof("writing %d outcomes of an earlier run from the spool", len(records))
-	var batch []write
-	var left []record
-	spooled := map[uint32]record{}
-	for i, r := range records {
-		next, err := task.Decode(r.Next)
-		if err != nil || r.Database != l.config.Database {
-			left = append(left, r)
+		if json.Unmarshal(line, &r) != nil || r.ID == "" {
 			continue
 		}
-		index := uint32(i)
-		spooled[index] = r
-		batch = append(batch, write{index: index, doc: next})
+		if i, ok := known[key{r.Database, r.ID}]; ok {
+			records[i] = r
+			continue
+		}
+		known[key{r.Database, r.ID}] = len(records)
+		records = append(records, r)
 	}
-	for len(batch) > 0 {
-		var again []write
-		failed := false
-		sent := map[uint32]*task.Task{}
-		for _, w := range batch {
-			sent[w.index] = w.doc
-		}
-		for _, a := range l.sender.send(ctx, batch) {
-			switch r := spooled[a.index]; {
-			case a.unwritten:
-				return fmt.Errorf("writing outcomes from the spool: %w", context.Cause(ctx))
-			case a.again:
-				again, failed = append(again, write{index: a.index, doc: sent[a.index]}), true
-			case a.refused != nil:
-				left = append(left, r) // whoever refuses it now may take it at the next start
-				l.log.WithError(a.refused).WithField("outcome", string(r.Next)).Error("the database refuses an outcome from the spool")
-			case a.theirs != nil:
-				if next := l.resolveSpooled(r, a.theirs); next != nil {
-					again = append(again, write{index: a.index, doc: next})
-				}
-			}
-		}
-		if failed && !wait(ctx, backoffFirst) {
-			return fmt.Errorf("writing outcomes from the spool: %w", context.Cause(ctx))
-		}
-		batch = again
-	}
-	return l.emptySpool(folder, left)
 }
 
-// resolveSpooled gives the document to write where the database has another one than the outcome expected; nil for none.
-func (l *loop) resolveSpooled(r record, theirs *task.Task) *task.Task {
-	ran, err := task.Decode(r.Ran)
+// living leaves out the records that only say that there is nothing more.
+func living(records []record) []record {
+	return slices.DeleteFunc(records, func(r record) bool { return r.Over })
+}
+
+// readRecord reads one record back.
+func readRecord(path string, where spot) (r record, err error) {
+	file, err := os.Open(path) //nolint:gosec // the path is our own state folder
 	if err != nil {
-		return nil
+		return r, fmt.Errorf("opening the spool: %w", err)
 	}
-	next, err := task.Decode(r.Next)
-	if err != nil || theirs.Claim != nil && next.Claim != nil && *theirs.Claim == *next.Claim {
-		return nil // it arrived before, and only the answer was lost
+	defer file.Close() //nolint:errcheck // only read
+	line := make([]byte, where.size)
+	if _, err := file.ReadAt(line, where.at); err != nil {
+		return r, fmt.Errorf("reading the spool: %w", err)
 	}
-	if l.takenOver(r.Stored, theirs) {
-		l.log.WithField("task", theirs.ID).WithField("outcome", string(r.Next)).Warn("another member has taken the task over: the outcome from the spool is only here")
-		return nil
+	if err := json.Unmarshal(line, &r); err != nil {
+		return r, fmt.Errorf("reading the spool: %w", err)
 	}
-	return task.Resolve(ran.WithStored(r.Stored), r.Outcome.outcome(), theirs, l.view()).Next
-}
-
-// emptySpool leaves in the spool what could not be written; at no instant is that nowhere.
-func (l *loop) emptySpool(folder string, left []record) error {
-	path := spoolFile(folder)
-	if len(left) == 0 {
-		if err := os.Remove(path); err != nil {
-			return fmt.Errorf("emptying the spool: %w", err)
-		}
-		return nil
-	}
-	kept := path + ".new"
-	if err := os.Remove(kept); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("emptying the spool: %w", err)
-	}
-	if err := appendRecords(kept, left); err != nil {
-		return err
-	}
-	if err := os.Rename(kept, path); err != nil {
-		return fmt.Errorf("emptying the spool: %w", err)
-	}
-	return nil
+	return r, nil
 }

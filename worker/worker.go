@@ -63,7 +63,7 @@ func (p *process) run(ctx context.Context) error {
 	}
 	p.build()
 	l := p.loop
-	if err := l.replay(ctx, p.identity.Folder); err != nil {
+	if err := l.replay(ctx); err != nil {
 		return err
 	}
 	info, err := l.db.Info(ctx)
@@ -77,9 +77,9 @@ func (p *process) run(ctx context.Context) error {
 		return err
 	}
 	err = p.work(ctx, info.UpdateSeq)
-	if spoolErr := appendSpool(p.identity.Folder, l.spooled); spoolErr != nil {
+	if _, spoolErr := appendRecords(l.spoolPath, l.spooled); spoolErr != nil {
 		for _, r := range l.spooled {
-			l.log.WithField("outcome", string(r.Next)).Error("an outcome could neither be written to the database nor to the spool: the task will run again")
+			l.logOfRecord(r).Error("an outcome could neither be written to the database nor to the spool: the task will run again")
 		}
 		err = errors.Join(err, spoolErr)
 	}
@@ -179,16 +179,17 @@ func (p *process) build() {
 	db := c.Client.Database(c.Database)
 	l := &loop{
 		config: c, db: db, log: c.Log,
-		self:     task.Self{Member: p.identity.Member, Incarnation: p.identity.Incarnation},
-		rows:     make(chan []row),
-		anew:     make(chan struct{}),
-		pages:    make(chan page),
-		outcomes: make(chan ended, c.Concurrency),
-		answers:  make(chan []answer, requestsMost),
-		loaded:   make(chan []row, loadsMost),
-		names:    make(chan naming),
-		ends:     make(chan string),
-		guarded:  map[string][]string{}, departed: map[string]bool{},
+		self:      task.Self{Member: p.identity.Member, Incarnation: p.identity.Incarnation},
+		rows:      make(chan []row),
+		anew:      make(chan struct{}),
+		pages:     make(chan page),
+		outcomes:  make(chan ended, c.Concurrency),
+		answers:   make(chan []answer, requestsMost),
+		loaded:    make(chan []row, loadsMost),
+		names:     make(chan naming),
+		ends:      make(chan string),
+		spoolPath: spoolFile(p.identity.Folder), refused: map[string]refused{},
+		guarded: map[string][]string{}, departed: map[string]bool{},
 		upstreams: newUpstreams(), calendarUsers: map[string]map[string]struct{}{},
 		table: newTable(), wheel: scheduler.New[uint32](), finished: newFinished(),
 		byName: map[string]uint16{}, runs: map[*run]struct{}{}, atLimit: map[string]*waitingJobs{},

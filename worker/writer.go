@@ -108,12 +108,27 @@ func (s *sender) sendPart(ctx context.Context, batch []write, bodies [][]byte, a
 		answers = s.sendPart(ctx, batch[:half], bodies[:half], answers)
 		return s.sendPart(ctx, batch[half:], bodies[half:], answers)
 	}
-	small := batch[0].doc.Shrink(shrunkTo)
-	if body := small.Encode(); len(body) < len(bodies[0]) {
-		s.log.WithError(err).WithField("task", batch[0].doc.ID).Warn("document refused: writing it with a shorter result")
-		return s.sendPart(ctx, []write{{index: batch[0].index, doc: small}}, [][]byte{body}, answers)
+	return s.sendShorter(ctx, batch[0], err, answers)
+}
+
+// sendShorter writes a document that was refused with less of what a worker put into it, as far as there is any.
+func (s *sender) sendShorter(ctx context.Context, w write, why error, answers []answer) []answer {
+	line := s.log.WithError(why).WithField("task", w.doc.ID)
+	size := len(w.doc.Encode())
+	small := w.doc.Shrink(shrunkTo)
+	body := small.Encode()
+	if len(body) < size {
+		line.Warn("document refused: writing it with a shorter result")
+		return s.sendPart(ctx, []write{{index: w.index, doc: small}}, [][]byte{body}, answers)
 	}
-	return append(answers, answer{index: batch[0].index, refused: err})
+	if couch.Status(why) == http.StatusRequestEntityTooLarge {
+		small = w.doc.Least()
+		if body = small.Encode(); len(body) < size {
+			line.WithField("result", shortened(string(w.doc.Result))).Warn("document refused: writing its status alone")
+			return s.sendPart(ctx, []write{{index: w.index, doc: small}}, [][]byte{body}, answers)
+		}
+	}
+	return append(answers, answer{index: w.index, refused: why})
 }
 
 // bulk sends one request until it is answered. The error is a refusal of the whole request, or the end of the context.
@@ -170,7 +185,9 @@ func (s *sender) sort(ctx context.Context, batch []write, results []couch.Result
 			answers = append(answers, answer{index: w.index, rev: result.Rev})
 		case err == nil, couch.IsConflict(err):
 			doubtful = append(doubtful, doubt{index: w.index, id: w.doc.ID, accepted: result.Rev})
-		case couch.IsForbidden(err), couch.IsUnauthorized(err), refusal(err):
+		case refusal(err):
+			answers = s.sendShorter(ctx, w, err, answers)
+		case couch.IsForbidden(err), couch.IsUnauthorized(err):
 			answers = append(answers, answer{index: w.index, refused: err})
 		default:
 			failed = append(failed, err)

@@ -85,6 +85,28 @@ func TestOneMemberHoldsAName(t *testing.T) {
 	}
 }
 
+// TestLeavesAlsoAfterWritesThatItDoesNotKnowOf: a heartbeat may arrive although nobody waited for its answer.
+func TestLeavesAlsoAfterWritesThatItDoesNotKnowOf(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	one := join(t, db, nil)
+	must(t, one.Take(t.Context(), "manobi", false, nil))
+	members, err := fleet.List(t.Context(), db)
+	must(t, err)
+	for _, id := range []string{members[0].ID, "worker:manobi"} {
+		doc, err := db.Get(t.Context(), id)
+		must(t, err)
+		_, err = db.Put(t.Context(), id, doc.Body)
+		must(t, err)
+	}
+	must(t, one.Leave(context.WithoutCancel(t.Context())))
+	listing, err := db.AllDocs(t.Context(), couch.Range{})
+	must(t, err)
+	for _, row := range listing.Rows {
+		t.Errorf("%s is left behind", row.ID)
+	}
+}
+
 func TestStandbyTakesOverFromADeadMember(t *testing.T) {
 	t.Parallel()
 	db := database(t)

@@ -167,14 +167,13 @@ func (m *Member) removeLoser(ctx context.Context, mine, winner Lease) {
 	}
 }
 
-// Release gives a name back.
+// release gives a name back.
 func (m *Member) release(ctx context.Context, name string) error {
 	m.mu.Lock()
 	lease := m.held[name]
 	delete(m.held, name)
 	m.mu.Unlock()
-	_, err := m.config.Database.Delete(ctx, lease.ID, lease.Rev)
-	if err != nil && !couch.IsNotFound(err) && !couch.IsConflict(err) {
+	if err := m.remove(ctx, lease.ID, lease.Rev); err != nil {
 		return fmt.Errorf("giving the name %s back: %w", name, err)
 	}
 	return nil

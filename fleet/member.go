@@ -290,11 +290,37 @@ func (m *Member) Leave(ctx context.Context) error {
 	for name := range m.leases() {
 		errs = append(errs, m.release(ctx, name))
 	}
-	_, err := m.config.Database.Delete(ctx, memberPrefix+m.config.Identity.Member, m.rev)
-	if err != nil && !couch.IsNotFound(err) && !couch.IsConflict(err) {
+	if err := m.remove(ctx, memberPrefix+m.config.Identity.Member, m.rev); err != nil {
 		errs = append(errs, fmt.Errorf("leaving the fleet: %w", err))
 	}
 	return errors.Join(errs...)
+}
+
+// remove deletes a document of this incarnation. Its revision may be another than we know: a write whose answer we did not wait
+// for has arrived. What belongs to somebody else by now is let be.
+func (m *Member) remove(ctx context.Context, id, rev string) error {
+	const attempts = 5
+	for attempt := 1; ; attempt++ {
+		_, err := m.config.Database.Delete(ctx, id, rev)
+		if err == nil || couch.IsNotFound(err) {
+			return nil
+		}
+		if !couch.IsConflict(err) || attempt == attempts {
+			return fmt.Errorf("deleting %s: %w", id, err)
+		}
+		var now struct {
+			Rev         string `json:"_rev"`
+			Incarnation string `json:"incarnation"`
+		}
+		found, err := get(ctx, m.config.Database, id, &now)
+		if err != nil {
+			return err
+		}
+		if !found || now.Incarnation != m.config.Identity.Incarnation {
+			return nil
+		}
+		rev = now.Rev
+	}
 }
 
 // Abandon ends the heartbeats and writes nothing, as a crash would.

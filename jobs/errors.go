@@ -24,7 +24,8 @@ type permanentError struct{ error }
 
 func (e permanentError) Unwrap() error { return e.error }
 
-// Permanent marks an error that trying again cannot mend: the task is not retried. Permanent(nil) is nil.
+// Permanent marks an error that trying again cannot mend: the task is not retried, unless its `retry_on` names the error's code
+// (see [Coded]). Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -55,6 +56,30 @@ func Invalid(err error) error {
 func IsInvalid(err error) bool {
 	var i invalidError
 	return errors.As(err, &i)
+}
+
+type codedError struct {
+	error
+
+	code int
+}
+
+func (e codedError) Unwrap() error { return e.error }
+
+// Coded gives an error a code, such as an HTTP status or an exit code: the document's `retry` can name codes in `retry_on` and
+// `give_up_on`, and its `error` shows the code. Coded(nil, code) is nil.
+func Coded(err error, code int) error {
+	if err == nil {
+		return nil
+	}
+	return codedError{err, code}
+}
+
+// CodeOf tells the code that an error, or one that it wraps, was given by [Coded].
+func CodeOf(err error) (code int, ok bool) {
+	var c codedError
+	ok = errors.As(err, &c)
+	return c.code, ok
 }
 
 type snoozeError struct{ d time.Duration }

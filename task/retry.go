@@ -220,12 +220,14 @@ func holds(conditions []string, o Outcome) bool {
 func (t *Task) retries(o Outcome, v View) bool {
 	p := &t.retry
 	switch {
-	case t.Retries >= p.limit, o.Permanent:
+	case t.Retries >= p.limit:
 		return false
 	case p.total > 0 && !v.Now.Before(t.Plan.Nominal.Add(p.total)):
 		return false
 	case len(p.giveUpOn) > 0 && holds(p.giveUpOn, o):
 		return false
+	case o.Permanent:
+		return o.Code != 0 && holds(p.retryOn, Outcome{Code: o.Code, Kind: KindUnknown}) // the code itself is named, not its kind
 	case p.retryOn != nil:
 		return holds(p.retryOn, o)
 	}

@@ -25,7 +25,7 @@ type Outcome struct {
 	Code int64
 	// Covered is the last date for which a task of its own was made while the run was on (overlap "allow"); zero is none.
 	Covered time.Time
-	// RetryAfter above zero replaces the pause before the next retry.
+	// RetryAfter is the shortest pause before the next retry, whatever the document says.
 	RetryAfter time.Duration
 }
 
@@ -162,11 +162,7 @@ func (t *Task) postpone(due time.Time, v View, was Status, note, failure string)
 func (t *Task) tryAgain(o Outcome, v View) Decision {
 	t.Retries++
 	t.dirty.add(fieldRetries)
-	delay := o.RetryAfter
-	if delay <= 0 {
-		delay = t.retry.delay(t.Plan.Key, t.Retries)
-	}
-	due := later(v.Now, delay)
+	due := later(v.Now, max(o.RetryAfter, t.retry.delay(t.Plan.Key, t.Retries)))
 	failure := *t.Error
 	failure.Next = due
 	t.setError(&failure)

@@ -78,6 +78,9 @@ func outcomeOf(ctx context.Context, result json.RawMessage, err error) task.Outc
 	}
 	o := task.Outcome{Result: result, Err: err, Kind: "job", Permanent: jobs.IsPermanent(err)}
 	o.RetryAfter, _ = jobs.RetryAfterOf(err)
+	if code, ok := jobs.CodeOf(err); ok {
+		o.Code = int64(code)
+	}
 	var panicked *jobs.PanicError
 	switch {
 	case errors.Is(cause, ErrDraining), errors.Is(cause, ErrLeaseLost):

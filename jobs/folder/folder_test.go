@@ -128,6 +128,9 @@ func TestRun(t *testing.T) {
 			case test.fails != "" && jobs.IsPermanent(err):
 				t.Error("is not retried")
 			}
+			if code, ok := jobs.CodeOf(err); ok != strings.Contains(test.fails, "exit status") || test.name == "exit" && code != 3 {
+				t.Errorf("code %d of %v", code, err)
+			}
 			if diff := cmp.Diff(test.result, string(result)); diff != "" {
 				t.Error(diff)
 			}

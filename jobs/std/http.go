@@ -165,6 +165,7 @@ func refusal(r *http.Request, answer *http.Response, body []byte) error {
 		text = ": " + text
 	}
 	err := fmt.Errorf("%s %s answered %s%s", r.Method, r.URL.Redacted(), answer.Status, text)
+	err = jobs.Coded(err, answer.StatusCode)
 	switch code := answer.StatusCode; {
 	case code >= http.StatusInternalServerError, code == http.StatusRequestTimeout, code == http.StatusTooEarly,
 		code == http.StatusTooManyRequests:

@@ -248,19 +248,20 @@ func TestHTTPErrors(t *testing.T) {
 		says      string
 		permanent bool
 		after     time.Duration
+		code      int
 	}{
-		"unavailable": {map[string]any{"url": withPassword + "/later"}, "/later answered 503 Service Unavailable: busy", false, 2 * time.Minute},
-		"too many":    {map[string]any{"url": url + "/at"}, "GET " + url + "/at answered 429 Too Many Requests", false, 30 * time.Second},
-		"not found":   {map[string]any{"url": url + "/gone"}, "answered 404 Not Found: no such thing", true, 0},
-		"cut":         {map[string]any{"url": url + "/cut"}, "reading the answer: unexpected EOF", false, 0},
-		"nobody":      {map[string]any{"url": closed.URL}, "GET " + closed.URL + ": dial tcp", false, 0},
-		"no url":      {map[string]any{}, "arguments: url is missing", true, 0},
-		"no address":  {map[string]any{"url": "example.com"}, "arguments: url example.com is no http or https address", true, 0},
-		"other":       {map[string]any{"url": "file:///etc/passwd"}, "is no http or https address", true, 0},
-		"unreadable":  {map[string]any{"url": "http://ada:secret@a b/"}, "arguments: url cannot be read", true, 0},
-		"method":      {map[string]any{"url": url, "method": "A B"}, `net/http: invalid method "A B"`, true, 0},
-		"typo":        {map[string]any{"url": url, "header": 1}, `arguments: the job knows no "header"`, true, 0},
-		"array":       {[]any{url}, "arguments: array found, an object wanted", true, 0},
+		"unavailable": {map[string]any{"url": withPassword + "/later"}, "/later answered 503 Service Unavailable: busy", false, 2 * time.Minute, 503},
+		"too many":    {map[string]any{"url": url + "/at"}, "GET " + url + "/at answered 429 Too Many Requests", false, 30 * time.Second, 429},
+		"not found":   {map[string]any{"url": url + "/gone"}, "answered 404 Not Found: no such thing", true, 0, 404},
+		"cut":         {map[string]any{"url": url + "/cut"}, "reading the answer: unexpected EOF", false, 0, 0},
+		"nobody":      {map[string]any{"url": closed.URL}, "GET " + closed.URL + ": dial tcp", false, 0, 0},
+		"no url":      {map[string]any{}, "arguments: url is missing", true, 0, 0},
+		"no address":  {map[string]any{"url": "example.com"}, "arguments: url example.com is no http or https address", true, 0, 0},
+		"other":       {map[string]any{"url": "file:///etc/passwd"}, "is no http or https address", true, 0, 0},
+		"unreadable":  {map[string]any{"url": "http://ada:secret@a b/"}, "arguments: url cannot be read", true, 0, 0},
+		"method":      {map[string]any{"url": url, "method": "A B"}, `net/http: invalid method "A B"`, true, 0, 0},
+		"typo":        {map[string]any{"url": url, "header": 1}, `arguments: the job knows no "header"`, true, 0, 0},
+		"array":       {[]any{url}, "arguments: array found, an object wanted", true, 0, 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -277,6 +278,9 @@ func TestHTTPErrors(t *testing.T) {
 			}
 			if d, _ := jobs.RetryAfterOf(err); d != test.after {
 				t.Errorf("to be tried after %v, want %v", d, test.after)
+			}
+			if code, ok := jobs.CodeOf(err); code != test.code || ok != (code != 0) {
+				t.Errorf("code %d, want %d", code, test.code)
 			}
 		})
 	}
@@ -332,6 +336,9 @@ func TestExec(t *testing.T) {
 			if test.fails != "" {
 				if err == nil || !strings.Contains(err.Error(), test.fails) || jobs.IsPermanent(err) != test.permanent {
 					t.Errorf("error %v (permanent: %v)", err, jobs.IsPermanent(err))
+				}
+				if code, _ := jobs.CodeOf(err); name == "fails" && code != 2 {
+					t.Errorf("code %d", code)
 				}
 				return
 			}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/adlayer/after/jobs"
 )
 
 // Call is one run of an executable.
@@ -58,7 +60,7 @@ const (
 	defaultGrace = 5 * time.Second
 )
 
-// Run runs the executable and waits for its end. Its error is an [*ExitError], the cause of the context's end, or says
+// Run runs the executable and waits for its end. Its error wraps an [*ExitError] and has the exit code, or is the cause of the context's end, or says
 // why the executable could not be run. The output is given in any case.
 func (c Call) Run(ctx context.Context) (Output, error) {
 	out := &head{keep: cmp.Or(c.Keep, defaultKeep)}
@@ -77,13 +79,21 @@ func (c Call) Run(ctx context.Context) (Output, error) {
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit):
-		return output, &ExitError{Name: c.name(), Status: exit.String(), Stderr: lines.tail()}
+		return output, coded(&ExitError{Name: c.name(), Status: exit.String(), Stderr: lines.tail()}, exit.ExitCode())
 	case errors.Is(err, exec.ErrWaitDelay):
 		c.Log.Warnf("%s ended, but left a process behind that holds its output open: what that writes is lost", c.name())
 	case err != nil:
 		return output, fmt.Errorf("running %s: %w", c.Path, err)
 	}
 	return output, nil
+}
+
+// coded gives an error the exit code, if there is one: a process that a signal ended has none.
+func coded(err error, code int) error {
+	if code <= 0 {
+		return err
+	}
+	return jobs.Coded(err, code)
 }
 
 // start starts the process. A file that has only just been written can be busy for a moment: processes that this one is

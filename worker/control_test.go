@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/adlayer/after/jobs"
+	"github.com/adlayer/after/task"
 )
 
 // controls are the tests of what a person may ask of a planned task, and of what tasks ask of each other.
@@ -247,7 +248,7 @@ func testOverlapAllow(t *testing.T, b *bundle) {
 	from := time.Now().UTC().Truncate(time.Millisecond)
 	b.put("t", `{"worker":"manobi","job":"block","date":%q,"repeat":{"ms":400},"overlap":"allow"}`, from.Format(time.RFC3339Nano))
 	for _, n := range []int{1, 2} {
-		id := "t@" + from.Add(time.Duration(n)*400*time.Millisecond).Format(time.RFC3339Nano)
+		id := task.ChildID("t", from.Add(time.Duration(n)*400*time.Millisecond))
 		b.awaitRuns(id, 1)
 	}
 	close(b.gate("t"))
@@ -261,7 +262,7 @@ func testOverlapAllow(t *testing.T, b *bundle) {
 	}
 	for n := range 3 {
 		date := from.Add(time.Duration(n) * 400 * time.Millisecond)
-		id := "t@" + date.Format(time.RFC3339Nano)
+		id := task.ChildID("t", date)
 		if runs := nominal[date] + len(b.runsOf(id)); runs != 1 {
 			t.Errorf("the date %v has %d runs", date, runs)
 		}

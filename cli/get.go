@@ -2,11 +2,13 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/adlayer/after/client"
 	"github.com/adlayer/after/task"
 )
 
@@ -14,7 +16,8 @@ func newGet(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get <id>...",
 		Short: "Show a task's document",
-		Long:  `Shows the documents of tasks as JSON: indented, or with --json one on each line, byte for byte as the server gives them.`,
+		Long: `Shows the documents of tasks as JSON: indented, or with --json one on each line, byte for byte as the server gives them.
+What holds a task up is said beside it, on standard error.`,
 		Example: `  after get nightly-backup
   after get nightly-backup --json | jq .result`,
 		Args: taskIDs(1),
@@ -40,6 +43,9 @@ func newGet(a *app) *cobra.Command {
 				if err := a.printDocument(t); err != nil {
 					return err
 				}
+				if err := a.sayState(cmd.Context(), s, t); err != nil {
+					return err
+				}
 			}
 			return first
 		},
@@ -47,6 +53,24 @@ func newGet(a *app) *cobra.Command {
 	keyFlags(cmd, serverKeys()...)
 	a.jsonFlag(cmd)
 	return cmd
+}
+
+// sayState tells a person what holds a task up.
+func (a *app) sayState(ctx context.Context, s *session, t *task.Task) error {
+	if a.json {
+		return nil
+	}
+	waits, err := s.waits(ctx, []*task.Task{t})
+	if err != nil {
+		return err
+	}
+	if waits[t.ID] != "" {
+		a.say("%s: it %s", t.ID, waits[t.ID])
+	}
+	if client.IsPaused(t) {
+		a.say("%s: it is paused: after resume lets it go on", t.ID)
+	}
+	return nil
 }
 
 // printTask prints a task's document on one line.

@@ -27,7 +27,10 @@ func newTasks(a *app) *cobra.Command {
 		Long: `Shows tasks, all of them or those that the flags leave, up to --limit. With --json each line is a whole document.
 
 --invalid shows instead what nobody runs or what could not be understood: documents without a worker or a job, and tasks
-that ended as an error of kind "invalid".`,
+that ended as an error of kind "invalid".
+
+The last column says what holds a task up, be it a person's note on a pause or other tasks that it waits for; what came of
+its last run; and how many dates were skipped since it was planned. after next shows a task's further dates.`,
 		Example: `  after tasks --worker manobi --status scheduled
   after tasks --status error --json | jq -r '[._id, .error.message] | @tsv'
   after tasks --due-before "tomorrow"`,
@@ -85,25 +88,29 @@ func (a *app) tasks(cmd *cobra.Command, o tasksOptions) error {
 	defer s.close()
 	done := a.progress("reading tasks")
 	defer done()
-	t := &table{headers: []string{"ID", "WORKER", "JOB", "STATUS", "DUE", "OUTCOME"}}
+	var all []*task.Task
 	found := 0
 	for one, err := range s.tasks.List(cmd.Context(), filter) {
 		if err != nil {
 			return err
 		}
 		found++
-		if a.json {
-			done()
-			if err := a.printTask(one); err != nil {
-				return err
-			}
+		if !a.json {
+			all = append(all, one)
 			continue
 		}
-		t.add(one.ID, or(one.Worker, "-"), or(one.Job, "-"), statusOf(one), a.dueOf(one, now), a.outcomeOf(one))
+		done()
+		if err := a.printTask(one); err != nil {
+			return err
+		}
 	}
+	waits, err := s.waits(cmd.Context(), all)
 	done()
+	if err != nil {
+		return err
+	}
 	if !a.json {
-		if err := a.printTable(t); err != nil {
+		if err := a.printTasks(all, waits, now); err != nil {
 			return err
 		}
 	}
@@ -114,6 +121,14 @@ func (a *app) tasks(cmd *cobra.Command, o tasksOptions) error {
 		a.say("the first %d; --limit shows more", found)
 	}
 	return nil
+}
+
+func (a *app) printTasks(all []*task.Task, waits map[string]string, now time.Time) error {
+	t := &table{headers: []string{"ID", "WORKER", "JOB", "STATUS", "DUE", "OUTCOME"}}
+	for _, one := range all {
+		t.add(one.ID, or(one.Worker, "-"), or(one.Job, "-"), statusOf(one), a.dueOf(one, now), a.stateOf(one, waits[one.ID]))
+	}
+	return a.printTable(t)
 }
 
 func or(text, otherwise string) string {
@@ -132,7 +147,7 @@ func statusOf(t *task.Task) string {
 
 // dueOf is when a task starts next: on a terminal as people read it, else in RFC 3339.
 func (a *app) dueOf(t *task.Task, now time.Time) string {
-	if t.Ended() {
+	if t.Ended() || client.IsPaused(t) {
 		return "-"
 	}
 	var date time.Time

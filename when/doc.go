@@ -9,6 +9,11 @@
 // A wall time that a zone skips (the gap in spring) is taken at the gap's end. A wall time that comes twice (the overlap
 // in autumn) is taken the first time. Years, months, weeks and days count in wall time; hours and below are exact.
 //
+// # Zones
+//
+// Zones are those of the IANA database in the program ([ZoneVersion]), never those of the machine, so that every machine with the same
+// program reads a rule alike. Newer zones come with a newer program.
+//
 // # Words
 //
 // Words are accepted in these shapes only, upper or lower case, with or without commas; all else is an error that

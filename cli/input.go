@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // for TZ and the person's own zone, on machines without a zone database
 
 	"github.com/adlayer/after/when"
 )

@@ -17,6 +17,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/adlayer/after/when"
 )
 
 // Main runs the program with the arguments, the environment and the streams of the process, and exits.
@@ -97,8 +99,8 @@ Schedule a task for it, from another terminal:
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	root.Flags().BoolP("version", "V", false, "print the version")
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\ntime zones " + when.ZoneVersion() + ", those in the program; the machine's are not used\n")
+	root.Flags().BoolP("version", "V", false, "print the version, and that of the time zones")
 	root.PersistentFlags().StringVar(&a.configPath, "config", "", "read the configuration from this `file`")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err: err, command: cmd.CommandPath()}

@@ -3,12 +3,44 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
+	"github.com/sirupsen/logrus"
 	"github.com/tidwall/gjson"
 
 	"github.com/adlayer/after/jobs"
 )
+
+// TestFailedRunsAreTold in the log, one line each, with what comes next.
+func TestFailedRunsAreTold(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	hook, log := b.hooked()
+	b.startWith(log, "manobi")
+	b.put("retried", `{"worker":"manobi","job":{"name":"fail-times","arguments":[1]},"retry":{"limit":1,"interval":"10ms"}}`)
+	b.put("final", `{"worker":"manobi","job":"fail"}`)
+	b.put("repeated", `{"worker":"manobi","job":"fail","repeat":{"hours":1}}`)
+	b.awaitStatus("retried", "done")
+	b.awaitStatus("final", "error")
+	b.awaitDoc("repeated", func(doc gjson.Result) bool { return doc.Get("repetitions").Int() == 1 })
+	want := map[string]string{"retried": "retry 1 of 1 waits", "final": "it has ended", "repeated": "next 2"}
+	for _, entry := range hook.AllEntries() {
+		id, _ := entry.Data["task"].(string)
+		next, _ := entry.Data["next"].(string)
+		if next == "" {
+			continue
+		}
+		if entry.Level != logrus.WarnLevel || !strings.Contains(entry.Message, "failed") || entry.Data["job"] == "" || entry.Data["attempt"] != int64(1) ||
+			want[id] == "" || !strings.HasPrefix(next, want[id]) {
+			t.Errorf("%v %s %v", entry.Level, entry.Message, entry.Data)
+		}
+		delete(want, id)
+	}
+	if len(want) > 0 {
+		t.Errorf("not told: %v", want)
+	}
+}
 
 // TestRetriesByCode runs a job that fails once with the code of its first argument; "permanent" as the second calls that final.
 func TestRetriesByCode(t *testing.T) {

@@ -195,5 +195,5 @@ func (l *loop) detach(e *entry, r *run, now time.Time) {
 	if l.draining {
 		o = task.Outcome{Started: r.started, Finished: now, Interrupted: true, Err: o.Err}
 	}
-	l.onOutcome(ended{run: r, ran: e.act.ran, outcome: o}, e)
+	l.onOutcome(ended{run: r, ran: e.act.ran, outcome: o, decision: task.Settle(e.act.ran, o, l.view())}, e)
 }

@@ -1,12 +1,15 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/sirupsen/logrus"
 
 	"github.com/adlayer/after/jobs"
 	"github.com/adlayer/after/task"
@@ -99,22 +102,57 @@ func outcomeOf(ctx context.Context, result json.RawMessage, err error) task.Outc
 	return o
 }
 
+// tellRun has the log say how a run ended: whoever watches a worker sees what fails, and with debug lines what does not.
+func (l *loop) tellRun(end ended, e *entry) {
+	o := end.outcome
+	failed := !o.Interrupted && o.Snooze == 0 && o.Kind != "canceled" && (o.Err != nil || o.Kind != "")
+	if !failed && !l.debugging() { // most runs: nothing of this is worth their time
+		return
+	}
+	line := l.logOf(e).WithFields(logrus.Fields{"job": end.run.job.Name, "attempt": end.ran.Attempt()})
+	next := cmp.Or(end.decision.Note, "it has ended")
+	switch {
+	case failed && o.Err != nil:
+		line.WithField("next", next).Warnf("the run failed: %s", shortened(o.Err.Error(), mostTold))
+	case failed:
+		line.WithField("next", next).Warnf("the run failed: %s", o.Kind)
+	default:
+		line.WithField("next", next).Debugf("the run took %v: %s", o.Finished.Sub(o.Started).Round(time.Millisecond), shortened(said(o), mostTold))
+	}
+}
+
+// debugging says whether the log takes debug lines; a log that does not tell gets them.
+func (l *loop) debugging() bool {
+	switch log := l.log.(type) {
+	case *logrus.Logger:
+		return log.IsLevelEnabled(logrus.DebugLevel)
+	case *logrus.Entry:
+		return log.Logger.IsLevelEnabled(logrus.DebugLevel)
+	}
+	return true
+}
+
 // said puts an outcome into words, for the log where no document can take it.
 func said(o task.Outcome) string {
 	switch {
 	case o.Interrupted:
 		return "interrupted"
 	case o.Err != nil:
-		return "error: " + shortened(o.Err.Error())
+		return "error: " + shortened(o.Err.Error(), mostSaid)
 	case len(o.Result) > 0:
-		return "done: " + shortened(string(o.Result))
+		return "done: " + shortened(string(o.Result), mostSaid)
 	}
 	return "done"
 }
 
-// shortened cuts a text to what a line of the log can hold.
-func shortened(text string) string {
-	const most = 4000
+// mostSaid is how many bytes of an outcome a line of the log holds where no document does, and mostTold where one does.
+const (
+	mostSaid = 4000
+	mostTold = 500
+)
+
+// shortened cuts a text to so many bytes.
+func shortened(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}

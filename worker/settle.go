@@ -38,6 +38,7 @@ func (l *loop) onOutcome(end ended, e *entry) {
 	outcome := end.outcome
 	outcome.Covered = end.run.covered
 	act.outcome = &outcome
+	l.tellRun(end, e)
 	if act.inFlight {
 		return // the answer comes first
 	}

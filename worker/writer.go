@@ -124,7 +124,7 @@ func (s *sender) sendShorter(ctx context.Context, w write, why error, answers []
 	if couch.Status(why) == http.StatusRequestEntityTooLarge {
 		small = w.doc.Least()
 		if body = small.Encode(); len(body) < size {
-			line.WithField("result", shortened(string(w.doc.Result))).Warn("document refused: writing its status alone")
+			line.WithField("result", shortened(string(w.doc.Result), mostSaid)).Warn("document refused: writing its status alone")
 			return s.sendPart(ctx, []write{{index: w.index, doc: small}}, [][]byte{body}, answers)
 		}
 	}

@@ -133,6 +133,13 @@ func (t *Task) setError(f *Failure) {
 	t.dirty.add(fieldError)
 }
 
+// clearError removes the field error, in whatever shape somebody wrote it.
+func (t *Task) clearError() {
+	if t.Error != nil || t.at[fieldError] != 0 {
+		t.setError(nil)
+	}
+}
+
 // end ends the task, which the caller owns.
 func (t *Task) end(s Status, note string) Decision {
 	t.setStatus(s)
@@ -186,9 +193,7 @@ func (t *Task) planAnew(v View, why string) Decision {
 		next.setDate(first)
 	}
 	next.startCounting()
-	if next.Error != nil {
-		next.setError(nil)
-	}
+	next.clearError()
 	return next.await(s, v, why)
 }
 

@@ -143,8 +143,8 @@ func (t *Task) record(o Outcome) {
 	t.dirty.add(fieldResult)
 	if o.failed() {
 		t.setError(&Failure{Message: shortenText(o.message(), mostMessage), Kind: o.kind(), Attempt: t.Attempt(), Code: o.Code})
-	} else if t.Error != nil {
-		t.setError(nil)
+	} else {
+		t.clearError()
 	}
 }
 

@@ -259,6 +259,24 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 }
 
+// TestErrorOfAnyShapeGoes when the task succeeds, and when it is planned anew.
+func TestErrorOfAnyShapeGoes(t *testing.T) {
+	t.Parallel()
+	for _, shape := range []string{`7`, `"text"`, `[1]`, `null`, `{"message":{}}`} {
+		base := task.Decide(decode(t, document(`"error":`+shape)), ours()).Next
+		if value, there := fields(t, task.Settle(base, ok(), ours()).Next)["error"]; there {
+			t.Errorf("error %s became %s", shape, value)
+		}
+	}
+	with7, err := decode(t, string(task.Decide(decode(t, document("")), ours()).Next.Encode())).WithField("error", []byte("7"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if value, there := fields(t, task.Settle(with7, ok(), ours()).Next)["error"]; there {
+		t.Errorf("7 in a scheduled document became %s", value)
+	}
+}
+
 func TestLeast(t *testing.T) {
 	t.Parallel()
 	text := document(`"x":[1, 2],"history":[{"status":"done"}],"executions":7,"result":{"a":1}`)

@@ -21,6 +21,33 @@ type logger struct {
 
 	mu        sync.Mutex
 	formatter logrus.Formatter // of the files
+	// held are lines that wait until it is clear that the files are ours; nil where they do not wait.
+	held []heldLine
+}
+
+// heldLine is a line for the file of one worker, or for all files.
+type heldLine struct {
+	worker string
+	line   []byte
+}
+
+// hold keeps the lines for the files in memory until release. Another process of this machine writes to those files, and what is
+// refused because of it has nothing to say there.
+func (l *logger) hold() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held = make([]heldLine, 0, 8)
+}
+
+// release writes what was held, and all that follows, to the files.
+func (l *logger) release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	waiting := l.held
+	l.held = nil
+	for _, h := range waiting {
+		_ = l.write(h.worker, h.line) // logrus tells of such errors on the standard error; this happens to the first lines only
+	}
 }
 
 // newLogger opens the log files; screen is io.Discard in the background.
@@ -71,11 +98,19 @@ func (l *logger) Fire(entry *logrus.Entry) error {
 	if err != nil {
 		return fmt.Errorf("formatting a line of the log: %w", err)
 	}
-	if name, ok := entry.Data["worker"].(string); ok {
-		if w, ok := l.files[name]; ok {
-			_, err := w.Write(line)
-			return err
-		}
+	name, _ := entry.Data["worker"].(string)
+	if l.held != nil {
+		l.held = append(l.held, heldLine{worker: name, line: line})
+		return nil
+	}
+	return l.write(name, line)
+}
+
+// write writes a line to the file of its worker, or to all.
+func (l *logger) write(name string, line []byte) error {
+	if w, ok := l.files[name]; ok {
+		_, err := w.Write(line)
+		return err
 	}
 	var errs []error
 	for _, w := range l.files {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -82,7 +84,13 @@ func (a *app) start(ctx context.Context, cmd *cobra.Command, c *config.Config, n
 		return err
 	}
 	defer func() { err = errors.Join(err, log.close(), entry.Close()) }()
+	if running, listErr := a.alsoRun(c, names); running || listErr != nil {
+		log.hold()
+	}
 	defer func() {
+		if !held(err) {
+			log.release()
+		}
 		if err != nil && (v.detached || v.told) {
 			log.WithError(err).Error("ended")
 		}
@@ -104,8 +112,21 @@ func (a *app) start(ctx context.Context, cmd *cobra.Command, c *config.Config, n
 	return r.run(ctx, h.failed())
 }
 
+// alsoRun says whether another process on the same state folder runs one of the names.
+func (a *app) alsoRun(c *config.Config, names []string) (bool, error) {
+	state, err := c.StateFolder()
+	if err != nil {
+		return false, err
+	}
+	live, err := process.List(state)
+	return slices.ContainsFunc(live, func(other process.Info) bool {
+		return other.PID != os.Getpid() && slices.ContainsFunc(names, other.Has)
+	}), err
+}
+
 // started tells everybody that the workers are ready.
 func (a *app) started(ctx context.Context, c *config.Config, names []string, standby bool, v *voice, log *logger) {
+	log.release()
 	log.WithField("workers", strings.Join(names, ",")).WithField("concurrency", c.Worker.Concurrency).Info("ready")
 	state := "ready"
 	if standby {

@@ -1,0 +1,165 @@
+package runcheck
+
+import "time"
+
+// order gives what a person asked for next.
+func (w *walk) order() (Order, bool) {
+	if len(w.orders) == 0 {
+		return Order{}, false
+	}
+	return w.orders[0], true
+}
+
+// apply does what a person asked for, when a worker is there to hear it.
+func (w *walk) apply(o Order) {
+	w.orders = w.orders[1:]
+	span, ok := w.spanAt(o.At)
+	if !ok {
+		w.planned, w.open = false, nil
+		return
+	}
+	at := later(span.From, o.At)
+	interrupted := w.open != nil && w.cut && !w.beside
+	if w.open != nil && o.Ask != RunNow && !(interrupted && (o.Ask == Pause || o.Ask == Resume)) {
+		w.open = nil
+	}
+	switch o.Ask {
+	case Plan:
+		w.terms = o.Terms
+		w.pending, w.planned = w.terms.Dates(time.Time{})
+		w.paused, w.fired, w.failures, w.catchUp, w.beside = false, 0, 0, time.Time{}, false
+		w.free = later(w.free, o.At)
+	case Recalculate:
+		w.terms.Dates = o.Terms.Dates
+		if w.planned && !w.paused && w.pending.After(at) {
+			w.pending, w.planned = w.after(at)
+		}
+	case Pause:
+		w.paused = w.planned
+	case Resume:
+		w.resume(at)
+	case Skip:
+		w.report.LeftOut++
+		w.catchUp = time.Time{}
+		w.free = later(w.free, at)
+		if w.terms.Once {
+			w.planned = false
+		} else if w.planned {
+			w.pending, w.planned = w.after(later(w.pending, at))
+		}
+	case Cancel:
+		w.planned = false
+	case RunNow:
+		w.runNow(at)
+	}
+}
+
+func (w *walk) resume(at time.Time) {
+	if !w.paused {
+		return
+	}
+	w.paused, w.failures = false, 0
+	w.free = later(w.free, at)
+	if w.planned && w.open == nil && !w.terms.Once && !w.pending.After(at) {
+		w.moveBeyond(at)
+	}
+}
+
+// runNow looks for the firing that a person asked for beside the plan.
+func (w *walk) runNow(at time.Time) {
+	from := later(at, w.free)
+	for _, f := range w.firings {
+		if f.next == 0 && !f.nominal.Before(from.Truncate(time.Millisecond)) && !f.nominal.After(from.Add(w.Slack)) {
+			w.report.Windows++
+			interrupted := w.open
+			w.begin(f, true)
+			if interrupted != nil && w.open == nil {
+				w.open = interrupted
+			}
+			return
+		}
+	}
+	if until := from.Add(w.Slack + w.Late); !until.Before(w.Until) {
+		return
+	} else if span, ok := w.spanAt(from); !ok || until.After(span.To) {
+		return
+	} else if o, ok := w.order(); ok && !o.At.After(until) {
+		return
+	}
+	w.report.Windows++
+	pending := w.pending
+	w.pending = from
+	w.find(Miss, "", "a person asked for a run now, and nothing ran")
+	w.pending = pending
+}
+
+// after gives the next date.
+func (w *walk) after(t time.Time) (time.Time, bool) { return w.terms.Dates(t) }
+
+// moveBeyond leaves out the dates up to an instant.
+func (w *walk) moveBeyond(at time.Time) {
+	w.catchUp = time.Time{}
+	from := w.pending
+	w.report.LeftOut++
+	if w.terms.Once {
+		w.planned = false
+		return
+	}
+	w.pending, w.planned = w.after(at)
+	w.countLeftOut(from, w.pending)
+}
+
+// leaveOutUpTo counts the dates from the pending one on that are left out before another one.
+func (w *walk) leaveOutUpTo(date time.Time) {
+	if date.After(w.pending) {
+		w.report.LeftOut++
+		w.countLeftOut(w.pending, date)
+	}
+}
+
+// countLeftOut counts the dates between two.
+func (w *walk) countLeftOut(from, to time.Time) {
+	if !w.planned {
+		return
+	}
+	for date, ok := w.after(from); ok && date.Before(to); date, ok = w.after(date) {
+		w.report.LeftOut++
+	}
+}
+
+// spanAt gives the span that holds an instant, or the next one after it.
+func (w *walk) spanAt(t time.Time) (Span, bool) {
+	for _, s := range w.present {
+		if t.Before(s.To) {
+			return s, true
+		}
+	}
+	return Span{}, false
+}
+
+// extras reports the runs that nothing asked for.
+func (w *walk) extras() {
+	for _, f := range w.firings {
+		for ; f.next < len(f.runs); f.next++ {
+			r := f.runs[f.next]
+			w.found(Extra, r, "started at "+show(r.Started)+", and nothing asked for it")
+		}
+	}
+}
+
+func (w *walk) find(kind Kind, key, detail string) {
+	w.report.Findings = append(w.report.Findings, Finding{Kind: kind, Task: w.id, Nominal: w.pending, Key: key, Detail: detail})
+}
+
+func (w *walk) found(kind Kind, r Run, detail string) {
+	w.report.Findings = append(w.report.Findings, Finding{Kind: kind, Task: r.Task, Nominal: r.Nominal, Key: r.Key, Detail: detail})
+}
+
+func show(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

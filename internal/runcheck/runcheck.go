@@ -1,0 +1,158 @@
+// Package runcheck holds what workers ran against what was asked of them: it works out anew, from the rules, the hours in which a worker
+// was there and what people asked for, which dates had to be run, and matches each to exactly one firing among the runs that were seen.
+//
+// It reads nothing that a worker wrote, but for when each run began and ended, which decides what comes after it. What is due in one way
+// or another where an event lies within Options.Slack of a date is taken as it was seen.
+package runcheck
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Dates gives the first date of a task after an instant; false where none comes any more. It has no date before the task's first.
+type Dates func(after time.Time) (date time.Time, ok bool)
+
+// Once gives the dates of a task without a repeat.
+func Once(date time.Time) Dates {
+	return func(after time.Time) (time.Time, bool) { return date, date.After(after) }
+}
+
+// Every gives the dates of a fixed interval from a first date on.
+func Every(first time.Time, interval time.Duration) Dates {
+	return func(after time.Time) (time.Time, bool) {
+		if after.Before(first) {
+			return first, true
+		}
+		return first.Add((after.Sub(first)/interval + 1) * interval), true
+	}
+}
+
+// Missed is what becomes of dates that passed while no worker was there.
+type Missed int
+
+// What Missed can be.
+const (
+	MissedRun Missed = iota
+	MissedSkip
+	MissedAll
+)
+
+// Overlap is what becomes of dates that come during a run.
+type Overlap int
+
+// What Overlap can be.
+const (
+	OverlapSkip Overlap = iota
+	OverlapQueue
+	OverlapQueueAll
+)
+
+// Terms are what a document says of its firings.
+type Terms struct {
+	Dates       Dates
+	Once        bool          // it has no repeat
+	Limit       int           // firings in all; 0 is any number
+	Jitter      time.Duration // how long after its date a firing may start
+	Missed      Missed
+	Window      time.Duration // how far back missed dates run; 0 is any
+	Most        int           // how many missed dates run with MissedAll; 0 is 100
+	Overlap     Overlap
+	Retries     int
+	RetryWithin time.Duration // the longest pause before a retry
+	AtMostOnce  bool
+	Expires     time.Duration // after its date a firing starts no more; 0 is never
+	PauseAfter  int           // errors in a row; 0 is any number
+}
+
+// Ask is what a person asks of a task.
+type Ask int
+
+// What Ask can be.
+const (
+	Plan        Ask = iota // plan it anew by Order.Terms
+	Pause                  // fire no more
+	Resume                 // go on after a pause
+	RunNow                 // fire once, beside the plan
+	Skip                   // leave out the next firing
+	Cancel                 // never mind
+	Recalculate            // its dates changed by themselves: a calendar
+)
+
+// Order is what a person asked for, from when on.
+type Order struct {
+	At    time.Time // when the database took it
+	Ask   Ask
+	Terms Terms // of Plan and Recalculate
+}
+
+// Task is all that was asked of one task, in order of time.
+type Task struct {
+	ID     string
+	Orders []Order
+}
+
+// Span is a time in which a worker was there, from reading its tasks up to when it started nothing more.
+type Span struct{ From, To time.Time }
+
+// Run is one run of a job as it was seen.
+type Run struct {
+	Task    string
+	Key     string // of the firing
+	Attempt int64  // from 1
+	Nominal time.Time
+	Started time.Time
+	Ended   time.Time // when its outcome was decided; zero where it never was, because the worker stopped or died
+	Failed  bool
+}
+
+// Options say how exact the runs are.
+type Options struct {
+	Until       time.Time     // what was due before had to be run
+	Late        time.Duration // how late a start may be
+	Slack       time.Duration // how long an order or the coming of a worker takes to be felt
+	MissedAfter time.Duration // what a worker finds that is later than this was missed
+}
+
+// Check matches each date that had to be run to one firing.
+func Check(tasks []Task, present []Span, runs []Run, o Options) Report {
+	firings := map[string][]*firing{}
+	byKey := map[string]*firing{}
+	runs = slices.Clone(runs)
+	slices.SortStableFunc(runs, func(a, b Run) int { return a.Started.Compare(b.Started) })
+	for _, r := range runs {
+		key := r.Task + "\x00" + r.Key
+		if byKey[key] == nil {
+			byKey[key] = &firing{key: r.Key, nominal: r.Nominal}
+			firings[r.Task] = append(firings[r.Task], byKey[key])
+		}
+		byKey[key].runs = append(byKey[key].runs, r)
+	}
+	report := Report{Runs: len(runs)}
+	for _, t := range tasks {
+		w := &walk{Options: o, id: t.ID, orders: t.Orders, present: present, firings: firings[t.ID], report: &report}
+		delete(firings, t.ID)
+		for w.step() {
+		}
+		w.extras()
+	}
+	for id, left := range firings {
+		w := &walk{id: id, firings: left, report: &report}
+		w.extras()
+	}
+	slices.SortFunc(report.Findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Task, b.Task), a.Nominal.Compare(b.Nominal))
+	})
+	return report
+}
+
+// firing are the runs of one key, in order of start.
+type firing struct {
+	key     string
+	nominal time.Time
+	runs    []Run
+	next    int // the first run that was not looked at
+}
+
+func (f *firing) start() time.Time { return f.runs[f.next].Started }

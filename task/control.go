@@ -42,7 +42,8 @@ func (t *Task) resumeNow(v View) Decision {
 	next.setStatus(Scheduled)
 	next.Failures = 0
 	next.dirty.add(fieldFailures)
-	if s.rule != nil && !plan.Nominal.After(v.Now) && !plan.Interrupted {
+	passed := !plan.Nominal.After(v.Now)
+	if s.rule != nil && !plan.Interrupted && (passed || s.calendars() != plan.Calendars) {
 		date, ok := s.rule.After(plan.From, v.Now)
 		next.leftOut(s.rule.Count(plan.From, plan.Nominal.Add(-time.Millisecond), v.Now, mostCounted))
 		if !ok {
@@ -54,13 +55,34 @@ func (t *Task) resumeNow(v View) Decision {
 	return Decision{Action: Schedule, Next: next, Note: "resumed: next " + said(next.Plan.Due)}
 }
 
-// hadEnded says whether nothing would come after the planned firing: that of a repeat came to an end, and a task without one is at an
-// end with its next run.
+// hadEnded says whether nothing would come after the planned firing: that of a repeat came to an end, a task without one is at an end
+// with its date, or the plan says so.
 func (t *Task) hadEnded(v View) bool {
-	if t.Repeat == nil {
+	switch {
+	case t.Plan.Ended:
+		return true
+	case t.Repeat == nil:
 		return !t.Plan.Nominal.After(v.Now)
 	}
 	return t.Plan.Last != nil && t.Plan.Last.Nominal.Equal(t.Plan.Nominal)
+}
+
+// giveUp ends the task, which the caller owns, before its planned firing came to an end, and says so in the plan: a person who asks for a
+// run of a task that has ended does not wake the rest of its plan.
+func (t *Task) giveUp(s Status, note string, v View) Decision {
+	if t.Plan == nil || t.hadEnded(v) {
+		return t.end(s, note)
+	}
+	plan := *t.Plan
+	if plan.Back != nil {
+		back := *plan.Back
+		back.Ended = true
+		plan.Back = &back
+	} else {
+		plan.Ended = true
+	}
+	t.setPlan(&plan)
+	return t.end(s, note)
 }
 
 // planned gives the task as planAnew would leave it where it has no plan or was edited.
@@ -93,7 +115,7 @@ func (t *Task) runNow(v View) Decision {
 	plan := &Plan{
 		From: old.From, Index: old.Index, Nominal: v.Now, Due: v.Now, Key: firingKey(t.ID, v.Now, askedBy(t.Rev)),
 		Rule: s.fingerprint(next), Calendars: s.calendars(), Last: old.Last, Paused: old.Paused,
-		Back: &Firing{Index: old.Index, Nominal: old.Nominal, Due: old.Due, Key: old.Key, Ended: next.hadEnded(v) && !old.Paused},
+		Back: &Firing{Index: old.Index, Nominal: old.Nominal, Due: old.Due, Key: old.Key, Retries: next.Retries, Ended: next.hadEnded(v) && !old.Paused},
 	}
 	if old.Back != nil {
 		plan.Back = old.Back
@@ -110,9 +132,9 @@ func (t *Task) runNow(v View) Decision {
 func (t *Task) takeUp(v View, status Status, failure string) Decision {
 	back, plan := t.Plan.Back, *t.Plan
 	plan.Index, plan.Nominal, plan.Due, plan.Key = back.Index, back.Nominal, back.Due, back.Key
-	plan.Back, plan.Interrupted = nil, false
+	plan.Back, plan.Interrupted, plan.Ended = nil, false, back.Ended
 	t.setPlan(&plan)
-	t.Retries = 0
+	t.Retries = back.Retries
 	t.dirty.add(fieldRetries)
 	switch {
 	case plan.Paused:
@@ -138,7 +160,7 @@ func (t *Task) skipNext(v View) Decision {
 	next.leftOut(1)
 	if s.rule == nil {
 		next.note(v, Canceled, "its only date was skipped", "")
-		return next.end(Canceled, "its only date was skipped")
+		return next.giveUp(Canceled, "its only date was skipped", v)
 	}
 	date, ok := s.rule.After(next.Plan.From, latest(skipped, v.Now))
 	if !ok {

@@ -150,7 +150,7 @@ func (t *Task) end(s Status, note string) Decision {
 func (t *Task) cancel(v View) Decision {
 	next := t.change(v)
 	next.note(v, Canceled, "", "")
-	return next.end(Canceled, "canceled by a person")
+	return next.giveUp(Canceled, "canceled by a person", v)
 }
 
 // refuse ends a task that cannot run; err says which field and why.
@@ -163,7 +163,7 @@ func (t *Task) fail(kind, message string, v View) Decision {
 	next := t.change(v)
 	next.setError(&Failure{Message: shortenText(message, mostMessage), Kind: kind})
 	next.note(v, Failed, "", message)
-	return next.end(Failed, message)
+	return next.giveUp(Failed, message, v)
 }
 
 // planAnew plans the task from its date, as a person asked. why goes into the history, where there is more to say.
@@ -234,7 +234,7 @@ func (t *Task) endOver(v View) Decision {
 		status = Failed
 	}
 	t.note(v, status, "its limit or until leaves no further date", "")
-	return t.end(status, "no further date")
+	return t.giveUp(status, "no further date", v)
 }
 
 // begin starts a task that is due, unless it was missed.
@@ -242,12 +242,19 @@ func (t *Task) begin(s schedule, v View) Decision {
 	switch {
 	case !v.knows(t.Job):
 		return t.refuse(unknownJob(t, v), v)
-	case t.Expired(v.Now):
-		return written(Expire(t, v))
 	case v.Recovering && !t.Plan.Interrupted && t.Plan.Back == nil && t.Plan.Due.Before(v.Now.Add(-v.MissedAfter)):
-		return t.recover(s, v)
+		return t.recover(s, v).unlessExpired(v)
 	}
-	return Decision{Action: Start, Next: t}
+	return Decision{Action: Start, Next: t}.unlessExpired(v)
+}
+
+// unlessExpired ends a firing that is to start and may not any more. What was missed is told first: of the dates of a repeat only those
+// that the missed rule lets run can expire.
+func (d Decision) unlessExpired(v View) Decision {
+	if d.Action == Start && d.Next.Expired(v.Now) {
+		return written(Expire(d.Next, v))
+	}
+	return d
 }
 
 // decideInterrupted takes up a run whose worker died.

@@ -25,6 +25,8 @@ func decodePlan(value []byte) *Plan {
 			p.Calendars = textOf(value)
 		case "paused":
 			p.Paused = string(value) == "true"
+		case "ended":
+			p.Ended = string(value) == "true"
 		case "last":
 			p.Last = decodeEnded(value)
 		case "back":
@@ -57,6 +59,8 @@ func decodeFiring(value []byte) *Firing {
 			f.Due = instant(value)
 		case "key":
 			f.Key = textOf(value)
+		case "retries":
+			f.Retries = number(value)
 		case "ended":
 			f.Ended = string(value) == "true"
 		}

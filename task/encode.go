@@ -133,6 +133,7 @@ func appendPlan(b []byte, p *Plan) []byte {
 	b = appendTimeField(b, "catchup", p.CatchUp)
 	b = appendFlag(b, "interrupted", p.Interrupted)
 	b = appendFlag(b, "paused", p.Paused)
+	b = appendFlag(b, "ended", p.Ended)
 	if last := p.Last; last != nil {
 		b = append(appendKey(b, "last"), '{')
 		b = appendTimeField(b, "nominal", last.Nominal)
@@ -145,6 +146,9 @@ func appendPlan(b []byte, p *Plan) []byte {
 		b = appendTimeField(b, "nominal", back.Nominal)
 		b = appendTimeField(b, "due", back.Due)
 		b = appendTextField(b, "key", back.Key)
+		if back.Retries != 0 {
+			b = appendNumberField(b, "retries", back.Retries)
+		}
 		b = append(appendFlag(b, "ended", back.Ended), '}')
 	}
 	return append(b, '}')

@@ -165,7 +165,7 @@ func canceledBeside(ran *Task, o Outcome, theirs *Task, v View) Decision {
 		}
 	}
 	next.note(v, Canceled, "canceled while it ran", failure)
-	return next.end(Canceled, "canceled while it ran")
+	return next.giveUp(Canceled, "canceled while it ran", v)
 }
 
 // endedByHand keeps an end that somebody else wrote, with the outcome in history.

@@ -107,7 +107,7 @@ func Settle(t *Task, o Outcome, v View) Decision {
 		return next.postpone(later(v.Now, o.Snooze), v, Scheduled, "snoozed", "")
 	case o.Kind == KindCanceled:
 		next.note(v, Canceled, "", o.message())
-		return next.end(Canceled, "canceled while it ran")
+		return next.giveUp(Canceled, "canceled while it ran", v)
 	case o.failed() && next.retries(o, v):
 		return next.tryAgain(o, v)
 	}

@@ -102,6 +102,7 @@ type Plan struct {
 	CatchUp     time.Time // missed dates up to here run one by one; zero where there are none
 	Interrupted bool      // a run of this firing was cut short: it runs first, whatever missed says
 	Paused      bool      // nothing fires until a person resumes it
+	Ended       bool      // nothing comes after, though the planned firing did not come to an end: the task was canceled, or given up
 	Last        *Ended    // the last firing that came to an end; nil before there is one
 	Back        *Firing   // where the plan goes on after a firing that a person asked for beside it; nil else
 }
@@ -112,7 +113,8 @@ type Firing struct {
 	Nominal time.Time
 	Due     time.Time
 	Key     string
-	Ended   bool // the task had ended: nothing comes after
+	Retries int64 // of it so far
+	Ended   bool  // the task had ended: nothing comes after
 }
 
 // Ended is a firing that came to an end.

@@ -15,23 +15,34 @@ func (w *walk) apply(o Order) {
 	w.orders = w.orders[1:]
 	span, ok := w.spanAt(o.At)
 	if !ok {
-		w.planned, w.open = false, nil
+		w.planned, w.open, w.below = false, nil, nil
 		return
 	}
-	at := later(span.From, o.At)
-	interrupted := w.open != nil && w.cut && !w.beside
-	if w.open != nil && o.Ask != RunNow && !(interrupted && (o.Ask == Pause || o.Ask == Resume)) {
-		w.open = nil
+	at := later(later(span.From, o.At), w.free) // during a run it waits for the outcome
+	w.felt = at.Add(w.Slack)
+	if w.open != nil && w.cut {
+		if back, ok := w.comesBack(w.open.runs[w.open.next-1], w.Until); ok { // nobody heard it until the worker came back
+			at = later(at, back)
+		}
+	}
+	// A person's word takes the place of the one that says that it runs: what was cut short is then a date like others.
+	if w.open != nil && o.Ask != Recalculate && (o.Ask != RunNow || w.cut) {
+		w.progress, w.below = progress{}, nil
 	}
 	switch o.Ask {
 	case Plan:
 		w.terms = o.Terms
-		w.pending, w.planned = w.terms.Dates(time.Time{})
+		if w.pending, w.planned = w.terms.Dates(o.since(at)); !w.planned {
+			w.terms.Dates = nil
+		}
 		w.paused, w.fired, w.failures, w.catchUp, w.beside = false, 0, 0, time.Time{}, false
 		w.free = later(w.free, o.At)
 	case Recalculate:
+		if w.terms.Dates == nil {
+			return
+		}
 		w.terms.Dates = o.Terms.Dates
-		if w.planned && !w.paused && w.pending.After(at) {
+		if w.planned && w.pending.After(at) {
 			w.pending, w.planned = w.after(at)
 		}
 	case Pause:
@@ -54,28 +65,57 @@ func (w *walk) apply(o Order) {
 	}
 }
 
+// recalculate takes in what became of the dates during a run that ended.
+func (w *walk) recalculate(ended time.Time) {
+	for i := 0; i < len(w.orders) && w.orders[i].At.Before(ended) && w.orders[i].Ask != Plan; i++ {
+		if w.orders[i].Ask == Recalculate {
+			w.terms.Dates = w.orders[i].Terms.Dates
+		}
+	}
+}
+
+// since gives the instant after which an order's dates begin, if it is heard at an instant.
+func (o Order) since(at time.Time) time.Time {
+	switch {
+	case o.Date.IsZero():
+		return o.Date
+	case o.Date.Before(at):
+		at = o.Date
+	}
+	return at.Add(-1)
+}
+
 func (w *walk) resume(at time.Time) {
 	if !w.paused {
 		return
 	}
 	w.paused, w.failures = false, 0
 	w.free = later(w.free, at)
-	if w.planned && w.open == nil && !w.terms.Once && !w.pending.After(at) {
-		w.moveBeyond(at)
+	if !w.planned || w.terms.Once || w.pending.After(at) {
+		return
 	}
+	for _, f := range w.firings {
+		if f.next > 0 && f.next < len(f.runs) && f.nominal.Equal(w.pending) && !f.start().After(w.felt.Add(w.Late)) {
+			return // it was cut short, and the worker knew
+		}
+	}
+	w.moveBeyond(at)
 }
 
 // runNow looks for the firing that a person asked for beside the plan.
 func (w *walk) runNow(at time.Time) {
 	from := later(at, w.free)
+	if w.terms.Dates == nil {
+		return // it could never be planned
+	}
 	for _, f := range w.firings {
 		if f.next == 0 && !f.nominal.Before(from.Truncate(time.Millisecond)) && !f.nominal.After(from.Add(w.Slack)) {
 			w.report.Windows++
-			interrupted := w.open
-			w.begin(f, true)
-			if interrupted != nil && w.open == nil {
-				w.open = interrupted
+			if w.open != nil && !w.beside {
+				below := w.progress
+				w.below = &below
 			}
+			w.begin(f, true)
 			return
 		}
 	}

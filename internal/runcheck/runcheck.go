@@ -25,7 +25,7 @@ func Every(first time.Time, interval time.Duration) Dates {
 		if after.Before(first) {
 			return first, true
 		}
-		return first.Add((after.Sub(first)/interval + 1) * interval), true
+		return after.Add(interval - after.Sub(first)%interval), true
 	}
 }
 
@@ -85,6 +85,9 @@ type Order struct {
 	At    time.Time // when the database took it
 	Ask   Ask
 	Terms Terms // of Plan and Recalculate
+	// Date is that of a document whose rule of wall time was edited: the new one begins when it is heard, or at this date if that is
+	// sooner. Zero means that the terms have no dates but those that are meant.
+	Date time.Time
 }
 
 // Task is all that was asked of one task, in order of time.

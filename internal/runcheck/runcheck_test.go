@@ -9,7 +9,7 @@ import (
 	"github.com/adlayer/after/internal/runcheck"
 )
 
-var noon = time.Date(2026, 11, 18, 12, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // a constant
+var noon = time.Date(2026, 11, 18, 12, 0, 0, 0, time.UTC)
 
 func at(minutes float64) time.Time { return noon.Add(time.Duration(minutes * float64(time.Minute))) }
 
@@ -26,7 +26,7 @@ func with(r runcheck.Run, change func(*runcheck.Run)) runcheck.Run {
 func always() []runcheck.Span { return []runcheck.Span{{From: at(-60), To: at(600)}} }
 
 func options() runcheck.Options {
-	return runcheck.Options{Until: at(30), MissedAfter: 5 * time.Second}
+	return runcheck.Options{Until: at(31), MissedAfter: 5 * time.Second}
 }
 
 // planned is a task every ten minutes from noon.

@@ -24,8 +24,15 @@ type walk struct {
 	fired    int
 	failures int
 	lastEnd  time.Time // of any run
+	felt     time.Time // when the last order had been heard
 
-	open    *firing // a firing that began and has not come to its end
+	progress
+	below *progress // the firing that was open when a person asked for one beside it
+}
+
+// progress is how far a firing has come.
+type progress struct {
+	open    *firing // that began and has not come to its end; nil is none
 	beside  bool    // it is one that a person asked for
 	attempt int64   // its last
 	cut     bool    // its last run came to no outcome
@@ -58,7 +65,7 @@ func (w *walk) step() bool {
 		}
 	}
 	switch {
-	case best == nil || best.latest.After(w.Until) && seen == nil:
+	case best == nil || !best.latest.Before(w.Until) && seen == nil:
 		return false
 	case best.over != nil && seen == nil:
 		best.over()
@@ -92,7 +99,7 @@ func (w *walk) expect() (options []expectation) {
 		return nil
 	}
 	if !span.From.After(ready) {
-		latest := ready.Add(jitter + w.Late)
+		latest := later(ready.Add(jitter), w.felt).Add(w.Late)
 		options = append(options, w.start(w.pending, ready, latest, w.catchUp))
 		if latest.Before(span.To) {
 			return options
@@ -101,7 +108,7 @@ func (w *walk) expect() (options []expectation) {
 			if jitter == 0 && w.Late == 0 {
 				return options
 			}
-			return append(options, expectation{nominal: w.pending, latest: w.Until.Add(1)}) // the worker left before it had to
+			return append(options, expectation{nominal: w.pending, latest: w.Until}) // the worker left before it had to
 		}
 	}
 	back := span.From
@@ -110,6 +117,12 @@ func (w *walk) expect() (options []expectation) {
 		if w.terms.Jitter == 0 && w.pending.After(back.Add(-w.MissedAfter)) {
 			return options
 		}
+	}
+	if due, since := w.pending.Add(w.terms.Jitter), back.Add(-w.terms.Window); w.terms.Window > 0 && w.pending.Before(since) && !due.Before(since) {
+		options = append(options, w.start(w.pending, back, back.Add(w.Late+w.Slack), w.catchUp)) // by its date too long ago, by its start not
+	}
+	if date, ok := w.after(w.pending.Add(-1)); !ok || !date.Equal(w.pending) { // a calendar has taken the date away since
+		options = append(options, w.start(w.pending, back, back.Add(w.Late+w.Slack), w.catchUp))
 	}
 	return append(options, w.missed(back))
 }
@@ -140,7 +153,7 @@ func (w *walk) missed(back time.Time) expectation {
 		return over
 	}
 	dates := []time.Time{}
-	for date, ok := w.pending, true; ok && !date.After(back); date, ok = w.after(date) {
+	for date, ok := w.after(w.pending.Add(-1)); ok && !date.After(back); date, ok = w.after(date) {
 		if !date.Before(since) {
 			dates = append(dates, date)
 		}
@@ -166,7 +179,7 @@ func (w *walk) choose(options []expectation) (*expectation, *firing) {
 			continue
 		}
 		for _, f := range w.firings {
-			if f.next == 0 && f.nominal.Equal(options[i].nominal) {
+			if f.next < len(f.runs) && f.nominal.Equal(options[i].nominal) {
 				if i+1 < len(options) && f.start().After(options[i].latest) {
 					break // that is of another option
 				}
@@ -182,7 +195,11 @@ func (w *walk) choose(options []expectation) (*expectation, *firing) {
 
 // begin takes up a firing that was seen.
 func (w *walk) begin(f *firing, beside bool) {
-	w.open, w.beside, w.attempt, w.cut = f, beside, 0, false
+	w.progress = progress{open: f, beside: beside}
+	if f.next > 0 {
+		last := f.runs[f.next-1]
+		w.attempt, w.cut = last.Attempt, last.Ended.IsZero()
+	}
 	w.take()
 }
 
@@ -227,12 +244,15 @@ func (w *walk) goOn() bool {
 	last := w.open.runs[w.open.next-1]
 	latest := last.Ended.Add(w.terms.RetryWithin + w.Late)
 	if w.cut {
-		latest = w.Until.Add(1)
+		latest = w.Until
 		if span, ok := w.spanAt(last.Started); ok && !span.From.After(last.Started) {
 			if span, ok = w.spanAt(span.To); ok {
 				latest = span.From.Add(w.Slack + w.Late)
 			}
 		}
+	}
+	if w.cut {
+		latest = later(latest, w.free.Add(w.Slack+w.Late))
 	}
 	more := w.open.next < len(w.open.runs)
 	if o, ok := w.order(); ok && (more && !w.open.start().Before(o.At.Add(w.Slack)) || !more && !o.At.After(latest)) {
@@ -240,12 +260,13 @@ func (w *walk) goOn() bool {
 		return true
 	}
 	if more {
+		w.catchUpAfter(last)
 		w.take()
 		return true
 	}
 	back, away := w.comesBack(last, latest)
 	switch {
-	case latest.After(w.Until) && !away:
+	case !latest.Before(w.Until) && !away, away && !back.Before(w.Until):
 		return false
 	case away && !w.beside:
 		w.open = nil
@@ -266,14 +287,39 @@ func (w *walk) goOn() bool {
 	return true
 }
 
+// catchUpAfter says that the dates which were missed while a retry was due run too, each in turn, once it has run.
+func (w *walk) catchUpAfter(last Run) {
+	if w.cut || w.beside || w.terms.Once || w.terms.Missed != MissedAll {
+		return
+	}
+	span, ok := w.spanAt(w.open.start())
+	if !ok || !span.From.After(last.Ended) || w.open.start().After(span.From.Add(w.Slack+w.Late)) {
+		return
+	}
+	back := span.From
+	if last.Ended.Add(w.terms.RetryWithin).Before(back.Add(-w.MissedAfter)) {
+		w.catchUp = back
+		return
+	}
+	if date, ok := w.after(w.pending); ok && !date.After(back) { // whether it was due is not known: what was seen tells
+		for _, f := range w.firings {
+			if f.next == 0 && f.nominal.Equal(date) {
+				w.catchUp = back
+			}
+		}
+	}
+}
+
 // comesBack gives when the worker that was to go on with a firing came back, where it went away before it had to.
 func (w *walk) comesBack(last Run, latest time.Time) (time.Time, bool) {
 	span, ok := w.spanAt(last.Started)
 	if !ok || latest.Before(span.To) {
 		return time.Time{}, false
 	}
-	span, ok = w.spanAt(span.To)
-	return span.From, ok
+	if span, ok = w.spanAt(span.To); !ok {
+		return w.Until, true // never
+	}
+	return span.From, true
 }
 
 // settle goes to the date after a firing that came to its end.
@@ -288,7 +334,10 @@ func (w *walk) settle(r Run) {
 		w.failures = 0
 	}
 	if w.beside {
-		w.beside = false
+		w.progress = progress{}
+		if w.below != nil {
+			w.progress, w.below = *w.below, nil
+		}
 		return
 	}
 	if w.terms.Once {
@@ -308,6 +357,7 @@ func (w *walk) settle(r Run) {
 
 // advance plans the date that follows a firing, by the overlap rule.
 func (w *walk) advance(r Run) {
+	w.recalculate(r.Ended)
 	if date, ok := w.after(w.pending); ok && !date.After(w.catchUp) {
 		w.pending = date
 		return

@@ -1,0 +1,257 @@
+package runcheck_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/adlayer/after/internal/runcheck"
+	"github.com/adlayer/after/task"
+)
+
+// seed gives a random source: from AFTER_SEED, or a new one, which is printed.
+func seed(t *testing.T) *rand.Rand {
+	t.Helper()
+	n := uint64(time.Now().UnixNano())
+	if given, err := strconv.ParseUint(os.Getenv("AFTER_SEED"), 10, 64); err == nil {
+		n = given
+	}
+	t.Logf("AFTER_SEED=%d", n)
+	return rand.New(rand.NewPCG(n, 0))
+}
+
+// times is by how much AFTER_TORTURE stretches a test.
+func times() int {
+	if factor, err := strconv.Atoi(os.Getenv("AFTER_TORTURE")); err == nil && factor > 0 {
+		return factor
+	}
+	return 1
+}
+
+// TestYear lets a thousand tasks of all kinds live through a year, in zones whose clocks change, with people who change their minds and
+// workers that come and go. Every date that had to be run was, once, and nothing else. The tasks are spread over several years, since
+// zones change their rules.
+func TestYear(t *testing.T) {
+	t.Parallel()
+	r := seed(t)
+	const worlds = 4
+	for i := range worlds * times() {
+		year := pick(r, 2011, 2018, 2019+r.IntN(8), 2026+r.IntN(12))
+		own := rand.New(rand.NewPCG(r.Uint64(), uint64(i)))
+		t.Run(fmt.Sprintf("%d in %d", i, year), func(t *testing.T) {
+			t.Parallel()
+			live(t, own, year, 1000/worlds)
+		})
+	}
+}
+
+func live(t *testing.T, r *rand.Rand, year, tasks int) {
+	t.Helper()
+	begin := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
+	end := begin.AddDate(1, 0, 0)
+	w := &world{
+		t: t, random: r, now: begin.Add(-24 * time.Hour), documents: map[string]*document{}, closed: holidays{},
+		asked: map[string]*runcheck.Task{}, orders: map[string]*order{},
+	}
+	w.close(someDays(r, year))
+	w.arrive()
+	for i := range tasks {
+		w.at(w.odd(w.now, begin), func() { w.ask(fmt.Sprintf("t%04d", i), plan(r, begin, end), nil) })
+	}
+	for range tasks * 3 / 2 {
+		w.at(w.odd(begin, end), w.person)
+	}
+	for range 5 {
+		w.at(w.odd(begin, end), func() { w.close(someDays(r, year)) })
+	}
+	for at := begin; at.Before(end); {
+		at = at.Add(time.Duration(r.Int64N(int64(20 * 24 * time.Hour)))).Truncate(time.Millisecond)
+		away := pick(r, time.Duration(r.Int64N(int64(10*time.Second))), time.Duration(r.Int64N(int64(time.Hour))), time.Duration(r.Int64N(int64(5*24*time.Hour)))).Truncate(time.Millisecond)
+		killed := r.IntN(2) == 0
+		w.at(at, func() { w.leave(killed) })
+		at = at.Add(away)
+		w.at(at, w.arrive)
+		at = at.Add(time.Hour)
+	}
+	w.run(end)
+
+	var asked []runcheck.Task
+	for _, id := range w.ids {
+		asked = append(asked, *w.asked[id])
+	}
+	var runs []runcheck.Run
+	for _, run := range w.runs {
+		runs = append(runs, *run)
+	}
+	report := runcheck.Check(asked, w.present, runs, runcheck.Options{Until: end, Slack: feedDelay, MissedAfter: 5 * time.Second})
+	t.Logf("%d: %d tasks, %d orders, %d times away", year, tasks, w.ordered(), len(w.present)-1)
+	if report.Err() == nil {
+		t.Log(report)
+		return
+	}
+	t.Error(report)
+	first := map[string]time.Time{}
+	for _, f := range report.Findings {
+		if at, ok := first[f.Task]; !ok || f.Nominal.Before(at) {
+			first[f.Task] = f.Nominal
+		}
+	}
+	for i, id := range slices.Sorted(maps.Keys(first)) {
+		if i < 8 {
+			for _, f := range report.Findings {
+				if f.Task == id && f.Nominal.Sub(first[id]) < time.Hour {
+					w.t.Log(f)
+				}
+			}
+			w.tell(id, first[id])
+		}
+	}
+}
+
+// odd gives an instant on half a second, where no task is due.
+func (w *world) odd(from, to time.Time) time.Time {
+	return from.Add(time.Duration(w.random.Int64N(int64(to.Sub(from))))).Truncate(time.Second).Add(500 * time.Millisecond)
+}
+
+func (w *world) ordered() (n int) {
+	for _, t := range w.asked {
+		n += len(t.Orders)
+	}
+	return n
+}
+
+// tell shows the life of a task around a date.
+func (w *world) tell(id string, around time.Time) {
+	fields, _ := json.Marshal(w.orders[id].fields) //nolint:errchkjson // it was written
+	w.t.Logf("%s: %s", id, fields)
+	near := func(at time.Time) bool { return at.Sub(around).Abs() < 7*24*time.Hour }
+	var lines []string
+	tell := func(at time.Time, format string, args ...any) {
+		if near(at) || strings.HasPrefix(format, "asked") {
+			lines = append(lines, at.Format("2006-01-02T15:04:05.000")+" "+fmt.Sprintf(format, args...))
+		}
+	}
+	for i, o := range w.asked[id].Orders {
+		if i+1 < len(w.asked[id].Orders) && w.asked[id].Orders[i+1].At.Before(around) && o.Ask != runcheck.Plan {
+			continue
+		}
+		terms := o.Terms
+		terms.Dates = nil
+		tell(o.At, "asked for %d: %+v", o.Ask, terms)
+	}
+	for _, s := range w.present {
+		tell(s.From, "a worker comes")
+		tell(s.To, "the worker goes")
+	}
+	for _, r := range w.runs {
+		if r.Task == id {
+			tell(r.Started, "runs %s, attempt %d, up to %s, failed %v", r.Key, r.Attempt, r.Ended.Format(time.RFC3339Nano), r.Failed)
+		}
+	}
+	slices.Sort(lines)
+	middle, _ := slices.BinarySearch(lines, around.Format("2006-01-02T15:04:05.000"))
+	w.t.Log(strings.Join(lines[max(0, middle-8):min(len(lines), middle+8)], "\n"))
+}
+
+func someDays(r *rand.Rand, year int) holidays {
+	days := holidays{}
+	for range 30 {
+		days[time.Date(year, 1, 1+r.IntN(365), 0, 0, 0, 0, time.UTC).Format(time.DateOnly)] = true
+	}
+	return days
+}
+
+// person changes their mind about a task.
+func (w *world) person() {
+	if len(w.ids) == 0 {
+		return
+	}
+	id := w.ids[w.random.IntN(len(w.ids))]
+	d := w.documents[id]
+	if d.edited {
+		return // the worker has not seen the last change
+	}
+	word := func(status string, ask runcheck.Ask) {
+		w.write(id, map[string]any{"status": status}, runcheck.Order{Ask: ask})
+	}
+	t := w.read(id)
+	soon := w.now.AddDate(0, 0, 30)
+	switch {
+	case t.Ended() && w.random.IntN(3) == 0:
+		word("run", runcheck.RunNow)
+	case t.Ended():
+		w.ask(id, plan(w.random, w.now.Add(-time.Hour), soon), "waiting")
+	case t.Status == task.Paused:
+		switch w.random.IntN(4) {
+		case 0:
+			word("run", runcheck.RunNow)
+		case 1:
+			w.ask(id, plan(w.random, w.now, soon), "reschedule")
+		default:
+			word("resume", runcheck.Resume)
+		}
+	default:
+		switch w.random.IntN(8) {
+		case 0:
+			word("cancel", runcheck.Cancel)
+		case 1, 2:
+			word("pause", runcheck.Pause)
+		case 3:
+			word("skip", runcheck.Skip)
+		case 4:
+			word("run", runcheck.RunNow)
+		case 5:
+			w.ask(id, plan(w.random, w.now.Add(-time.Hour), soon), "reschedule")
+		case 6:
+			w.editDate(id, t)
+		default:
+			w.editRule(id, t)
+		}
+	}
+}
+
+// editDate changes nothing but the date.
+func (w *world) editDate(id string, t *task.Task) {
+	o := *w.orders[id]
+	o.fields = maps.Clone(o.fields)
+	o.first = w.now.Add(time.Duration(w.random.Int64N(int64(14 * 24 * time.Hour)))).Truncate(time.Minute)
+	o.fields["date"] = o.first.UTC().Format(time.RFC3339)
+	if !o.until.IsZero() && o.until.Before(o.first) {
+		return
+	}
+	w.ask(id, o, string(t.Status))
+}
+
+// editRule changes nothing but the repeat: an interval counts from the date that the document has, other rules begin now.
+func (w *world) editRule(id string, t *task.Task) {
+	var date string
+	if t.Repeat == nil || t.Plan == nil || t.Plan.Back != nil || json.Unmarshal(t.Date, &date) != nil {
+		return
+	}
+	o := *w.orders[id]
+	o.fields = maps.Clone(o.fields)
+	first, err := time.Parse(time.RFC3339Nano, date)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	o.first = first
+	old := o.shape.repeat
+	o.repeats(w.random)
+	o.fields["date"] = date
+	if fmt.Sprint(old) == fmt.Sprint(o.shape.repeat) || o.shape.frugal && !o.shape.anchored {
+		return // the same rule, or one that would fire for months
+	}
+	if !o.shape.anchored && w.now.Before(first) && t.Status == task.Scheduled {
+		o.first = w.now
+		w.askSince(id, o, string(t.Status), first)
+		return
+	}
+	w.ask(id, o, string(t.Status))
+}

@@ -254,6 +254,10 @@ func (w *walk) goOn() bool {
 	if w.cut {
 		latest = later(latest, w.free.Add(w.Slack+w.Late))
 	}
+	back, away := w.comesBack(last, latest)
+	if w.beside && away {
+		latest = later(latest, back.Add(w.Slack+w.Late))
+	}
 	more := w.open.next < len(w.open.runs)
 	if o, ok := w.order(); ok && (more && !w.open.start().Before(o.At.Add(w.Slack)) || !more && !o.At.After(latest)) {
 		w.apply(o)
@@ -264,7 +268,6 @@ func (w *walk) goOn() bool {
 		w.take()
 		return true
 	}
-	back, away := w.comesBack(last, latest)
 	switch {
 	case !latest.Before(w.Until) && !away, away && !back.Before(w.Until):
 		return false

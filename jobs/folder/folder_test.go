@@ -27,7 +27,21 @@ import (
 	"github.com/adlayer/after/task"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// childVariable makes the test binary a process that runs the job x of the folder it names.
+const childVariable = "AFTER_TEST_FOLDER"
+
+func TestMain(m *testing.M) {
+	if in := os.Getenv(childVariable); in != "" {
+		job, _ := folder.New(in, folder.Options{}).Lookup("x")
+		doc, err := task.Decode([]byte(document))
+		if err == nil {
+			_, err = job.Run(context.Background(), jobs.NewTask(doc, 1, logrus.New()))
+		}
+		fmt.Fprintln(os.Stderr, "the job ended:", err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const document = `{"_id":"päckchen 1","_rev":"2-b","worker":"manobi","job":{"name":"x","arguments":["a",1]},` +
 	`"plan":{"from":"2026-03-01T10:00:00Z","index":0,"nominal":"2026-03-01T10:00:00Z","due":"2026-03-01T10:00:00Z",` +

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -65,6 +66,8 @@ const (
 func (c Call) Run(ctx context.Context) (Output, error) {
 	out := &head{keep: cmp.Or(c.Keep, defaultKeep)}
 	lines := &lines{log: c.Log}
+	runtime.LockOSThread() // the process ends with the thread that has started it; see endWithUs
+	defer runtime.UnlockOSThread()
 	cmd, err := c.start(ctx, out, lines)
 	if err != nil {
 		return Output{}, fmt.Errorf("running %s: %w", c.Path, err)

@@ -24,7 +24,7 @@ func (r *Rule) Words() string {
 		parts = append(parts, text+m.exceptions(r))
 	}
 	text := joined(parts, "and")
-	if r.loc != time.UTC && !r.zonesOfTheirOwn() {
+	if name := r.loc.String(); name != "UTC" && name != "Etc/UTC" && !r.zonesOfTheirOwn() {
 		text += ", in " + r.loc.String()
 	}
 	text += [...]string{

@@ -77,7 +77,7 @@ var zones sync.Map //nolint:gochecknoglobals // a cache of immutable values; the
 // [ZoneVersion]), whatever database the machine has. The machine's own zone ("Local") is not taken, since the same document
 // would then mean another instant on another machine.
 func LoadLocation(name string) (*time.Location, error) {
-	if name == "" || name == "UTC" || name == "Etc/UTC" {
+	if name == "" || name == "UTC" {
 		return time.UTC, nil
 	}
 	if known, ok := zones.Load(name); ok {

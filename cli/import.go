@@ -32,7 +32,8 @@ func newImport(a *app) *cobra.Command {
 		Use:   "import crontab [file]",
 		Short: "Make tasks of the lines of a crontab",
 		Long: `Makes a task of each line of a crontab: the job exec, with the shell and the command. The file is standard input where none
-is named or it is "-". What would be written is shown before anything is; on a terminal you are asked, elsewhere --yes is needed.
+is named or it is "-". What would be written is shown before anything is; on a terminal you are asked, elsewhere --yes is
+needed.
 
 Comments above a line become its note. Settings such as PATH= are exported by the shell before the command; SHELL is the
 shell, CRON_TZ the zone of the lines below it, RANDOM_DELAY a jitter. % and \% in a command mean what they mean to cron.

@@ -109,7 +109,7 @@ func (a *app) add(cmd *cobra.Command, args []string, o addOptions) error {
 	if !o.wait {
 		return nil
 	}
-	return a.await(cmd, s, []string{added.ID})
+	return a.await(cmd, s, []string{added.ID}, added.Rev)
 }
 
 // plans says when a task that was just written starts first, and on lines of their own when it repeats: in words, and its first dates.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -109,8 +110,14 @@ func (v *voice) ready(names []string) error {
 
 // ended reports an error that came before the process was ready, and gives what is left to say of it here.
 func (v *voice) ended(err error) error {
-	if err == nil || !v.detached {
+	if !v.detached {
 		return err
+	}
+	if err == nil && !v.told {
+		err = errors.New("it was stopped before it was ready")
+	}
+	if err == nil {
+		return nil
 	}
 	if v.told {
 		return &silentError{code: codeOf(err)}

@@ -11,6 +11,8 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/spf13/pflag"
+
 	"github.com/adlayer/after/couch"
 )
 
@@ -74,6 +76,19 @@ func (e *usageError) Unwrap() error { return e.err }
 
 func misuse(command, format string, args ...any) error {
 	return &usageError{err: fmt.Errorf(format, args...), command: command}
+}
+
+// flagMistake says what a flag takes, in place of what the library that reads its value says.
+func flagMistake(err error) error {
+	wrong, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err
+	}
+	takes := map[string]string{"int": "a whole number", "duration": "a time such as 30s, 5m or 1h30m", "bool": "true or false"}
+	if what, ok := takes[wrong.GetFlag().Value.Type()]; ok {
+		return fmt.Errorf("--%s %s: it takes %s", wrong.GetFlag().Name, quoted(wrong.GetValue()), what)
+	}
+	return err
 }
 
 // silentError carries an exit status where all has been said already.

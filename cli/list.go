@@ -34,7 +34,8 @@ A member without a sign of life is shown as lost until it comes back or another 
 	return cmd
 }
 
-// listed is one worker as list prints it with --json. Lag and clock are in milliseconds.
+// listed is one worker as list prints it with --json. Lag and clock are in milliseconds; clock is null where nothing can be said,
+// since it is read from a header of whole seconds.
 type listed struct {
 	Name      string    `json:"name"`
 	State     string    `json:"state"` // holding, standby or lost
@@ -50,7 +51,7 @@ type listed struct {
 	Errors    int64     `json:"errors"`
 	Refused   int64     `json:"refused"`
 	Lag       int64     `json:"lag"`
-	Clock     int64     `json:"clock"`
+	Clock     *int64    `json:"clock"`
 	Version   string    `json:"version"`
 	Member    string    `json:"member"`
 }
@@ -109,7 +110,7 @@ func workersOf(m member) []listed {
 		list = append(list, listed{
 			Name: w.Name, State: state, Host: m.Host, PID: m.PID, Since: m.Since,
 			Sleeping: w.Sleeping, Scheduled: w.Scheduled, Queued: w.Queued, Running: w.Running, Stuck: w.Stuck,
-			Done: w.Done, Errors: w.Errors, Refused: w.Refused, Lag: w.Lag, Clock: m.Clock, Version: m.Version, Member: m.Member,
+			Done: w.Done, Errors: w.Errors, Refused: w.Refused, Lag: w.Lag, Clock: known(m.Clock), Version: m.Version, Member: m.Member,
 		})
 	}
 	return list
@@ -145,11 +146,20 @@ func lateness(ms int64) string {
 	return strconv.FormatInt(ms, 10) + " ms"
 }
 
-// clock shows how far a machine's clock is from the store's. It is read from a header of whole seconds: less than one is nothing.
-func clock(ms int64) string {
-	const second = 1000
+const second = 1000 // milliseconds
+
+// known is a difference of clocks, nil where it is less than what it is measured in.
+func known(ms int64) *int64 {
 	if -second < ms && ms < second {
+		return nil
+	}
+	return &ms
+}
+
+// clock shows how far a machine's clock is from the store's.
+func clock(ms *int64) string {
+	if ms == nil {
 		return "0 s"
 	}
-	return fmt.Sprintf("%+d s", ms/second)
+	return fmt.Sprintf("%+d s", *ms/second)
 }

@@ -103,7 +103,7 @@ Schedule a task for it, from another terminal:
 	root.Flags().BoolP("version", "V", false, "print the version, and that of the time zones")
 	root.PersistentFlags().StringVar(&a.configPath, "config", "", "read the configuration from this `file`")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{err: err, command: cmd.CommandPath()}
+		return &usageError{err: flagMistake(err), command: cmd.CommandPath()}
 	})
 	root.AddGroup(
 		&cobra.Group{ID: groupWorkers, Title: "Workers:"},

@@ -102,14 +102,20 @@ func (a *app) start(ctx context.Context, cmd *cobra.Command, c *config.Config, n
 	h := &host{config: c, client: server, log: log, note: v.note, serves: entry.Serves}
 	// Everything that is served ends after everything that needs it.
 	defer func() { err = errors.Join(err, h.close(ctx)) }()
-	if err := h.up(ctx); err != nil {
+	working, stop := interruptible(ctx)
+	defer stop()
+	err = h.up(working)
+	if working.Err() != nil {
+		return nil //nolint:nilerr // stopped as asked, before there was anything to stop
+	}
+	if err != nil {
 		return err
 	}
 	r := &runner{
 		app: a, command: cmd, config: c, client: server, names: names, standby: standby, log: log, entry: entry,
 		ready: func() { a.started(ctx, c, names, standby, v, log) },
 	}
-	return r.run(ctx, h.failed())
+	return r.run(working, h.failed())
 }
 
 // alsoRun says whether another process on the same state folder runs one of the names.

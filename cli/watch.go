@@ -29,7 +29,7 @@ exit status is 0 only if all ended as done, 6 otherwise.`,
 				if worker != "" {
 					return misuse(cmd.CommandPath(), "--worker and ids do not go together: the ids say all")
 				}
-				return a.await(cmd, s, ids)
+				return a.await(cmd, s, ids, "")
 			}
 			ctx, stop := interruptible(cmd.Context())
 			defer stop()
@@ -62,11 +62,17 @@ func (a *app) changed(t *task.Task) error {
 	return a.println(strings.Join(parts, "  "))
 }
 
-// await shows the changes of tasks until all have ended. It is an error if one did not end as done.
-func (a *app) await(cmd *cobra.Command, s *session, ids []string) error {
+// await shows the changes of tasks until all have ended, but for a revision that was printed already. It is an error if one did not
+// end as done.
+func (a *app) await(cmd *cobra.Command, s *session, ids []string, printed string) error {
 	ctx, stop := interruptible(cmd.Context())
 	defer stop()
-	ended, err := s.tasks.Wait(ctx, ids, a.changed)
+	ended, err := s.tasks.Wait(ctx, ids, func(t *task.Task) error {
+		if a.json && t.Rev == printed {
+			return nil
+		}
+		return a.changed(t)
+	})
 	if err != nil {
 		return err
 	}

@@ -310,6 +310,20 @@ func TestClockSetBackWhileAJobIsDeaf(t *testing.T) {
 	b.awaitStatus("t", "canceled")
 }
 
+// TestStoppedBeforeItIsReady, wherever in its start that finds it, a worker has done as it was asked.
+func TestStoppedBeforeItIsReady(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for i := range 20 {
+		p, _ := b.begin(nil, "manobi")
+		pause(time.Duration(i) * time.Millisecond)
+		p.end()
+		if p.err != nil {
+			t.Errorf("stopped after %d ms: %v", i, p.err)
+		}
+	}
+}
+
 func TestFailedStartLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

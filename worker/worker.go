@@ -53,7 +53,11 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	p := &process{config: c, identity: identity, ended: make(chan struct{}), lost: map[string]chan fleet.Lease{}}
-	return errors.Join(p.run(ctx), identity.Close())
+	err = p.run(ctx)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = nil // stopped before it was ready
+	}
+	return errors.Join(err, identity.Close())
 }
 
 func (p *process) run(ctx context.Context) error {

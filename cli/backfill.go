@@ -25,8 +25,9 @@ func newBackfill(a *app) *cobra.Command {
 with the id <id>@<date>, which runs once as soon as the worker can. The task itself is not changed.
 
 Each date is written only once: tasks that are there already are left as they are, and told of. Where the repeat counts
-from its first date, there are no dates before that. Dates are read in the task's zone, or in that of --timezone.`,
-		Example: `  after backfill report --from 2026-11-01 --until "2026-11-15 23:59"
+from its first date, there are no dates before that. Dates are read in the task's zone, or in that of --timezone; a day alone
+as --until is that whole day.`,
+		Example: `  after backfill report --from 2026-11-01 --until 2026-11-15
   after backfill report --from 2026-11-01 --timezone Europe/Paris --dry-run`,
 		Args: one("the id of the task"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.backfill(cmd, args[0], o) },
@@ -81,8 +82,16 @@ func (a *app) backfill(cmd *cobra.Command, id string, o backfillOptions) error {
 	if err != nil {
 		return &usageError{err: err, command: cmd.CommandPath()}
 	}
-	if until.IsZero() {
+	switch {
+	case until.IsZero():
 		until = now
+	case isDay(o.until): // that whole day, as far as it has passed
+		if end := until.In(loc).AddDate(0, 0, 1).Add(-time.Millisecond); until.Before(now) {
+			until = end
+			if until.After(now) {
+				until = now
+			}
+		}
 	}
 	done := a.progress("writing tasks")
 	all, err := s.tasks.Backfill(cmd.Context(), id, client.Backfill{From: from, Until: until, Most: o.most, DryRun: o.dry})

@@ -106,7 +106,7 @@ func (a *app) start(ctx context.Context, cmd *cobra.Command, c *config.Config, n
 	defer stop()
 	err = h.up(working)
 	if working.Err() != nil {
-		return nil //nolint:nilerr // stopped as asked, before there was anything to stop
+		return nil // stopped as asked, before there was anything to stop
 	}
 	if err != nil {
 		return err

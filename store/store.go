@@ -39,7 +39,7 @@ const defaultMaxDocument = 8_000_000
 
 func (o Options) withDefaults() Options {
 	if o.FS == nil {
-		o.FS = vfs.Default
+		o.FS = private{vfs.Default}
 	}
 	if o.Log == nil {
 		quiet := logrus.New()

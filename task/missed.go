@@ -31,9 +31,10 @@ func (t *Task) recover(s schedule, v View) Decision {
 		return Decision{Action: Start, Next: t, Note: "missed, runs now"}
 	}
 	next := t.change(v)
-	next.leftOut(s.rule.Count(t.Plan.From, t.Plan.Nominal, date, mostCounted))
+	left := s.rule.Count(t.Plan.From, t.Plan.Nominal, date, mostCounted)
+	next.leftOut(left)
 	next.moveTo(date, s)
-	return Decision{Action: Start, Next: next, Note: "missed, runs now for the latest date"}
+	return Decision{Action: Start, Next: next, Note: fmt.Sprintf("missed, runs now for the latest date; %d dates before it are left out", left)}
 }
 
 // catchUp runs the missed dates one by one: those within the window, and of these the latest that the limit allows.

@@ -38,7 +38,7 @@ func randomDuration(r *rand.Rand) string {
 func TestDurationsAgainstLibrary(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(8601, 1))
-	for range torture(20_000) {
+	for range torture(100_000) {
 		text := randomDuration(r)
 		theirs, err := duration.Parse(text)
 		if err != nil {

@@ -34,6 +34,24 @@ func (t *Task) WithUpstream(documents map[string]*task.Task) *Task {
 // no such task. Its Result is what that task gave. It must not be changed.
 func (t *Task) Upstream(id string) *task.Task { return t.upstream[id] }
 
+// Results gives what the tasks gave that this one waited for, as a JSON object by id; nil where it waited for none.
+func (t *Task) Results() json.RawMessage {
+	if len(t.upstream) == 0 {
+		return nil
+	}
+	results := make(map[string]json.RawMessage, len(t.upstream))
+	for id, document := range t.upstream {
+		if results[id] = document.Result; document.Result == nil {
+			results[id] = json.RawMessage("null")
+		}
+	}
+	raw, err := json.Marshal(results)
+	if err != nil { // they were JSON in their documents
+		return nil
+	}
+	return raw
+}
+
 // ID is the document's _id.
 func (t *Task) ID() string { return t.document.ID }
 

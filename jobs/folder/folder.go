@@ -183,7 +183,7 @@ func (f *Folder) run(ctx context.Context, path string, t *jobs.Task) (any, error
 		Path:        path,
 		Folder:      f.path,
 		Environment: variables(t),
-		Input:       append(t.Document().Encode(), '\n'),
+		Input:       append(input(t), '\n'),
 		Log:         t.Log(),
 		Keep:        f.options.Output,
 		Grace:       f.options.Grace,
@@ -233,4 +233,14 @@ func result(output program.Output) any {
 	default:
 		return strings.ToValidUTF8(text, "\uFFFD")
 	}
+}
+
+// input is the task's document, with the results of the tasks that it waited for in the field "results".
+func input(t *jobs.Task) []byte {
+	if results := t.Results(); results != nil {
+		if with, err := t.Document().WithField("results", results); err == nil {
+			return with.Encode()
+		}
+	}
+	return t.Document().Encode()
 }

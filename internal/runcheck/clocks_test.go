@@ -1,6 +1,8 @@
 package runcheck_test
 
 import (
+	"encoding/json"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -166,6 +168,45 @@ func TestClocks(t *testing.T) {
 	} {
 		if got := c.got.UTC().Format(time.RFC3339); got != c.want {
 			t.Errorf("%s: %s, not %s", name, got, c.want)
+		}
+	}
+}
+
+// TestMovedDates holds rules that are moved to days with business to the slow dates, from any instant on.
+func TestMovedDates(t *testing.T) {
+	t.Parallel()
+	r := seed(t)
+	for range 300 * times() {
+		loc := zone(pick(r, zones()...))
+		year := 2012 + r.IntN(25)
+		closed := someDays(r, year)
+		raw, err := json.Marshal(map[string]any{"dates": slices.Collect(maps.Keys(closed))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		calendar, err := when.ParseCalendar(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := adjusted(clock{4 + r.IntN(20), r.IntN(60), 0})
+		raw, err = json.Marshal(o.repeat)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rule, err := when.ParseRule(raw, when.Scope{Zone: loc, Calendar: func(string) (*when.Calendar, error) { return calendar, nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := time.Date(year, 1, 1, 0, 0, r.IntN(300*86_400), 0, time.UTC)
+		dates := o.dates(first, loc, closed.has)
+		at := first.Add(time.Duration(r.IntN(60*86_400)) * time.Second)
+		for range 12 {
+			want, _ := dates(at)
+			got, ok := rule.After(first, at)
+			if !ok || !got.Equal(want) {
+				t.Fatalf("%s in %s, first %s: after %s comes %s, not %s", raw, loc, first, at, got, want)
+			}
+			at = at.Add(time.Duration(r.IntN(20*86_400)) * time.Second)
 		}
 	}
 }

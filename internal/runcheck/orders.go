@@ -21,8 +21,12 @@ func (w *walk) apply(o Order) {
 	at := later(later(span.From, o.At), w.free) // during a run it waits for the outcome
 	w.felt = at.Add(w.Slack)
 	if w.open != nil && w.cut {
-		if back, ok := w.comesBack(w.open.runs[w.open.next-1], w.Until); ok { // nobody heard it until the worker came back
+		last := w.open.runs[w.open.next-1]
+		if back, ok := w.comesBack(last, w.Until); ok { // nobody heard it until the worker came back
 			at = later(at, back)
+			if gone, _ := w.spanAt(last.Started); gone.To.After(o.At) {
+				w.free = later(w.free, gone.To)
+			}
 		}
 	}
 	// A person's word takes the place of the one that says that it runs: what was cut short is then a date like others.
@@ -104,6 +108,12 @@ func (w *walk) resume(at time.Time) {
 
 // runNow looks for the firing that a person asked for beside the plan.
 func (w *walk) runNow(at time.Time) {
+	if w.terms.Once && !w.paused && !w.pending.After(at) {
+		w.planned, w.below = false, nil // it takes the place of the only date, which has passed
+		if w.open != nil && !w.beside {
+			w.progress = progress{}
+		}
+	}
 	from := later(at, w.free)
 	if w.terms.Dates == nil {
 		return // it could never be planned

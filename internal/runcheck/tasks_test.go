@@ -124,26 +124,7 @@ func shapes(r *rand.Rand) shape {
 			return either(one.dates(first, loc, closed), other.dates(first, loc, closed))
 		}}
 	case 27: // moved to the next day with business
-		return shape{
-			repeat: map[string]any{"cron": hm + " 1,15 * *", "adjust": "next", "except": "holidays"},
-			dates: func(first time.Time, loc *time.Location, closed func(time.Time) bool) runcheck.Dates {
-				shut := func(d time.Time) bool { return !isBusiness(d) || closed(d) }
-				meant := func(d time.Time) bool {
-					return (d.Day() == 1 || d.Day() == 15) && !moment(d.Year(), d.Month(), d.Day(), c.hour, c.minute, 0, loc).Before(first)
-				}
-				return daily(first, loc, func(d time.Time) bool {
-					if shut(d) || meant(d) {
-						return !shut(d)
-					}
-					for d = d.AddDate(0, 0, -1); shut(d); d = d.AddDate(0, 0, -1) {
-						if meant(d) {
-							return true
-						}
-					}
-					return false
-				}, c)
-			},
-		}
+		return adjusted(clock{4 + r.IntN(20), c.minute, 0}) // where no clock jumps
 	default: // not on holidays
 		return shape{
 			repeat: map[string]any{"cron": hm + " * * *", "except": "holidays"},
@@ -255,5 +236,29 @@ func (o *order) policies(r *rand.Rand) {
 	if r.IntN(8) == 0 {
 		o.terms.PauseAfter = 1 + r.IntN(3)
 		o.fields["pause_after"] = o.terms.PauseAfter
+	}
+}
+
+// adjusted is a rule whose dates are moved to the next day with business.
+func adjusted(c clock) shape {
+	return shape{
+		repeat: map[string]any{"cron": fmt.Sprintf("%d %d 1,15 * *", c.minute, c.hour), "adjust": "next", "except": "holidays"},
+		dates: func(first time.Time, loc *time.Location, closed func(time.Time) bool) runcheck.Dates {
+			shut := func(d time.Time) bool { return !isBusiness(d) || closed(d) }
+			meant := func(d time.Time) bool {
+				return (d.Day() == 1 || d.Day() == 15) && !moment(d.Year(), d.Month(), d.Day(), c.hour, c.minute, 0, loc).Before(first)
+			}
+			return daily(first, loc, func(d time.Time) bool {
+				if shut(d) || meant(d) {
+					return !shut(d)
+				}
+				for d = d.AddDate(0, 0, -1); shut(d); d = d.AddDate(0, 0, -1) {
+					if meant(d) {
+						return true
+					}
+				}
+				return false
+			}, c)
+		},
 	}
 }

@@ -166,7 +166,8 @@ func (w *walk) missed(back time.Time) expectation {
 		if most == 0 {
 			most = 100
 		}
-		return w.start(dates[max(0, len(dates)-most)], back, latest, back)
+		first := dates[max(0, len(dates)-most)]
+		return w.start(first, back, later(back, first.Add(w.terms.Jitter)).Add(w.Late+w.Slack), back)
 	}
 	last := dates[len(dates)-1]
 	return w.start(last, back, later(back, last.Add(w.terms.Jitter)).Add(w.Late+w.Slack), time.Time{})

@@ -109,6 +109,7 @@ func (w *worker) admit(id string, d task.Decision) {
 	switch d.Action {
 	case task.Ignore:
 		delete(w.held, id)
+		delete(w.found, id)
 	case task.Hold, task.Start:
 		if d.Action == task.Hold {
 			delete(w.found, id)

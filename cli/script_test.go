@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,6 +56,8 @@ func setup(env *testscript.Env) error {
 	}
 	foreign := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>hello") }))
 	env.Defer(foreign.Close)
+	ahead := httptest.NewServer(aMinuteAhead(address))
+	env.Defer(ahead.Close)
 	home := filepath.Join(env.WorkDir, "home")
 	for _, folder := range []string{home, filepath.Join(env.WorkDir, "jobs")} {
 		if err := os.Mkdir(folder, 0o700); err != nil {
@@ -62,6 +66,7 @@ func setup(env *testscript.Env) error {
 	}
 	for name, value := range map[string]string{
 		"HOME": home, "TZ": "UTC", "ADDRESS": address, "FOREIGN": foreign.URL,
+		"AHEAD":           strings.TrimPrefix(ahead.URL, "http://"),
 		"AFTER_COUCH_URL": "http://after:after@" + address, "AFTER_STORE_LISTEN": address,
 		"AFTER_JOBS_FOLDER":  filepath.Join(env.WorkDir, "jobs"),
 		"AFTER_STATE_FOLDER": filepath.Join(env.WorkDir, "state"), "AFTER_STORE_DATA": filepath.Join(env.WorkDir, "data"),
@@ -78,6 +83,19 @@ func setup(env *testscript.Env) error {
 		}
 	})
 	return nil
+}
+
+// aMinuteAhead passes everything on to a server, and says that its clock is a minute ahead.
+func aMinuteAhead(address string) http.Handler {
+	pass := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address})
+	pass.FlushInterval = -1
+	pass.Transport = &http.Transport{DisableCompression: true, DisableKeepAlives: true}
+	pass.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }
+	pass.ModifyResponse = func(r *http.Response) error {
+		r.Header.Set("Date", time.Now().Add(time.Minute).UTC().Format(http.TimeFormat))
+		return nil
+	}
+	return pass
 }
 
 // exits runs a command and compares its exit status.

@@ -49,10 +49,12 @@ func measurements() []measurement {
 	return []measurement{
 		{"disk", "fdatasync of the disk that the store writes to", measureDisk},
 		{"wheel", "the timer wheel at a million entries", measureWheel},
+		{"rules", "the next date of a rule, and reading it", measureRules},
 		{"store", "raw _bulk_docs rates of the store", measureStore},
 		{"drain", "tasks that are all due, no-op job", measureDrain},
 		{"flow", "tasks end to end with a producer running", measureFlow},
 		{"lateness", "tasks spread over time", measureLateness},
+		{"idle", "tasks now and then, at any millisecond", measureIdle},
 		{"burst", "tasks on one second", measureBurst},
 		{"memory", "sleeping tasks: heap, and time from start to ready", measureMemory},
 	}

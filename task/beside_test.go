@@ -108,3 +108,14 @@ func TestResumeAfterACalendarChanged(t *testing.T) {
 		t.Errorf("resumed for %s with %d left out", got, d.Next.Skipped)
 	}
 }
+
+// TestRunNowOutlivesItsWorker: a run that a person asks for beside a repeat whose limit is used up runs, though its worker went away first.
+func TestRunNowOutlivesItsWorker(t *testing.T) {
+	t.Parallel()
+	v := recovering()
+	ended := join(`"status":"run"`, `"date":"`+nine+`"`, `"repetitions":2,"repeat":{"days":1,"limit":2}`, plan(nine, nine, "P1D"))
+	d := task.Decide(writes(t, task.Decide(decode(t, document(ended)), v), "4-a", ""), v)
+	if d.Action != task.Start {
+		t.Errorf("it does not run: %s", describe(d))
+	}
+}

@@ -217,7 +217,7 @@ func (t *Task) decideScheduled(v View) Decision {
 		return t.planAnew(v, "it had no plan")
 	case s.edited(t, v.Now):
 		return t.planAnew(v, "its date or repeat was edited")
-	case s.over(t):
+	case t.Plan.Back == nil && s.over(t):
 		return t.change(v).endOver(v)
 	case s.calendars() != t.Plan.Calendars && t.Plan.Back == nil && t.Plan.Nominal.After(v.Now):
 		return t.replan(s, v)

@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -30,9 +31,12 @@ func TestControl(t *testing.T) {
 		{"pause of what nobody can read", asked("pause", `"timeout":[]`), "end paused", nil},
 		{"paused", daily("paused", noon, ""), "ignore", nil},
 		{"resume before its date", daily("resume", noon, ""), "schedule scheduled " + noon, map[string]string{"skipped": ""}},
-		{"resume after three dates", asked("resume", join(`"date":"2026-11-15T12:00:00Z"`, `"repeat":{"days":1}`, `"failures":2`,
-			planAt("2026-11-01T12:00:00Z", "2026-11-15T12:00:00Z", 14, "2026-11-15T12:00:00Z", "P1D"))),
-			"schedule scheduled " + noon, map[string]string{"skipped": "3", "failures": "0", "date": `"` + noon + `"`}},
+		{
+			"resume after three dates", asked("resume", join(`"date":"2026-11-15T12:00:00Z"`, `"repeat":{"days":1}`, `"failures":2`,
+				planAt("2026-11-01T12:00:00Z", "2026-11-15T12:00:00Z", 14, "2026-11-15T12:00:00Z", "P1D"))),
+			"schedule scheduled " + noon,
+			map[string]string{"skipped": "3", "failures": "0", "date": `"` + noon + `"`},
+		},
 		{"resume after its last date", asked("resume", join(`"date":"2026-11-15T12:00:00Z"`, `"repeat":{"days":1,"until":"2026-11-16"}`,
 			planAt("2026-11-01T12:00:00Z", "2026-11-15T12:00:00Z", 14, "2026-11-15T12:00:00Z", "P1D"))), "end done", map[string]string{"skipped": "2"}},
 		{"resume of a one-off whose date passed", asked("resume", join(`"date":"`+nine+`"`, plan(nine, nine, ""))), "schedule scheduled " + nine, nil},
@@ -231,13 +235,7 @@ func TestBlocked(t *testing.T) {
 		{`"after":"circle"`, "after: it waits for itself: t → circle2 → circle → t"},
 	} {
 		ids, err := decode(t, document(c.fields)).Blocked(func(id string) *task.Task { return known[id] })
-		got := ""
-		for i, id := range ids {
-			if i > 0 {
-				got += " "
-			}
-			got += id
-		}
+		got := strings.Join(ids, " ")
 		if err != nil {
 			got = err.Error()
 		}

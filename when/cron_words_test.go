@@ -80,8 +80,8 @@ func TestCronWords(t *testing.T) {
 			"0 0 9 1 1 * 2026,2031,2033,2035,2037,2039-2040",
 			"at 09:00 on the 1st of January in 2026, 2031, 2033, 2035, 2037, 2039 and more years",
 		},
-		"0 0 9 1 1 ? 2000-2040":   {"0 0 9 1 1 * 2000-2040", "at 09:00 on the 1st of January in every year from 2000 to 2040"},
-		"TZ=UTC 0 9 * * *":        {"0 9 * * *", "at 09:00 every day"},
+		"0 0 9 1 1 ? 2000-2040": {"0 0 9 1 1 * 2000-2040", "at 09:00 on the 1st of January in every year from 2000 to 2040"},
+		"TZ=UTC 0 9 * * *":      {"0 9 * * *", "at 09:00 every day"},
 	} {
 		s := mustCron(t, line, Scope{})
 		if s.String() != want[0] {

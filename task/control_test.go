@@ -244,3 +244,35 @@ func TestBlocked(t *testing.T) {
 		}
 	}
 }
+
+// TestMissedAfterAnInterruption has a run that was cut short at 06:00 while the dates from 07:00 to 09:00 passed with nobody there: it runs
+// first, and then what the missed rule says.
+func TestMissedAfterAnInterruption(t *testing.T) {
+	t.Parallel()
+	const six = "2026-11-18T06:00:00Z"
+	for _, c := range []struct{ missed, status, next, skipped string }{
+		{`"run"`, "running", "schedule scheduled " + nine, "2"},
+		{`"run"`, "scheduled", "schedule scheduled " + nine, "2"},
+		{`"all"`, "running", "schedule scheduled 2026-11-18T07:00:00Z", ""},
+		{`{"rule":"all","limit":2}`, "running", "schedule scheduled 2026-11-18T08:00:00Z", "1"},
+		{`{"rule":"all","window":"50m"}`, "running", "schedule scheduled " + nine, "2"},
+		{`{"rule":"run","window":"10m"}`, "running", "schedule scheduled 2026-11-18T10:00:00Z", "3"},
+		{`"skip"`, "running", "schedule scheduled 2026-11-18T10:00:00Z", "3"},
+	} {
+		plan := planAt(six, six, 0, six, "PT1H")
+		if c.status == "scheduled" {
+			plan = plan[:len(plan)-1] + `,"interrupted":true}`
+		}
+		raw := document(join(`"status":"`+c.status+`"`, `"date":"`+six+`"`, `"repeat":{"hours":1}`, `"missed":`+c.missed, claim("dead"), plan))
+		d := task.Decide(decode(t, raw), recovering())
+		if got := describe(d); d.Action != task.Start || d.Next.Plan.Nominal.Format(time.RFC3339) != six {
+			t.Errorf("%s, %s: %s, want a start of the date that was cut short", c.missed, c.status, got)
+			continue
+		}
+		after := task.Settle(d.Next, ok(), ours())
+		if got := describe(after); !matches(got, c.next) {
+			t.Errorf("%s, %s: then %s, want %s", c.missed, c.status, got, c.next)
+		}
+		expect(t, after.Next, map[string]string{"skipped": c.skipped})
+	}
+}

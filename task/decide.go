@@ -244,6 +244,8 @@ func (t *Task) begin(s schedule, v View) Decision {
 		return t.refuse(unknownJob(t, v), v)
 	case v.Recovering && !t.Plan.Interrupted && t.Plan.Back == nil && t.Plan.Due.Before(v.Now.Add(-v.MissedAfter)):
 		return t.recover(s, v).unlessExpired(v)
+	case v.Recovering && t.Plan.Interrupted:
+		return Decision{Action: Start, Next: t.owing(v)}
 	}
 	return Decision{Action: Start, Next: t}.unlessExpired(v)
 }
@@ -277,10 +279,8 @@ func (t *Task) decideInterrupted(v View) Decision {
 	case !v.knows(t.Job):
 		return t.refuse(unknownJob(t, v), v)
 	}
-	next := t.change(v)
-	plan := *t.Plan
-	plan.Interrupted = true
-	next.setPlan(&plan)
+	next := t.owing(v)
+	next.Plan.Interrupted = true
 	next.setStatus(Scheduled)
 	return Decision{Action: Start, Next: next, Note: "its run was interrupted, runs again"}
 }

@@ -47,7 +47,7 @@
 // # What was missed
 //
 // In recovery (View.Recovering), what was due earlier than MissedAfter before now was missed, whatever its status; a firing that was
-// interrupted is not missed but runs first. One-off: run and all start it now, skip ends it as an error of kind missed. Repeat: run starts
+// interrupted is not missed but runs first, and the rule then decides about the dates that passed since. One-off: run and all start it now, skip ends it as an error of kind missed. Repeat: run starts
 // one firing, for the latest date that is not in the future (a retry that was missed goes on if no later date passed), skip goes to the
 // next date in the future and ends as an error of kind missed where there is none, all runs each missed date in turn, even over
 // further restarts (Plan.CatchUp). Dates before the window of missed are left out, of all also those beyond its limit, the oldest first;

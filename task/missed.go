@@ -63,6 +63,47 @@ func (t *Task) catchUp(s schedule, since time.Time, v View) Decision {
 	return Decision{Action: Start, Next: next, Note: note}
 }
 
+// owing gives a copy of an interrupted task that remembers up to when dates were missed: its firing runs first, and then what the missed
+// rule says of the others.
+func (t *Task) owing(v View) *Task {
+	next := t.change(v)
+	plan := *t.Plan
+	if v.Recovering && t.Repeat != nil && t.Missed != MissedSkip && plan.Back == nil {
+		plan.CatchUp = v.Now
+	}
+	next.setPlan(&plan)
+	return next
+}
+
+// owed gives the date that runs next of those that were missed up to the plan's CatchUp; ok is false where none is left.
+func (s schedule) owed(t *Task) (date time.Time, ok bool) {
+	p := t.Plan
+	since := time.Time{}
+	if t.missed.window > 0 {
+		since = p.CatchUp.Add(-t.missed.window)
+	}
+	if t.Missed != MissedAll {
+		date, ok = s.rule.Latest(p.From, p.CatchUp)
+		return date, ok && date.After(p.Nominal) && !date.Before(since)
+	}
+	date, ok = s.rule.After(p.From, latest(p.Nominal, since.Add(-time.Millisecond)))
+	if !ok || date.After(p.CatchUp) {
+		return time.Time{}, false
+	}
+	if s.rule.Count(p.From, p.Nominal, p.CatchUp, t.missed.limit+1) <= t.missed.limit {
+		return date, true
+	}
+	first := p.CatchUp.Add(time.Millisecond)
+	for range t.missed.limit {
+		earlier, found := s.rule.Latest(p.From, first.Add(-time.Millisecond))
+		if !found {
+			break
+		}
+		first = earlier
+	}
+	return latest(date, first), true
+}
+
 // skipMissed goes to the next date that is not past, or ends the task where none comes.
 func (t *Task) skipMissed(s schedule, v View) Decision {
 	missed := t.Plan.Due

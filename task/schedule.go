@@ -128,9 +128,8 @@ func (s schedule) over(t *Task) bool {
 func (s schedule) next(t *Task, o Outcome, now time.Time) (date time.Time, catchUp bool, leftOut int64, ok bool) {
 	p := t.Plan
 	if !p.CatchUp.IsZero() {
-		date, ok = s.rule.After(p.From, p.Nominal)
-		if ok && !date.After(p.CatchUp) {
-			return date, true, 0, true
+		if date, ok = s.owed(t); ok {
+			return date, t.Missed == MissedAll, s.between(p, date, true, now), true
 		}
 	}
 	date, ok = s.rule.After(p.From, s.doneUpTo(t, o, now))

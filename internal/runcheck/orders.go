@@ -39,7 +39,7 @@ func (w *walk) apply(o Order) {
 		if w.pending, w.planned = w.terms.Dates(o.since(at)); !w.planned {
 			w.terms.Dates = nil
 		}
-		w.paused, w.fired, w.failures, w.catchUp, w.beside = false, 0, 0, time.Time{}, false
+		w.paused, w.fired, w.failures, w.catchUp, w.owes, w.beside = false, 0, 0, time.Time{}, time.Time{}, false
 		w.free = later(w.free, o.At)
 	case Recalculate:
 		if w.terms.Dates == nil {
@@ -55,7 +55,7 @@ func (w *walk) apply(o Order) {
 		w.resume(at)
 	case Skip:
 		w.report.LeftOut++
-		w.catchUp = time.Time{}
+		w.catchUp, w.owes = time.Time{}, time.Time{}
 		w.free = later(w.free, at)
 		if w.terms.Once {
 			w.planned = false
@@ -148,7 +148,7 @@ func (w *walk) after(t time.Time) (time.Time, bool) { return w.terms.Dates(t) }
 
 // moveBeyond leaves out the dates up to an instant.
 func (w *walk) moveBeyond(at time.Time) {
-	w.catchUp = time.Time{}
+	w.catchUp, w.owes = time.Time{}, time.Time{}
 	from := w.pending
 	w.report.LeftOut++
 	if w.terms.Once {

@@ -21,6 +21,7 @@ type walk struct {
 	pending  time.Time
 	free     time.Time // nothing starts before: the plan was made, or the last run ended
 	catchUp  time.Time // missed dates up to here run one by one
+	owes     time.Time // dates were missed up to here while a firing was cut short; zero is none
 	fired    int
 	failures int
 	lastEnd  time.Time // of any run
@@ -273,7 +274,7 @@ func (w *walk) goOn() bool {
 	case !latest.Before(w.Until) && !away, away && !back.Before(w.Until):
 		return false
 	case away && !w.beside:
-		w.open = nil
+		w.open, w.owes = nil, time.Time{}
 		e := w.missed(back)
 		switch {
 		case e.over != nil:
@@ -293,6 +294,11 @@ func (w *walk) goOn() bool {
 
 // catchUpAfter says that the dates which were missed while a retry was due run too, each in turn, once it has run.
 func (w *walk) catchUpAfter(last Run) {
+	if w.cut && !w.beside && !w.terms.Once && w.terms.Missed != MissedSkip {
+		if span, ok := w.spanAt(w.open.start()); ok && span.From.After(last.Started) {
+			w.owes = span.From
+		}
+	}
 	if w.cut || w.beside || w.terms.Once || w.terms.Missed != MissedAll {
 		return
 	}
@@ -359,9 +365,46 @@ func (w *walk) settle(r Run) {
 	}
 }
 
+// payOff plans what the missed rule lets run of the dates that passed while a firing was cut short and nobody was there.
+func (w *walk) payOff() bool {
+	if w.owes.IsZero() {
+		return false
+	}
+	back := w.owes
+	w.owes = time.Time{}
+	since := time.Time{}
+	if w.terms.Window > 0 {
+		since = back.Add(-w.terms.Window)
+	}
+	dates := []time.Time{}
+	for date, ok := w.after(w.pending); ok && !date.After(back); date, ok = w.after(date) {
+		if !date.Before(since) {
+			dates = append(dates, date)
+		}
+	}
+	if len(dates) == 0 {
+		return false
+	}
+	from, next := w.pending, dates[len(dates)-1]
+	w.catchUp = time.Time{}
+	if w.terms.Missed == MissedAll {
+		most := w.terms.Most
+		if most == 0 {
+			most = 100
+		}
+		next, w.catchUp = dates[max(0, len(dates)-most)], back
+	}
+	w.pending = next
+	w.countLeftOut(from, next)
+	return true
+}
+
 // advance plans the date that follows a firing, by the overlap rule.
 func (w *walk) advance(r Run) {
 	w.recalculate(r.Ended)
+	if w.payOff() {
+		return
+	}
 	if date, ok := w.after(w.pending); ok && !date.After(w.catchUp) {
 		w.pending = date
 		return

@@ -163,7 +163,11 @@ func (e *exclusions) at(instant int64, loc *time.Location) (start, end int64, ou
 	}
 	from, to := instantsOf(number*day, loc).first, instantsOf((number+1)*day, loc).first
 	for _, rule := range e.rules {
-		if at, ok := rule.after(firstReading, from-1); ok && at < to {
+		lower, upper := from, to
+		if e.loc == nil && rule.loc == time.UTC && !rule.zoned { // it was read without a zone: its instants are readings
+			lower, upper = number*day, (number+1)*day
+		}
+		if at, ok := rule.after(firstReading, lower-1); ok && at < upper {
 			return from, to, true
 		}
 	}

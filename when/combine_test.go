@@ -85,6 +85,12 @@ func TestCombinedRules(t *testing.T) {
 		{"times of one weekend keep their order on Monday", `{"any":["0 18 * * SAT","0 9 * * SUN"],"adjust":"next"}`, "", "2026-11-21T00:00:00Z", []string{
 			"2026-11-23T09:00:00Z", "2026-11-23T18:00:00Z", "2026-11-30T09:00:00Z",
 		}},
+		{"a calendar without a zone has the days of the rule that asks", `{"cron":"30 22 24-26 12 *","except":"holidays"}`, "America/New_York", "2026-12-24T12:00:00Z", []string{
+			"2026-12-25T03:30:00Z", "2026-12-27T03:30:00Z",
+		}},
+		{"so do its rules", `{"cron":"30 22 1,5-7 1 *","except":"holidays"}`, "America/New_York", "2027-01-01T12:00:00Z", []string{
+			"2027-01-06T03:30:00Z", "2027-01-08T03:30:00Z",
+		}},
 		{"a repeating interval", `"R3/2026-12-01T00:00:00Z/P1M"`, "", "2026-11-22T00:00:00Z", []string{
 			"2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z", "2027-02-01T00:00:00Z", "",
 		}},
@@ -151,6 +157,31 @@ func checkLatest(tb testing.TB, r *when.Rule, from, date time.Time) {
 	}
 	if last, ok := r.Latest(from, date.Add(-time.Millisecond)); ok && !last.Before(date) {
 		tb.Errorf("Latest before %s = %s", date, last)
+	}
+}
+
+func TestAdjustMovesDays(t *testing.T) {
+	t.Parallel()
+	for raw, fine := range map[string]bool{
+		`{"cron":"* * * * *","adjust":"next"}`: true, `{"every":"PT1M","adjust":"previous"}`: true, `{"cron":"*/30 * * * * *","adjust":"skip"}`: true,
+		`{"cron":"*/30 * * * * *","adjust":"next"}`: false, `{"every":"PT59S","adjust":"previous"}`: false,
+		`{"any":["0 9 * * *","0,10 0 9 * * *"],"adjust":"next"}`: false,
+	} {
+		if _, err := when.ParseRule([]byte(raw), when.Scope{}); (err == nil) != fine {
+			t.Errorf("%s: %v", raw, err)
+		}
+	}
+}
+
+func TestCountBetweenSwappedEndsIsZero(t *testing.T) {
+	t.Parallel()
+	r, err := when.ParseRule([]byte(`"PT1H"`), when.Scope{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := at(t, "2026-11-22T00:00:00Z")
+	if n := r.Count(from, from.Add(5*time.Hour), from.Add(time.Hour), 100); n != 0 {
+		t.Errorf("Count = %d", n)
 	}
 }
 

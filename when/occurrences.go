@@ -219,6 +219,23 @@ func (r *Rule) movedAfter(from, t int64) (best int64, ok bool) {
 	return best, ok
 }
 
+// dense says whether a rule has occurrences less than a minute apart, told by those of one Monday.
+func (r *Rule) dense() bool {
+	monday := dayNumber(2026, 1, 5) * day
+	last, ok := r.rawAfter(monday, monday)
+	for range 3 {
+		next, more := r.rawAfter(monday, last)
+		if !ok || !more {
+			return false
+		}
+		if next-last < minute {
+			return true
+		}
+		last = next
+	}
+	return false
+}
+
 // startOfClosed gives the start of the days without business that end at t's day, or of that day.
 func (r *Rule) startOfClosed(t int64) int64 {
 	number, rest := dayOf(reading(t, r.loc))

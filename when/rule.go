@@ -209,6 +209,9 @@ func (r *Rule) checked() (*Rule, error) {
 	if r.until < r.from {
 		return nil, fmt.Errorf("it never comes: until (%s) lies before from (%s)", Format(time.UnixMilli(r.until)), Format(time.UnixMilli(r.from)))
 	}
+	if (r.adjust == toNext || r.adjust == toPrevious) && r.dense() {
+		return nil, errors.New("adjust: \"next\" and \"previous\" move days, and go with a rule of a minute or longer; use \"skip\"")
+	}
 	if r.until < lastReading || r.except != nil || r.adjust != noAdjustment {
 		return r, nil // whether there is an occurrence depends on the first date
 	}
@@ -303,7 +306,7 @@ func (r *Rule) Count(from, a, b time.Time, most int64) int64 {
 	n, at := int64(0), a.UnixMilli()
 	if counts, ok := r.plain(); ok {
 		if n, ok := counts.count(r.anchor(from.UnixMilli(), &r.members[0]), max(at, from.UnixMilli()-1), min(b.UnixMilli(), r.until)); ok {
-			return min(n, most)
+			return max(0, min(n, most))
 		}
 	}
 	for n < most {

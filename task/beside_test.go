@@ -119,3 +119,109 @@ func TestRunNowOutlivesItsWorker(t *testing.T) {
 		t.Errorf("it does not run: %s", describe(d))
 	}
 }
+
+// TestRunNowKeepsAWaitingRetry: a run that a person asks for takes the place of no retry of a task whose only date has passed.
+func TestRunNowKeepsAWaitingRetry(t *testing.T) {
+	t.Parallel()
+	v := ours()
+	waits := join(`"status":"run"`, `"date":"`+nine+`"`, `"job":"noop","retries":1,"retry":3`, `"error":{"message":"m","kind":"job"}`, plan(nine, noon, ""))
+	d := task.Decide(decode(t, document(waits)), v)
+	d = task.Settle(writes(t, d, "4-a", ""), ok(), v)
+	if d.Action != task.Schedule || d.Next.Attempt() != 2 || d.Next.Plan.Due.Format(time.RFC3339) != noon {
+		t.Errorf("%s, attempt %d", describe(d), d.Next.Attempt())
+	}
+	d = task.Decide(writes(t, d, "5-a", "cancel"), v) // canceled, the retry is gone for good
+	d = task.Decide(writes(t, d, "6-a", "run"), v)
+	if d = task.Settle(writes(t, d, "7-a", ""), ok(), v); d.Action != task.End {
+		t.Errorf("after a run of the canceled one: %s", describe(d))
+	}
+}
+
+// TestRunBesideAPause: pause, resume and skip between the order for a run and its start.
+func TestRunBesideAPause(t *testing.T) {
+	t.Parallel()
+	v := ours()
+	hourly := join(`"status":"run"`, `"date":"`+noon+`"`, `"repeat":{"hours":1}`, `"retries":2`, planAt("2026-11-18T06:00:00Z", noon, 6, noon, "PT1H"))
+	asked := writes(t, task.Decide(decode(t, document(hourly)), v), "4-a", "")
+	key := asked.Plan.Key
+
+	d := task.Decide(writes(t, task.Decision{Next: asked}, "5-a", "pause"), v)
+	if d.Next.Status != task.Paused {
+		t.Fatal(describe(d))
+	}
+	later := v
+	later.Now = at(t, "2026-11-18T14:30:00Z")
+	d = task.Decide(writes(t, d, "6-a", "resume"), later)
+	if d.Action != task.Schedule || d.Next.Plan.Key != key || d.Next.Plan.Paused || d.Next.Skipped != 3 {
+		t.Fatalf("resumed: %s, %d left out", describe(d), d.Next.Skipped)
+	}
+	if d = task.Decide(writes(t, d, "7-a", ""), later); d.Action != task.Start {
+		t.Fatalf("the run does not start: %s", describe(d))
+	}
+	d = task.Settle(d.Next, ok(), later)
+	if d.Next.Plan.Nominal.Format(time.RFC3339) != "2026-11-18T15:00:00Z" || d.Next.Plan.Back != nil || d.Next.Retries != 0 {
+		t.Errorf("after the run: %s", describe(d))
+	}
+
+	d = task.Decide(writes(t, task.Decision{Next: asked}, "5-b", "skip"), v)
+	if d.Action != task.Schedule || d.Next.Plan.Nominal.Format(time.RFC3339) != noon || d.Next.Plan.Back != nil || d.Next.Skipped != 0 || d.Next.Retries != 2 {
+		t.Errorf("skipped: %s", describe(d))
+	}
+}
+
+// TestResumeAfterTheLastDateRunsWhatWasAsked: a run asked for before a pause outlives the end of the plan beside it.
+func TestResumeAfterTheLastDateRunsWhatWasAsked(t *testing.T) {
+	t.Parallel()
+	v := ours()
+	last := join(`"status":"run"`, `"date":"`+noon+`"`, `"repeat":{"hours":1,"until":"`+noon+`"}`, planAt("2026-11-18T06:00:00Z", noon, 6, noon, "PT1H"))
+	d := task.Decide(writes(t, task.Decide(decode(t, document(last)), v), "4-a", "pause"), v)
+	v.Now = at(t, "2026-11-18T14:30:00Z")
+	d = task.Decide(writes(t, d, "5-a", "resume"), v)
+	if d.Action != task.Schedule {
+		t.Fatal(describe(d))
+	}
+	if d = task.Settle(writes(t, d, "6-a", ""), ok(), v); d.Action != task.End || d.Next.Status != task.Done {
+		t.Errorf("after the run: %s", describe(d))
+	}
+}
+
+// TestCalendarsDoNotBringBackWhatWasSkipped: when another date becomes free, what a person skipped stays skipped.
+func TestCalendarsDoNotBringBackWhatWasSkipped(t *testing.T) {
+	t.Parallel()
+	v := ours()
+	calendar := `{"type":"calendar","dates":["2026-11-25"]}`
+	v.Calendar = func(string) (*when.Calendar, error) { return when.ParseCalendar([]byte(calendar)) }
+	d := task.Decide(decode(t, document(`"date":"2026-11-18T20:00:00Z","repeat":{"cron":"0 9 * * *","except":"holidays"}`)), v)
+	d = task.Decide(writes(t, d, "4-a", "skip"), v)
+	calendar = `{"type":"calendar","dates":["2026-11-26"]}`
+	d = task.Decide(writes(t, d, "5-a", ""), v)
+	if got := d.Next.Plan.Nominal.Format(time.RFC3339); got != "2026-11-20T09:00:00Z" {
+		t.Fatalf("a calendar changed: %s", got)
+	}
+	d = task.Decide(writes(t, d, "6-a", "pause"), v)
+	calendar = `{"type":"calendar","dates":["2026-11-27"]}`
+	d = task.Decide(writes(t, d, "7-a", "resume"), v)
+	if got := d.Next.Plan.Nominal.Format(time.RFC3339); got != "2026-11-20T09:00:00Z" {
+		t.Errorf("resumed: %s", got)
+	}
+}
+
+// TestMissedDateThatIsNoneAnyMore: a date that passed while nobody was there, and that a calendar leaves out now, does not run.
+func TestMissedDateThatIsNoneAnyMore(t *testing.T) {
+	t.Parallel()
+	v := recovering()
+	calendar := `{"type":"calendar","dates":[]}`
+	v.Calendar = func(string) (*when.Calendar, error) { return when.ParseCalendar([]byte(calendar)) }
+	v.Now = at(t, "2026-11-18T20:00:00Z")
+	planned := writes(t, task.Decide(decode(t, document(`"date":"2026-11-18T20:30:00Z","repeat":{"cron":"0 9 * * *","except":"holidays"}`)), v), "4-a", "")
+	for _, c := range []struct{ dates, now, want string }{
+		{`"2026-11-19"`, "2026-11-19T10:00:00Z", "schedule scheduled 2026-11-20T09:00:00Z"},
+		{`"2026-11-19"`, "2026-11-20T10:00:00Z", "start scheduled 2026-11-20T09:00:00Z"},
+		{`"2026-11-20"`, "2026-11-19T10:00:00Z", "start scheduled 2026-11-19T09:00:00Z"},
+	} {
+		calendar, v.Now = `{"type":"calendar","dates":[`+c.dates+`]}`, at(t, c.now)
+		if got := describe(task.Decide(planned, v)); !matches(got, c.want) {
+			t.Errorf("closed on %s, back at %s: %s, want %s", c.dates, c.now, got, c.want)
+		}
+	}
+}

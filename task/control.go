@@ -26,12 +26,10 @@ func (t *Task) resumeNow(v View) Decision {
 		return t.refuse(err, v)
 	case t.Plan == nil, s.edited(t, v.Now):
 		return t.planAnew(v, "resumed")
+	case t.Plan.Back != nil:
+		return t.resumeBeside(s, v)
 	case !t.Plan.Paused && t.hadEnded(v) && !t.Finished.IsZero():
-		next := t.change(v)
-		status := Done
-		if t.Error != nil {
-			status = Failed
-		}
+		next, status := t.change(v), t.outcome()
 		next.note(v, status, "it had ended: nothing to resume", "")
 		return next.end(status, "it had ended: nothing to resume")
 	}
@@ -39,20 +37,74 @@ func (t *Task) resumeNow(v View) Decision {
 	plan := *t.Plan
 	plan.Paused = false
 	next.setPlan(&plan)
-	next.setStatus(Scheduled)
-	next.Failures = 0
-	next.dirty.add(fieldFailures)
-	passed := !plan.Nominal.After(v.Now)
-	if s.rule != nil && !plan.Interrupted && (passed || s.calendars() != plan.Calendars) {
-		date, ok := s.rule.After(plan.From, v.Now)
-		next.leftOut(s.rule.Count(plan.From, plan.Nominal.Add(-time.Millisecond), v.Now, mostCounted))
-		if !ok {
-			return next.endOver(v)
-		}
-		next.moveTo(date, s)
+	if !next.catchUpWithNow(s, v) {
+		return next.endOver(v)
 	}
-	next.note(v, Scheduled, "resumed", "")
-	return Decision{Action: Schedule, Next: next, Note: "resumed: next " + said(next.Plan.Due)}
+	return next.goOn(v)
+}
+
+// resumeBeside goes on with a run that a person asked for beside the plan, and with the plan after it.
+func (t *Task) resumeBeside(s schedule, v View) Decision {
+	next := t.change(v)
+	run, retries := *t.Plan, t.Retries
+	plan := run.behind()
+	next.setPlan(&plan)
+	next.Retries = run.Back.Retries
+	back := *run.Back
+	if !plan.Ended && !next.catchUpWithNow(s, v) {
+		back.Ended = true
+	} else if !plan.Ended {
+		back = next.Plan.firing(next.Retries)
+	}
+	run.Back, run.Paused, run.Calendars = &back, false, s.calendars()
+	next.setPlan(&run)
+	next.Retries = retries
+	return next.goOn(v)
+}
+
+// catchUpWithNow moves the plan of a repeat, whose dates passed within a pause or whose calendars changed, to the next date; false where
+// there is none.
+func (t *Task) catchUpWithNow(s schedule, v View) bool {
+	plan := t.Plan
+	if passed := !plan.Nominal.After(v.Now); s.rule == nil || plan.Interrupted || !passed && s.calendars() == plan.Calendars {
+		return true
+	}
+	date, ok := s.rule.After(plan.From, latest(v.Now, plan.Skipped))
+	t.leftOut(s.rule.Count(plan.From, plan.Nominal.Add(-time.Millisecond), v.Now, mostCounted))
+	if ok {
+		t.moveTo(date, s)
+	}
+	return ok
+}
+
+// goOn schedules a task that is resumed.
+func (t *Task) goOn(v View) Decision {
+	t.setStatus(Scheduled)
+	t.Failures = 0
+	t.dirty.add(fieldFailures)
+	t.note(v, Scheduled, "resumed", "")
+	return Decision{Action: Schedule, Next: t, Note: "resumed: next " + said(t.Plan.Due)}
+}
+
+// firing gives the planned firing as one to go back to.
+func (p *Plan) firing(retries int64) Firing {
+	return Firing{Index: p.Index, Nominal: p.Nominal, Due: p.Due, Key: p.Key, Retries: retries}
+}
+
+// behind gives the plan as it stands after a firing beside it.
+func (p *Plan) behind() Plan {
+	plan, back := *p, p.Back
+	plan.Index, plan.Nominal, plan.Due, plan.Key = back.Index, back.Nominal, back.Due, back.Key
+	plan.Back, plan.Interrupted, plan.Ended = nil, false, back.Ended
+	return plan
+}
+
+// outcome tells from the fields how the task's last run ended.
+func (t *Task) outcome() Status {
+	if t.Error != nil {
+		return Failed
+	}
+	return Done
 }
 
 // hadEnded says whether nothing would come after the planned firing: that of a repeat came to an end, a task without one is at an end
@@ -62,7 +114,7 @@ func (t *Task) hadEnded(v View) bool {
 	case t.Plan.Ended:
 		return true
 	case t.Repeat == nil:
-		return !t.Plan.Nominal.After(v.Now)
+		return !t.Plan.Due.After(v.Now) // that of a retry that waits is later
 	}
 	return t.Plan.Last != nil && t.Plan.Last.Nominal.Equal(t.Plan.Nominal)
 }
@@ -112,10 +164,11 @@ func (t *Task) runNow(v View) Decision {
 		return t.refuse(unknownJob(t, v), v)
 	}
 	old := next.Plan
+	back := old.firing(next.Retries)
+	back.Ended = next.hadEnded(v) && !old.Paused
 	plan := &Plan{
 		From: old.From, Index: old.Index, Nominal: v.Now, Due: v.Now, Key: firingKey(t.ID, v.Now, askedBy(t.Rev)),
-		Rule: s.fingerprint(next), Calendars: s.calendars(), Last: old.Last, Paused: old.Paused,
-		Back: &Firing{Index: old.Index, Nominal: old.Nominal, Due: old.Due, Key: old.Key, Retries: next.Retries, Ended: next.hadEnded(v) && !old.Paused},
+		Rule: s.fingerprint(next), Calendars: s.calendars(), Last: old.Last, Paused: old.Paused, Skipped: old.Skipped, Back: &back,
 	}
 	if old.Back != nil {
 		plan.Back = old.Back
@@ -130,9 +183,7 @@ func (t *Task) runNow(v View) Decision {
 
 // takeUp goes back to the plan after a firing beside it, with the outcome kept.
 func (t *Task) takeUp(v View, status Status, failure string) Decision {
-	back, plan := t.Plan.Back, *t.Plan
-	plan.Index, plan.Nominal, plan.Due, plan.Key = back.Index, back.Nominal, back.Due, back.Key
-	plan.Back, plan.Interrupted, plan.Ended = nil, false, back.Ended
+	back, plan := t.Plan.Back, t.Plan.behind()
 	t.setPlan(&plan)
 	t.Retries = back.Retries
 	t.dirty.add(fieldRetries)
@@ -150,11 +201,15 @@ func (t *Task) takeUp(v View, status Status, failure string) Decision {
 	return Decision{Action: Schedule, Next: t, Note: note}
 }
 
-// skipNext leaves out the next firing.
+// skipNext leaves out the next firing; that may be a run beside the plan that did not start yet.
 func (t *Task) skipNext(v View) Decision {
 	next, s, refused := t.planned(v)
 	if refused != nil {
 		return *refused
+	}
+	if next.Plan.Back != nil {
+		next.note(v, Canceled, "the run that was asked for was skipped", "")
+		return next.takeUp(v, next.outcome(), "")
 	}
 	skipped := next.Plan.Nominal
 	next.leftOut(1)
@@ -167,6 +222,7 @@ func (t *Task) skipNext(v View) Decision {
 		return next.endOver(v)
 	}
 	next.moveTo(date, s)
+	next.Plan.Skipped = skipped
 	note := "skipped " + when.Format(skipped) + ", next " + said(date)
 	if next.Plan.Paused {
 		next.note(v, Paused, note, "")

@@ -146,6 +146,33 @@ func TestMissedWindows(t *testing.T) {
 	}
 }
 
+// TestMissedWindowOfARetry: a firing whose retry was to start within the window is not too old, though its date is.
+func TestMissedWindowOfARetry(t *testing.T) {
+	t.Parallel()
+	const due = "2026-11-18T09:25:00Z"
+	for _, missed := range []string{"run", "all"} {
+		for window, want := range map[string]string{"10m": "start scheduled " + due + " for " + nine, "3m": "schedule scheduled 2026-11-18T10:00:00Z"} {
+			raw := document(join(`"status":"scheduled"`, `"date":"`+nine+`"`, `"repeat":{"hours":1}`, `"retries":1,"retry":3`,
+				`"missed":{"rule":"`+missed+`","window":"`+window+`"}`, planAt("2026-11-18T06:00:00Z", nine, 3, due, "PT1H")))
+			if got := describe(task.Decide(decode(t, raw), recovering())); !matches(got, want) {
+				t.Errorf("%s within %s: %s, want %s", missed, window, got, want)
+			}
+		}
+	}
+}
+
+// TestQueueAllAfterACatchUp: once the missed dates that may run have run, the older ones do not come back.
+func TestQueueAllAfterACatchUp(t *testing.T) {
+	t.Parallel()
+	const six = "2026-11-18T06:00:00Z"
+	raw := document(join(`"status":"scheduled"`, `"date":"`+six+`"`, `"repeat":{"hours":1}`, `"overlap":"queue-all"`, `"missed":{"rule":"all","window":"10m"}`,
+		strings.TrimSuffix(planAt(six, six, 0, six, "PT1H"), "}")+`,"catchup":"2026-11-18T09:20:00Z","interrupted":true}`))
+	d := task.Settle(decode(t, raw), with(ok(), func(o *task.Outcome) { o.Started = at(t, "2026-11-18T09:20:00Z") }), ours())
+	if got := describe(d); !matches(got, "schedule scheduled 2026-11-18T10:00:00Z") || d.Next.Skipped != 3 {
+		t.Errorf("%s, %d left out", got, d.Next.Skipped)
+	}
+}
+
 func TestRetryConditions(t *testing.T) {
 	t.Parallel()
 	coded := func(code int64) task.Outcome { return with(bad(), func(o *task.Outcome) { o.Code = code }) }
@@ -167,6 +194,8 @@ func TestRetryConditions(t *testing.T) {
 		{`{"limit":3,"give_up_on":["4xx","panic"]}`, kind(task.KindPanic), false},
 		{`{"limit":3,"total":"1h"}`, bad(), true},
 		{`{"limit":3,"total":"20m"}`, bad(), false},
+		{`{"limit":3,"total":"32m","interval":"1m","jitter":0}`, bad(), true},
+		{`{"limit":3,"total":"31m","interval":"1m","jitter":0}`, bad(), false}, // the next would start at 09:31:15
 		{`{"interval":["1s","2s"]}`, bad(), true},
 	} {
 		raw := document(join(`"status":"scheduled"`, `"date":"`+nine+`"`, `"retry":`+c.retry, plan(nine, nine, "")))
@@ -206,6 +235,28 @@ func TestExpiry(t *testing.T) {
 		if got := describe(task.Decide(decode(t, document(c.fields)), ours())); !matches(got, c.want) {
 			t.Errorf("%s: %s, want %s", c.fields, got, c.want)
 		}
+	}
+}
+
+// TestRetriesAndExpiry: no retry starts after the task has expired, and what failed is what it says in the end.
+func TestRetriesAndExpiry(t *testing.T) {
+	t.Parallel()
+	failing := func(expires, more string) string {
+		return document(join(`"status":"scheduled"`, `"date":"`+nine+`"`, `"expires":"`+expires+`"`, more, plan(nine, nine, "")))
+	}
+	const retry = `"retry":{"limit":3,"interval":"1m","jitter":0}`
+	if d := task.Settle(decode(t, failing("31m", retry)), bad(), ours()); d.Action != task.End || d.Next.Error.Kind != task.KindJob || !d.Next.Error.Next.IsZero() {
+		t.Errorf("its retry would come too late: %s", describe(d))
+	}
+	d := task.Settle(decode(t, failing("32m", retry)), bad(), ours())
+	if d.Action != task.Schedule {
+		t.Fatalf("its retry comes in time: %s", describe(d))
+	}
+	v := recovering()
+	v.Now = v.Now.Add(time.Hour)
+	d = task.Decide(writes(t, d, "4-a", ""), v)
+	if d.Action != task.Schedule && d.Action != task.End || d.Next.Status != task.Failed || d.Next.Error.Kind != task.KindJob || !d.Next.Error.Next.IsZero() {
+		t.Errorf("nobody was there for its retry: %s", describe(d))
 	}
 }
 

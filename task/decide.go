@@ -219,7 +219,7 @@ func (t *Task) decideScheduled(v View) Decision {
 		return t.planAnew(v, "its date or repeat was edited")
 	case t.Plan.Back == nil && s.over(t):
 		return t.change(v).endOver(v)
-	case s.calendars() != t.Plan.Calendars && t.Plan.Back == nil && t.Plan.Nominal.After(v.Now):
+	case s.calendars() != t.Plan.Calendars && t.Plan.Back == nil && (t.Plan.Nominal.After(v.Now) || !s.begun(t) && !s.has(t.Plan)):
 		return t.replan(s, v)
 	case !t.Plan.Due.After(v.Now):
 		return t.begin(s, v)
@@ -294,7 +294,7 @@ func (t *Task) moveTo(date time.Time, s schedule) {
 	t.setDate(date)
 	plan := &Plan{
 		From: t.Plan.From, Index: s.index(t.Plan, date), Nominal: date, Key: firingKey(t.ID, date, asked), Rule: s.fingerprint(t),
-		Calendars: s.calendars(), Last: t.Plan.Last, Paused: t.Plan.Paused,
+		Calendars: s.calendars(), Last: t.Plan.Last, Paused: t.Plan.Paused, Skipped: t.Plan.Skipped,
 	}
 	plan.Due = s.due(date, plan.Key)
 	t.setPlan(plan)

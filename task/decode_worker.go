@@ -33,6 +33,8 @@ func decodePlan(value []byte) *Plan {
 			p.Back = decodeFiring(value)
 		case "catchup":
 			p.CatchUp = instant(value)
+		case "skipped":
+			p.Skipped = instant(value)
 		case "interrupted":
 			p.Interrupted = string(value) == "true"
 		}

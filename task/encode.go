@@ -131,6 +131,7 @@ func appendPlan(b []byte, p *Plan) []byte {
 	b = appendTextField(b, "rule", p.Rule)
 	b = appendTextField(b, "calendars", p.Calendars)
 	b = appendTimeField(b, "catchup", p.CatchUp)
+	b = appendTimeField(b, "skipped", p.Skipped)
 	b = appendFlag(b, "interrupted", p.Interrupted)
 	b = appendFlag(b, "paused", p.Paused)
 	b = appendFlag(b, "ended", p.Ended)

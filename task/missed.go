@@ -25,7 +25,7 @@ func (t *Task) recover(s schedule, v View) Decision {
 	}
 	date, ok := s.rule.Latest(t.Plan.From, v.Now)
 	switch {
-	case ok && date.Before(since), !ok && t.Plan.Due.Before(since):
+	case t.tooOld(date, since, ok):
 		return t.skipMissed(s, v)
 	case !ok || !date.After(t.Plan.Nominal):
 		return Decision{Action: Start, Next: t, Note: "missed, runs now"}
@@ -37,12 +37,21 @@ func (t *Task) recover(s schedule, v View) Decision {
 	return Decision{Action: Start, Next: next, Note: fmt.Sprintf("missed, runs now for the latest date; %d dates before it are left out", left)}
 }
 
+// tooOld says whether the latest missed date lies before the window; the planned one does where its start does, too, which a retry and
+// jitter put off. ok is false where there is no date but the planned one.
+func (t *Task) tooOld(date, since time.Time, ok bool) bool {
+	if !ok || date.Equal(t.Plan.Nominal) {
+		return t.Plan.Due.Before(since)
+	}
+	return date.Before(since)
+}
+
 // catchUp runs the missed dates one by one: those within the window, and of these the latest that the limit allows.
 func (t *Task) catchUp(s schedule, since time.Time, v View) Decision {
 	first, last := t.Plan.Nominal, v.Now
 	for range t.missed.limit {
 		date, ok := s.rule.Latest(t.Plan.From, last)
-		if !ok || date.Before(since) || date.Before(t.Plan.Nominal) {
+		if date.Before(t.Plan.Nominal) || t.tooOld(date, since, ok) {
 			break
 		}
 		first, last = date, date.Add(-time.Millisecond)
@@ -124,8 +133,12 @@ func (t *Task) skipMissed(s schedule, v View) Decision {
 
 // replan moves a sleeping task whose calendars changed to the date that they give now.
 func (t *Task) replan(s schedule, v View) Decision {
-	date, ok := s.rule.After(t.Plan.From, v.Now)
-	if first, found := s.rule.First(t.Plan.From); found && first.After(v.Now) {
+	after := latest(v.Now, t.Plan.Skipped)
+	if !t.Plan.Nominal.After(v.Now) {
+		after = t.Plan.Nominal.Add(-time.Millisecond) // it was due, but not on a date that there is now: those since then were missed
+	}
+	date, ok := s.rule.After(t.Plan.From, after)
+	if first, found := s.rule.First(t.Plan.From); found && first.After(after) {
 		date, ok = first, true
 	}
 	next := t.change(v)
@@ -139,6 +152,9 @@ func (t *Task) replan(s schedule, v View) Decision {
 		return Decision{Action: Hold, Next: next}
 	}
 	next.moveTo(date, s)
+	if !next.Plan.Due.After(v.Now) {
+		return next.begin(s, v)
+	}
 	next.note(v, Scheduled, "a calendar changed", "")
 	return Decision{Action: Schedule, Next: next, Note: "a calendar changed: next " + said(date)}
 }

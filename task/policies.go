@@ -192,6 +192,12 @@ func (t *Task) Expired(now time.Time) bool {
 func Expire(t *Task, v View) Decision {
 	v.Now = cut(v.Now)
 	next := t.change(v)
+	if t.Retries > 0 && t.Error != nil { // it did start: what failed then says more than that its retry came too late
+		failure := *t.Error
+		failure.Next = time.Time{}
+		next.setError(&failure)
+		return next.advance(Outcome{Err: errors.New(failure.Message), Kind: failure.Kind}, v)
+	}
 	at, _ := t.expiry(t.Plan.Nominal) // Expired has read it
 	err := fmt.Errorf("it could not start before it expired at %s", when.Format(at))
 	next.setError(&Failure{Message: err.Error(), Kind: KindExpired})

@@ -21,7 +21,7 @@ type retryPolicy struct {
 	factor    float64 // of exponential
 	max       time.Duration
 	jitter    float64       // part of a pause by which it varies either way
-	total     time.Duration // from the firing's due instant; no retry starts later. 0 is any
+	total     time.Duration // from the firing's nominal date; no retry starts later. 0 is any
 	retryOn   []string      // kinds, codes and classes of codes that alone are retried; nil is all
 	giveUpOn  []string      // those that are not
 }
@@ -222,7 +222,9 @@ func (t *Task) retries(o Outcome, v View) bool {
 	switch {
 	case t.Retries >= p.limit:
 		return false
-	case p.total > 0 && !v.Now.Before(t.Plan.Nominal.Add(p.total)):
+	case p.total > 0 && t.retryDue(o, v).After(later(t.Plan.Nominal, p.total)):
+		return false
+	case t.Expired(t.retryDue(o, v)):
 		return false
 	case len(p.giveUpOn) > 0 && holds(p.giveUpOn, o):
 		return false
@@ -232,6 +234,11 @@ func (t *Task) retries(o Outcome, v View) bool {
 		return holds(p.retryOn, o)
 	}
 	return o.retryable()
+}
+
+// retryDue gives the date of the next retry after an error.
+func (t *Task) retryDue(o Outcome, v View) time.Time {
+	return later(v.Now, max(o.RetryAfter, t.retry.delay(t.Plan.Key, t.Retries+1)))
 }
 
 // delay is the pause before the retry of this number, from 1. It varies by the jitter, so that tasks that failed together do not come

@@ -126,17 +126,29 @@ func (s schedule) over(t *Task) bool {
 
 // next gives the occurrence that follows a firing which was started and ended, and how many are left out before it.
 func (s schedule) next(t *Task, o Outcome, now time.Time) (date time.Time, catchUp bool, leftOut int64, ok bool) {
-	p := t.Plan
+	p, done := t.Plan, s.doneUpTo(t, o, now)
 	if !p.CatchUp.IsZero() {
 		if date, ok = s.owed(t); ok {
 			return date, t.Missed == MissedAll, s.between(p, date, true, now), true
 		}
+		done = latest(done, p.CatchUp)
 	}
-	date, ok = s.rule.After(p.From, s.doneUpTo(t, o, now))
+	date, ok = s.rule.After(p.From, done)
 	if t.Overlap != OverlapAllow {
 		leftOut = s.between(p, date, ok, now)
 	}
 	return date, false, leftOut, ok
+}
+
+// has says whether the planned date is still one of the rule's.
+func (s schedule) has(p *Plan) bool {
+	date, ok := s.rule.After(p.From, p.Nominal.Add(-time.Millisecond))
+	return ok && date.Equal(p.Nominal)
+}
+
+// begun says whether the planned firing ran already: what waits is a retry, the end of a snooze or what an interruption left.
+func (s schedule) begun(t *Task) bool {
+	return t.Retries > 0 || t.Plan.Interrupted || !t.Plan.Due.Equal(s.due(t.Plan.Nominal, t.Plan.Key))
 }
 
 // doneUpTo gives the instant up to which dates need no run of their own, by the overlap rule.

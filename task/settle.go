@@ -160,9 +160,9 @@ func (t *Task) postpone(due time.Time, v View, was Status, note, failure string)
 }
 
 func (t *Task) tryAgain(o Outcome, v View) Decision {
+	due := t.retryDue(o, v)
 	t.Retries++
 	t.dirty.add(fieldRetries)
-	due := later(v.Now, max(o.RetryAfter, t.retry.delay(t.Plan.Key, t.Retries)))
 	failure := *t.Error
 	failure.Next = due
 	t.setError(&failure)
@@ -208,6 +208,7 @@ func (t *Task) advance(o Outcome, v View) Decision {
 	}
 	until := t.Plan.CatchUp
 	t.moveTo(date, s)
+	t.Plan.Skipped = time.Time{}
 	if catchUp {
 		t.Plan.CatchUp = until
 	}

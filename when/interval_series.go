@@ -110,8 +110,8 @@ func (v interval) shownAfter(shows, times int64) int64 {
 	number, rest := dayOf(shows)
 	if v.months != 0 {
 		c := civilOf(number)
-		months := int64(c.year)*12 + int64(c.month-1) + v.months*times
-		year, month := int(months/12), int(months%12)+1
+		months := int64(c.year)*12 + int64(c.month-1) + v.months*times // below zero where it is counted back from the first years
+		year, month := int(floorDiv(months, 12)), int(floorMod(months, 12))+1
 		number = dayNumber(year, month, min(c.day, lengthOf(year, month)))
 	}
 	return (number+v.days*times)*day + rest

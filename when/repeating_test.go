@@ -77,6 +77,26 @@ func TestRepeatingErrors(t *testing.T) {
 	}
 }
 
+// TestCountdownToTheFirstYears: counting back ends where the calendar begins.
+func TestCountdownToTheFirstYears(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"R/P5Y/0003-03-15": "0003-03-15T00:00:00Z", "R/P1Y/0003-03-15": "0001-03-15T00:00:00Z", "R/P7M/0001-03-15": "0001-03-15T00:00:00Z",
+		"R/P1M/0001-03-31": "0001-01-31T00:00:00Z", "R/P9000Y1D/2026-01-01": "2026-01-01T00:00:00Z", "R/P1D/0001-01-02": "0001-01-02T00:00:00Z",
+	} {
+		p, err := parseRepeating(text, Scope{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := show(p.series.after(firstReading, firstReading)); got != want {
+			t.Errorf("the first of %s is %s, want %s", text, got, want)
+		}
+		if at, ok := p.series.latest(firstReading, firstReading); ok && at != firstReading {
+			t.Errorf("%s has %s before the year 1", text, show(at, ok))
+		}
+	}
+}
+
 func TestCountdownLaws(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

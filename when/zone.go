@@ -44,18 +44,6 @@ func ZoneVersion() string {
 	return strings.TrimSpace(string(version))
 }
 
-// Zones gives the names of all zones of the database, in no particular order.
-func Zones() []string {
-	files := zoneFiles()
-	names := make([]string, 0, len(files))
-	for name := range files {
-		if name != versionFile {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
 func zoneFile(name string) ([]byte, error) {
 	file, ok := zoneFiles()[name]
 	if !ok {

@@ -82,7 +82,13 @@ func (c *Client) Delete(ctx context.Context, id string) error {
 
 // edit reads a task, changes it and writes it, from the start again where somebody wrote in between.
 func (c *Client) edit(ctx context.Context, id string, change func(*task.Task) (*task.Task, error)) error {
-	return again(ctx, func() error {
+	_, err := c.edited(ctx, id, change)
+	return err
+}
+
+// edited is edit, and gives the task as it was written.
+func (c *Client) edited(ctx context.Context, id string, change func(*task.Task) (*task.Task, error)) (written *task.Task, err error) {
+	err = again(ctx, func() error {
 		t, err := c.Get(ctx, id)
 		if err != nil {
 			return err
@@ -94,9 +100,13 @@ func (c *Client) edit(ctx context.Context, id string, change func(*task.Task) (*
 		if err != nil {
 			return err
 		}
-		_, err = c.db.Put(ctx, id, next.Encode())
+		rev, err := c.db.Put(ctx, id, next.Encode())
+		if err == nil {
+			written = next.WithRev(rev)
+		}
 		return err
 	})
+	return written, err
 }
 
 // again repeats what a conflict refused, after a short while that differs from that of others who try the same.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/adlayer/after/couch"
@@ -57,8 +58,10 @@ func IsPaused(t *task.Task) bool {
 // Run asks for one run now, beside the plan of the task: what was planned stays so, a paused task is paused again afterwards, and one
 // that has ended ends again.
 func (c *Client) Run(ctx context.Context, id string) error {
-	return c.edit(ctx, id, func(t *task.Task) (*task.Task, error) { return status(t, task.RunNow) })
+	return c.edit(ctx, id, runNow)
 }
+
+func runNow(t *task.Task) (*task.Task, error) { return status(t, task.RunNow) }
 
 // Skip asks that the next firing of a task is left out. A task that has ended is a conflict, and so is one whose next firing is being
 // left out already: wait until its worker has done that.
@@ -76,37 +79,39 @@ func (c *Client) Skip(ctx context.Context, id string) error {
 
 // RunAndWait does what Run does, to each of the tasks, and waits until these runs have come to an end, with their retries. It gives the
 // tasks as they then are, in the order of ids. changed, which may be nil, is told of every change; an error from it ends the wait. A
-// task that is deleted meanwhile has come to an end.
+// task that is deleted meanwhile has come to an end, and so has one whose run somebody took back before it began, by another
+// status: that is a conflict, which is given beside the tasks once all have come to an end.
 func (c *Client) RunAndWait(ctx context.Context, ids []string, changed func(*task.Task) error) ([]*task.Task, error) {
 	if changed == nil {
 		changed = func(*task.Task) error { return nil }
+	}
+	if len(ids) == 0 {
+		return nil, nil
 	}
 	info, err := c.db.Info(ctx)
 	if err != nil {
 		return nil, err
 	}
-	before, ended := map[string]int64{}, map[string]*task.Task{}
+	asked, ended := map[string]*task.Task{}, map[string]*task.Task{}
 	for _, id := range ids {
-		t, err := c.Get(ctx, id)
-		if err != nil {
-			return nil, err
+		if asked[id] != nil {
+			continue
 		}
-		before[id] = t.Executions
-		if err := c.Run(ctx, id); err != nil {
+		if asked[id], err = c.edited(ctx, id, runNow); err != nil {
 			return nil, err
 		}
 	}
-	err = c.follow(ctx, info.UpdateSeq, slices.Compact(slices.Sorted(slices.Values(ids))), func(t *task.Task) error {
-		if ended[t.ID] != nil {
-			return nil
+	err = c.follow(ctx, info.UpdateSeq, slices.Collect(maps.Keys(asked)), func(t *task.Task) error {
+		if ended[t.ID] != nil || !t.Deleted && couch.Beats(asked[t.ID].Rev, t.Rev) {
+			return nil // what it was before is no news
 		}
 		if err := changed(t); err != nil {
 			return err
 		}
-		if cameToEnd(t, before[t.ID]) {
+		if cameToEnd(t) {
 			ended[t.ID] = t
 		}
-		if len(ended) == len(before) {
+		if len(ended) == len(asked) {
 			return errEnded
 		}
 		return nil
@@ -115,23 +120,35 @@ func (c *Client) RunAndWait(ctx context.Context, ids []string, changed func(*tas
 		return nil, err
 	}
 	tasks := make([]*task.Task, len(ids))
+	var errs []error
 	for i, id := range ids {
 		tasks[i] = ended[id]
+		if takenBack(asked[id], ended[id]) {
+			errs = append(errs, refused("running task "+id, "the run was taken back before it began: the task is %s now", statusOf(ended[id])))
+		}
 	}
-	return tasks, nil
+	return tasks, errors.Join(errs...)
 }
 
-// cameToEnd says whether a run that a person asked for is over: it had so many executions before.
-func cameToEnd(t *task.Task, before int64) bool {
+// cameToEnd says whether a run that a person asked for is over: while it is not, the task says that it is asked for or on, or its
+// plan says where to go on afterwards.
+func cameToEnd(t *task.Task) bool {
 	switch {
 	case t.Deleted:
 		return true
 	case t.Status == task.RunNow || t.Status == task.Running:
 		return false
-	case t.Plan != nil && t.Plan.Back != nil:
-		return t.Ended()
 	}
-	return t.Executions > before || t.Ended() && t.Error != nil && t.Error.Kind == task.KindInvalid
+	return t.Ended() || t.Plan == nil || t.Plan.Back == nil
+}
+
+// takenBack says whether a run that a person asked for is over without having begun, and not because it could not.
+func takenBack(asked, t *task.Task) bool {
+	switch {
+	case t.Deleted, t.Status == task.Canceled, t.Executions > asked.Executions:
+		return false
+	}
+	return t.Error == nil || t.Error.Kind != task.KindInvalid && t.Error.Kind != task.KindExpired
 }
 
 // conflicted says whether a row of a bulk write was refused because the document is there already.

@@ -170,3 +170,21 @@ func TestBackfill(t *testing.T) {
 		t.Error("a backfill of the future")
 	}
 }
+
+func TestRunAndWaitForNothing(t *testing.T) {
+	t.Parallel()
+	c, db := tasks(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if ended, err := c.RunAndWait(ctx, nil, nil); err != nil || len(ended) != 0 {
+		t.Errorf("no task: %v, %v", ended, err)
+	}
+	put(t, db, `{"_id":"a","worker":"w","job":"j","status":"scheduled"}`)
+	ended, err := c.RunAndWait(ctx, []string{"a", "a"}, func(one *task.Task) error {
+		set(t, db, "a", "status", `"pause"`)
+		return nil
+	})
+	if !client.IsRefused(err) || len(ended) != 2 || ended[0].Status != task.Pause || ended[1] != ended[0] {
+		t.Errorf("a run that was taken back: %v, %v", ended, err)
+	}
+}

@@ -252,7 +252,11 @@ func (o *objectReader) parseNamed(value json.RawMessage) (parsed, error) {
 	return parseRRule(strings.TrimSpace(text), o.scope)
 }
 
-const mostMembers = 100
+// mostMembers bounds the repeats in an any, and deepest how often one can lie in another: each is read once for all around it.
+const (
+	mostMembers = 100
+	deepest     = 8
+)
 
 // any takes several recurrences together. Their own limits and exclusions would not be told apart any more, so they have none.
 func (o *objectReader) any(value json.RawMessage) error {
@@ -263,8 +267,12 @@ func (o *objectReader) any(value json.RawMessage) error {
 	if len(all) > mostMembers {
 		return fmt.Errorf("has more than %d repeats", mostMembers)
 	}
+	scope := o.scope
+	if scope.depth++; scope.depth > deepest {
+		return fmt.Errorf("lies within %d others; put its repeats into one of them", deepest)
+	}
 	for i, one := range all {
-		rule, err := ParseRule(one, o.scope)
+		rule, err := ParseRule(one, scope)
 		switch {
 		case err != nil:
 			return fmt.Errorf("[%d]: %w", i, err)

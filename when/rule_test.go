@@ -174,6 +174,7 @@ func TestParseRuleErrors(t *testing.T) {
 		{`{"days":1,"except":{"from":"2026-12-27","until":"2026-12-26"}}`, "ends before it begins"},
 		{`{"any":[]}`, "any: must be an array"},
 		{`{"any":["P1D",{"days":0}]}`, "any: [1]: days: is zero"},
+		{strings.Repeat(`{"any":[`, 9) + `"P1D"` + strings.Repeat(`]}`, 9), "any: lies within 8 others"},
 		{`{"any":["P1D",{"days":1,"limit":3}]}`, "any: [1]: limit, jitter"},
 		{`"` + strings.Repeat("P1D", 1000) + `"`, "cannot read"},
 	} {

@@ -9,6 +9,8 @@ type Scope struct {
 	Seed string         // spreads H and ~ in cron lines: the task's id
 	// Calendar finds a calendar document by its id; nil knows none.
 	Calendar func(id string) (*Calendar, error)
+
+	depth int // of "any" in "any"
 }
 
 func (s Scope) zone() *time.Location { return orUTC(s.Zone) }

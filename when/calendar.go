@@ -179,6 +179,20 @@ func (e *exclusions) at(instant int64, loc *time.Location) (start, end int64, ou
 	return 0, 0, false
 }
 
+// touch says whether something from one instant to another is excluded, a day apart at most.
+func (e *exclusions) touch(from, to int64, loc *time.Location) bool {
+	if i, _ := slices.BinarySearchFunc(e.instants, from, func(s span, v int64) int { return compare(s.to, v) }); i < len(e.instants) && e.instants[i].from <= to {
+		return true
+	}
+	if _, _, out := e.at(from, loc); out {
+		return true
+	}
+	if _, _, out := e.at(to, loc); out {
+		return true
+	}
+	return slices.ContainsFunc(e.nested, func(c *Calendar) bool { return c.entries.touch(from, to, loc) })
+}
+
 // addDate takes a day, an instant or a range.
 func (e *exclusions) addDate(raw json.RawMessage, loc *time.Location) error {
 	if kindOf(raw) == kindObject {

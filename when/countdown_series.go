@@ -42,22 +42,22 @@ func (s *countdownSeries) latest(anchor, t int64) (int64, bool) {
 
 func (s *countdownSeries) anchored() bool { return false }
 
-// String writes the end as clocks show it, with the offset.
 func (s *countdownSeries) String() string {
-	return "R/" + s.every.String() + "/" + s.endText()
+	return "R/" + s.every.String() + "/" + s.end.text(s.loc)
 }
 
-func (s *countdownSeries) endText() string {
+// text writes the date as clocks show it, so that one within a gap stays there; with the offset where that does not tell it.
+func (o *origin) text(loc *time.Location) string {
 	const shape = "2006-01-02T15:04:05"
-	end := time.UnixMilli(s.end.shows).UTC()
-	text := end.Format(shape)
-	if end.Nanosecond() != 0 {
-		text = end.Format(shape + ".000")
+	shown := time.UnixMilli(o.shows).UTC()
+	text := shown.Format(shape)
+	if shown.Nanosecond() != 0 {
+		text = shown.Format(shape + ".000")
 	}
-	if instantsOf(s.end.shows, s.loc).first != s.end.at { // the second time that clocks show it
-		return Format(time.UnixMilli(s.end.at))
+	if instantsOf(o.shows, loc).first != o.at { // the second time that clocks show it
+		return Format(time.UnixMilli(o.at))
 	}
-	if s.loc == time.UTC {
+	if loc == time.UTC {
 		text += "Z"
 	}
 	return text

@@ -28,9 +28,6 @@ func (c *cronSeries) String() string {
 
 func (c *cronSeries) anchored() bool { return false }
 
-// zone gives the zone whose clocks the line is about, which need not be the one it was read in.
-func (c *cronSeries) zone() *time.Location { return c.loc }
-
 // parseCron reads a cron line of five fields (minute, hour, day of month, month, weekday), six (seconds first) or seven (years last),
 // or a macro such as "@daily" or "@every 90s". A prefix such as "CRON_TZ=Europe/Berlin " sets the zone.
 func parseCron(text string, scope Scope) (parsed, error) {

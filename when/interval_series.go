@@ -38,7 +38,13 @@ func (s *intervalSeries) latest(anchor, t int64) (int64, bool) {
 
 func (s *intervalSeries) anchored() bool { return true }
 
-func (s *intervalSeries) String() string { return s.every.String() }
+// String writes the interval alone; with its start where that was written within a gap, since the rule's beginning does not tell.
+func (s *intervalSeries) String() string {
+	if s.start != nil && s.start.shows != reading(s.start.at, s.loc) {
+		return "R/" + s.start.text(s.loc) + "/" + s.every.String()
+	}
+	return s.every.String()
+}
 
 // at gives the occurrence of an index; false for one below 0 and beyond the year 9999. Instants grow with the index, but where
 // the zone skips a whole day two of them are the same.

@@ -1,6 +1,10 @@
 package when
 
-import "time"
+import (
+	"iter"
+	"slices"
+	"time"
+)
 
 // Mark says what a change of the clocks has to do with an occurrence.
 type Mark string
@@ -23,10 +27,8 @@ func (r *Rule) Clock(from, at time.Time) (time.Time, Mark) {
 		if found, ok := m.after(anchor, instant-1); !ok || found != instant {
 			continue
 		}
-		if zoned, ok := m.series.(interface{ zone() *time.Location }); ok {
-			loc = zoned.zone()
-		}
-		if moves, ok := m.series.(interface{ moved(anchor, at int64) bool }); ok && moves.moved(anchor, instant) {
+		loc = m.series.zone()
+		if !slices.Contains(slices.Collect(m.meant(anchor, instant)), reading(instant, loc)) {
 			mark = Moved
 		}
 		break
@@ -40,35 +42,83 @@ func (r *Rule) Clock(from, at time.Time) (time.Time, Mark) {
 	return at.In(loc), mark
 }
 
-// moved says whether an occurrence stands at the end of a gap for readings within it.
-func (c *clockSeries) moved(_, at int64) bool {
+// meant gives the readings that an occurrence of m stands for; what clocks show where it is one of the further dates.
+func (m *member) meant(anchor, at int64) iter.Seq[int64] {
+	if _, further := slices.BinarySearch(m.extra, at); further {
+		return just(reading(at, m.series.zone()))
+	}
+	return m.series.meant(anchor, at)
+}
+
+// meant gives the readings on the rule's clocks that an occurrence stands for.
+func (r *Rule) meant(from, at int64) iter.Seq[int64] {
+	return func(yield func(int64) bool) {
+		for i := range r.members {
+			m := &r.members[i]
+			anchor := r.anchor(from, m)
+			if found, ok := m.after(anchor, at-1); !ok || found != at {
+				continue
+			}
+			all := just(reading(at, r.loc))
+			if m.series.zone().String() == r.loc.String() {
+				all = m.meant(anchor, at)
+			}
+			for shows := range all {
+				if !yield(shows) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func just(reading int64) iter.Seq[int64] {
+	return func(yield func(int64) bool) { yield(reading) }
+}
+
+func (c *clockSeries) meant(_, at int64) iter.Seq[int64] {
 	now := stretchAt(at, c.loc)
-	if at != now.start || now.before(at, c.loc) >= now.offset {
-		return false
+	shows, before := at+now.offset, now.before(at, c.loc)
+	if at != now.start || before >= now.offset || c.skipsGap {
+		return just(shows)
 	}
-	shows, ok := c.pattern.next(at + now.offset - 1)
-	return !ok || shows != at+now.offset
+	return func(yield func(int64) bool) {
+		for m, ok := c.pattern.next(at + before - 1); ok && m <= shows && yield(m); {
+			m, ok = c.pattern.next(m)
+		}
+	}
 }
 
-func (s *recurSeries) moved(anchor, at int64) bool {
+func (s *recurSeries) meant(anchor, at int64) iter.Seq[int64] {
 	e := s.from(anchor)
-	return e.freq >= daily && e.clocks.moved(anchor, at)
-}
-
-func (s *intervalSeries) moved(anchor, at int64) bool {
-	if s.every.exact() || s.every.ms != 0 || at == anchor {
-		return false
+	if e.freq < daily || e.second && at == anchor {
+		return just(reading(at, s.loc))
 	}
-	return instantsOf(s.every.shownAfter(reading(anchor, s.loc), s.index(anchor, at)-1), s.loc).gap
+	return e.clocks.meant(anchor, at)
 }
 
-func (s *countdownSeries) moved(_, at int64) bool {
-	if s.every.exact() || s.every.ms != 0 || at == s.end.at {
-		return false
+func (s *intervalSeries) meant(anchor, at int64) iter.Seq[int64] {
+	switch first := s.start.shownAt(anchor, s.loc); {
+	case at == anchor:
+		return just(first)
+	case s.every.exact() || s.every.ms != 0:
+		return just(reading(at, s.loc))
+	default:
+		return just(s.every.shownAfter(first, s.index(anchor, at)-1))
 	}
-	return instantsOf(s.every.shownAfter(s.end.shows, -s.index(at)), s.loc).gap
 }
 
+func (s *countdownSeries) meant(_, at int64) iter.Seq[int64] {
+	switch {
+	case at == s.end.at:
+		return just(s.end.shows)
+	case s.every.exact() || s.every.ms != 0:
+		return just(reading(at, s.loc))
+	}
+	return just(s.every.shownAfter(s.end.shows, -s.index(at)))
+}
+
+func (c *clockSeries) zone() *time.Location     { return c.loc }
 func (s *recurSeries) zone() *time.Location     { return s.loc }
 func (s *intervalSeries) zone() *time.Location  { return s.loc }
 func (s *countdownSeries) zone() *time.Location { return s.loc }

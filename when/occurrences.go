@@ -171,12 +171,16 @@ func (r *Rule) closed(shows int64) bool {
 	return out
 }
 
-// moved gives the occurrence that stands for a raw one; false where no day with business is near.
-func (r *Rule) moved(raw int64) (int64, bool) {
-	shows := reading(raw, r.loc)
-	if !r.closed(shows) {
-		return raw, true
+// touched says whether a part of a day lies on a weekend or is excluded.
+func (r *Rule) touched(number int64) bool {
+	if isWeekend(number) {
+		return true
 	}
+	return r.except != nil && r.except.touch(instantsOf(number*day, r.loc).first, instantsOf((number+1)*day, r.loc).first-1, r.loc)
+}
+
+// movedTo gives where a reading on a day without business goes: to the same time of the nearest day with business; false where none is near.
+func (r *Rule) movedTo(shows int64) (int64, bool) {
 	step := day
 	if r.adjust == toPrevious {
 		step = -step
@@ -189,34 +193,66 @@ func (r *Rule) moved(raw int64) (int64, bool) {
 	return 0, false
 }
 
-// movedAfter gives the first moved occurrence after t. Moving keeps the order of days but not of the times within one, so all that may
-// land on the best day are looked at.
+// movedAfter gives the first moved occurrence after t. Moving keeps neither the order of the times of a day nor, where hours are
+// excluded, that of the days; so all that may land before the best are looked at.
 func (r *Rule) movedAfter(from, t int64) (best int64, ok bool) {
 	raw := t
 	if r.adjust == toNext {
 		raw = r.startOfClosed(t) - 1
 	}
+	take := func(at int64, found bool) {
+		if found && at > t && at <= r.until && (!ok || at < best) {
+			best, ok = at, true
+		}
+	}
 	for range mostTries {
 		at, found := r.rawAfter(from, raw)
-		if !found {
+		if !found || ok && r.past(at, best) || r.past(at, r.until) {
 			return best, ok
 		}
 		raw = at
-		to, found := r.moved(at)
-		if !found || to <= t || to > r.until {
-			if found && to > r.until && !ok {
-				return 0, false
-			}
+		if !r.closed(reading(at, r.loc)) {
+			take(at, true)
 			continue
 		}
-		if ok && r.dayAt(to) > r.dayAt(best) {
-			return best, true
-		}
-		if !ok || to < best {
-			best, ok = to, true
+		for shows := range r.meant(from, at) {
+			to, found := r.movedTo(shows)
+			if take(to, found); !found {
+				raw = max(raw, r.stuckUntil(at))
+			}
 		}
 	}
 	return best, ok
+}
+
+// stuckUntil gives up to where the occurrences are too far from a day with business as well, for one that is.
+func (r *Rule) stuckUntil(at int64) int64 {
+	_, end, out := int64(0), int64(0), false
+	if r.except != nil {
+		_, end, out = r.except.at(at, r.loc)
+	}
+	switch {
+	case !out:
+		return at
+	case r.adjust == toNext:
+		return end - (farthest+2)*day
+	}
+	return end - 1
+}
+
+// past says that no occurrence from one on is moved to before a limit.
+func (r *Rule) past(at, limit int64) bool {
+	if r.adjust == toNext {
+		return at > limit
+	}
+	number, end := r.dayAt(at), r.dayAt(limit)
+	for range farthest { // nothing is moved back over a day that is open throughout
+		if number <= end || !r.touched(number) {
+			break
+		}
+		number--
+	}
+	return number > end
 }
 
 // dense says whether a rule has occurrences less than a minute apart, told by those of one Monday.
@@ -236,16 +272,15 @@ func (r *Rule) dense() bool {
 	return false
 }
 
-// startOfClosed gives the start of the days without business that end at t's day, or of that day.
+// startOfClosed gives the start of the days from which an occurrence can be moved to t's day.
 func (r *Rule) startOfClosed(t int64) int64 {
-	number, rest := dayOf(reading(t, r.loc))
+	number := r.dayAt(t)
 	for range farthest {
-		if !r.closed((number-1)*day + rest) {
+		if number--; !r.touched(number) {
 			break
 		}
-		number--
 	}
-	return instantsOf((number-1)*day, r.loc).first
+	return instantsOf(number*day, r.loc).first
 }
 
 func (r *Rule) dayAt(instant int64) int64 {

@@ -154,12 +154,11 @@ const mostCounted = 100_000
 // add makes a recurrence the rule's only one. What it says of its own beginning and end becomes the rule's.
 func (r *Rule) add(p parsed) error {
 	m := member{series: p.series, extra: p.extra, except: p.except, start: firstReading, until: lastReading}
-	loc := m.zone()
-	if p.zone != nil {
-		loc = p.zone
-	}
-	if loc != nil && !r.zoned {
-		r.loc = loc
+	if !r.zoned {
+		r.loc = m.series.zone()
+		if p.zone != nil {
+			r.loc = p.zone
+		}
 	}
 	if !p.start.IsZero() {
 		m.start, m.begun = p.start.UnixMilli(), true
@@ -181,7 +180,7 @@ func (r *Rule) add(p parsed) error {
 		m.until = min(m.until, r.countFrom(&m, p.count))
 	}
 	if len(p.extra) == 0 { // its bounds are the rule's
-		if m.begun && !r.bounded {
+		if m.begun && (!r.bounded || r.from == m.start) {
 			r.from, r.bounded, m.begun = m.start, true, false
 		}
 		r.until, m.until = min(r.until, m.until), lastReading

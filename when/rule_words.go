@@ -12,7 +12,7 @@ func (r *Rule) Words() string {
 	for i := range r.members {
 		m := &r.members[i]
 		text := m.series.words()
-		if loc := m.zone(); loc != nil && loc.String() != r.loc.String() {
+		if loc := m.series.zone(); loc.String() != r.loc.String() {
 			text += ", in " + loc.String()
 		}
 		if m.begun {
@@ -54,19 +54,11 @@ func (r *Rule) Words() string {
 // zonesOfTheirOwn says whether every recurrence names its zone itself.
 func (r *Rule) zonesOfTheirOwn() bool {
 	for i := range r.members {
-		if loc := r.members[i].zone(); loc == nil || loc.String() == r.loc.String() {
+		if r.members[i].series.zone().String() == r.loc.String() {
 			return false
 		}
 	}
 	return true
-}
-
-// zone is the zone whose clocks a recurrence goes by; nil where none matters.
-func (m *member) zone() *time.Location {
-	if zoned, ok := m.series.(interface{ zone() *time.Location }); ok {
-		return zoned.zone()
-	}
-	return nil
 }
 
 func (m *member) exceptions(r *Rule) string {

@@ -1,6 +1,9 @@
 package when
 
-import "time"
+import (
+	"iter"
+	"time"
+)
 
 // series is a recurrence without limits: instants in milliseconds since 1970, strictly growing, none before the anchor, which is
 // the first date of a task (intervals count from it, patterns of wall time only begin there). A series is immutable.
@@ -16,6 +19,10 @@ type series interface {
 	String() string
 	// anchored says whether the occurrences depend on the anchor, beyond beginning with it.
 	anchored() bool
+	// zone is the zone whose clocks the series goes by, which need not be the one it was read in.
+	zone() *time.Location
+	// meant gives the clock readings that an occurrence stands for: one, or at the end of a gap those within it, in order.
+	meant(anchor, at int64) iter.Seq[int64]
 }
 
 // pattern is a set of clock readings, as in "at 9:00 on weekdays": in milliseconds, see civil.go.

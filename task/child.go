@@ -43,3 +43,34 @@ func (t *Task) Child(date time.Time, mark string) ([]byte, error) {
 
 // ChildID is the _id of the task that runs another one's job for one date.
 func ChildID(id string, date time.Time) string { return id + "@" + when.Format(date) }
+
+// PassOver gives the document of a repeating task whose planned firing runs as a task of its own already: it goes on with its next date.
+func PassOver(t *Task, v View) Decision {
+	v.Now = cut(v.Now)
+	s, err := t.schedule(v)
+	if err != nil {
+		return t.refuse(err, v)
+	}
+	next := t.change(v)
+	next.Repetitions++
+	next.dirty.add(fieldRepetitions)
+	note := "its date " + said(t.Plan.Nominal) + " runs as " + ChildID(t.ID, t.Plan.Nominal)
+	date, catchUp, left, ok := s.next(next, Outcome{Covered: t.Plan.Nominal}, v.Now)
+	next.leftOut(left)
+	if limit := s.rule.Limit(); !ok || limit > 0 && next.Repetitions >= limit {
+		status := Done
+		if t.Error != nil {
+			status = Failed
+		}
+		next.note(v, status, note+", the last of its repeat", "")
+		return next.end(status, note)
+	}
+	next.moveTo(date, s)
+	if catchUp {
+		next.Plan.CatchUp = t.Plan.CatchUp
+	}
+	next.setStatus(Scheduled)
+	note += ", next " + said(date)
+	next.note(v, Scheduled, note, "")
+	return Decision{Action: Schedule, Next: next, Note: note}
+}

@@ -25,6 +25,8 @@ type Outcome struct {
 	Code int64
 	// Covered is the last date for which a task of its own was made while the run was on (overlap "allow"); zero is none.
 	Covered time.Time
+	// Note is what the history of a repeat has to say beside the outcome.
+	Note string
 	// RetryAfter is the shortest pause before the next retry, whatever the document says.
 	RetryAfter time.Duration
 }
@@ -222,6 +224,9 @@ func (t *Task) advance(o Outcome, v View) Decision {
 	note := "next " + said(date)
 	if left > 0 {
 		note += fmt.Sprintf(", %d dates left out", left)
+	}
+	if o.Note != "" {
+		note += "; " + o.Note
 	}
 	t.note(v, status, note, failure)
 	return Decision{Action: Schedule, Next: t, Note: note}

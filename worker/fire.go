@@ -12,7 +12,7 @@ import (
 func (l *loop) expire(now time.Time) {
 	l.wheel.Expire(now, func(i uint32, due time.Time) {
 		if e := l.table.at(i); e.state == running {
-			l.onOverlap(i, e, due)
+			l.onOverlap(e, due)
 		} else {
 			l.enqueue(i, e)
 		}
@@ -70,6 +70,10 @@ func (l *loop) start(i uint32, e *entry, now time.Time) {
 	if l.waits(i, e, e.task) {
 		return
 	}
+	if l.mayRunBeside(e) {
+		l.lookBeside(i, e)
+		return
+	}
 	job, ok := l.config.Jobs.Lookup(e.task.Job)
 	if !ok {
 		l.set(e, idle)
@@ -115,6 +119,7 @@ func (l *loop) launch(e *entry, r *run, limit int) {
 	}
 	act := e.activity()
 	act.run, act.ran, act.noted = r, e.task, false
+	delete(l.alone, e.id)
 	l.runs[r] = struct{}{}
 	l.set(e, running)
 	l.workersOf[e.name].Lag = max(0, r.started.UnixMilli()-e.due)
@@ -187,6 +192,11 @@ func (l *loop) watchRuns(now time.Time) {
 // detach settles the task of a run that does not end although it was told to. The run keeps its place and is shown as
 // stuck until it ends.
 func (l *loop) detach(e *entry, r *run, now time.Time) {
+	if r.over != nil { // it has ended, and only the task for its next date is not made yet
+		r.beside = false
+		l.onEnded(*r.over)
+		return
+	}
 	r.detached = true
 	l.workersOf[r.name].Stuck++
 	l.logOf(e).WithField("job", r.job.Name).Error("the job ignores that it was told to stop: its goroutine goes on, and its place stays taken")

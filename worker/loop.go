@@ -50,7 +50,10 @@ type loop struct {
 	loaded   chan []row    // from the loaders
 	names    chan naming   // from those who take and lose names
 	ends     chan string   // incarnations that have ended, from those who wait for it
-	ticker   *scheduler.Ticker
+	besides  chan beside   // tasks for single dates, from those who make them
+	// sightings of such tasks, from those who look for them.
+	sightings chan sighting
+	ticker    *scheduler.Ticker
 
 	// writing ends when nothing may be written any more; working when nothing may run.
 	writing     context.Context
@@ -88,6 +91,7 @@ type loop struct {
 	upstreams *upstreams
 	// calendarUsers are the ids of tasks by the calendars that their repeats name. It may name tasks that do so no more.
 	calendarUsers map[string]map[string]struct{}
+	alone         map[string]string   // keys of firings that have no task of their own, by the id of a task that is about to start
 	guarded       map[string][]string // ids of tasks whose runs other members still owe an outcome, by incarnation
 	departed      map[string]bool     // incarnations that we have seen end
 	woken         time.Time           // what the ticker was last asked for
@@ -104,6 +108,7 @@ type named struct {
 	fleet.Worker
 	queue   dueQueue
 	holding bool
+	since   time.Time // when the name was taken
 }
 
 // waitingJobs are the due tasks of a job whose limit is reached.
@@ -167,6 +172,10 @@ func (l *loop) run(stop context.Context) {
 			l.onNaming(n)
 		case incarnation := <-l.ends:
 			l.onEnd(incarnation)
+		case made := <-l.besides:
+			l.onBeside(made)
+		case seen := <-l.sightings:
+			l.onSighting(seen)
 		case <-l.ticker.C():
 			l.woken = time.Time{}
 			l.onTick()
@@ -295,6 +304,7 @@ func (l *loop) onNaming(n naming) {
 	w.holding = n.taken
 	w.State = "standby"
 	if n.taken {
+		w.since = l.now()
 		w.State = "holding"
 		return
 	}

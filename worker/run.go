@@ -42,8 +42,12 @@ type run struct {
 	told     time.Time
 	marked   bool
 	detached bool
-	// covered is the last date for which a task of its own was made while this run was on. Its goroutine does not read it.
+	// covered is the last date for which a task of its own was made while this run was on, beside that one is being made, and note what
+	// the database refused. over is the run's end where that has to wait for it. Its goroutine reads none of them.
 	covered time.Time
+	beside  bool
+	note    string
+	over    *ended
 }
 
 // ended is a run's outcome, with the document that follows from it if nobody edited the task in the meantime.

@@ -20,6 +20,10 @@ func (l *loop) onOutcomes(first ended) {
 }
 
 func (l *loop) onEnded(end ended) {
+	if end.run.beside && !end.run.detached {
+		end.run.over = &end // which date comes next is only known with the answer
+		return
+	}
 	l.leave(end.run)
 	if end.run.detached {
 		l.workersOf[end.run.name].Stuck--
@@ -36,14 +40,14 @@ func (l *loop) onOutcome(end ended, e *entry) {
 	l.set(e, idle)
 	l.wheel.Remove(end.run.index)
 	outcome := end.outcome
-	outcome.Covered = end.run.covered
+	outcome.Covered, outcome.Note = end.run.covered, end.run.note
 	act.outcome = &outcome
 	l.tellRun(end, e)
 	if act.inFlight {
 		return // the answer comes first
 	}
 	decision := end.decision
-	if act.edit != nil || act.ran != end.ran || end.run.detached || !outcome.Covered.IsZero() {
+	if act.edit != nil || act.ran != end.ran || end.run.detached || !outcome.Covered.IsZero() || outcome.Note != "" {
 		l.settle(end.run.index, e)
 		return
 	}

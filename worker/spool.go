@@ -49,13 +49,14 @@ type kept struct {
 	RetryAfter  time.Duration   `json:"retryAfter,omitempty"`
 	Code        int64           `json:"code,omitempty"`
 	Covered     time.Time       `json:"covered,omitzero"`
+	Note        string          `json:"note,omitempty"`
 }
 
 func keptOf(o task.Outcome) kept {
 	k := kept{
 		Started: o.Started, Finished: o.Finished, Result: o.Result, Kind: o.Kind,
 		Permanent: o.Permanent, Interrupted: o.Interrupted, Snooze: o.Snooze, RetryAfter: o.RetryAfter,
-		Code: o.Code, Covered: o.Covered,
+		Code: o.Code, Covered: o.Covered, Note: o.Note,
 	}
 	if o.Err != nil {
 		k.Error = o.Err.Error()
@@ -67,7 +68,7 @@ func (k kept) outcome() task.Outcome {
 	o := task.Outcome{
 		Started: k.Started, Finished: k.Finished, Result: k.Result, Kind: k.Kind,
 		Permanent: k.Permanent, Interrupted: k.Interrupted, Snooze: k.Snooze, RetryAfter: k.RetryAfter,
-		Code: k.Code, Covered: k.Covered,
+		Code: k.Code, Covered: k.Covered, Note: k.Note,
 	}
 	if k.Error != "" {
 		o.Err = errors.New(k.Error)

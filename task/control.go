@@ -6,6 +6,37 @@ import (
 	"github.com/adlayer/after/when"
 )
 
+// brokenOff says whether a worker died during a run of the planned firing, and a person's word has since taken the place of the status
+// that told so.
+func (t *Task) brokenOff(v View) bool {
+	switch t.Status {
+	case Pause, Resume, RunNow, Skip:
+	default:
+		return false
+	}
+	if t.invalid != nil || t.Plan == nil || t.Plan.Interrupted || t.Claim == nil || t.Claim.Incarnation == v.Self.Incarnation {
+		return false
+	}
+	if history := t.History(); len(history) == 0 || history[len(history)-1].Status != Running {
+		return false
+	}
+	s, err := t.schedule(v)
+	return err == nil && !s.edited(t, v.Now)
+}
+
+// afterBreak does what a person asked for of a task whose run was broken off: that run runs again in its turn, or counts as run.
+func (t *Task) afterBreak(v View) Decision {
+	ran := *t
+	ran.setStatus(Running)
+	d := ran.decideInterrupted(v)
+	if d.Next == nil || d.Next.Status != Scheduled && t.Status != RunNow {
+		return d
+	}
+	next := *d.Next
+	next.setStatus(t.Status)
+	return written(Decide(&next, v))
+}
+
 // pauseNow pauses a task that does not run.
 func (t *Task) pauseNow(v View, note string) Decision {
 	next := t.change(v)
@@ -163,12 +194,16 @@ func (t *Task) runNow(v View) Decision {
 	if !v.knows(t.Job) {
 		return t.refuse(unknownJob(t, v), v)
 	}
+	if s.rule != nil && !next.hadEnded(v) && next.missedNow(v) {
+		next = next.recover(s, v).Next.change(v)
+	}
 	old := next.Plan
 	back := old.firing(next.Retries)
 	back.Ended = next.hadEnded(v) && !old.Paused
 	plan := &Plan{
 		From: old.From, Index: old.Index, Nominal: v.Now, Due: v.Now, Key: firingKey(t.ID, v.Now, askedBy(t.Rev)),
-		Rule: s.fingerprint(next), Calendars: s.calendars(), Last: old.Last, Paused: old.Paused, Skipped: old.Skipped, Back: &back,
+		Rule: s.fingerprint(next), Calendars: old.Calendars, CatchUp: old.CatchUp, Last: old.Last, Paused: old.Paused, Skipped: old.Skipped,
+		Back: &back,
 	}
 	if old.Back != nil {
 		plan.Back = old.Back
@@ -198,6 +233,9 @@ func (t *Task) takeUp(v View, status Status, failure string) Decision {
 	t.setStatus(Scheduled)
 	note := "next " + said(plan.Due)
 	t.note(v, status, note, failure)
+	if s, err := t.schedule(v); err == nil && s.calendars() != plan.Calendars && plan.Nominal.After(v.Now) {
+		return written(t.replan(s, v))
+	}
 	return Decision{Action: Schedule, Next: t, Note: note}
 }
 

@@ -86,6 +86,8 @@ func Decide(t *Task, v View) Decision {
 		return Decision{Note: "ended"}
 	case t.Status == Cancel:
 		return t.cancel(v)
+	case t.brokenOff(v):
+		return t.afterBreak(v)
 	case t.Status == Pause:
 		return t.pauseNow(v, t.text(fieldNote))
 	case t.Status == Paused:
@@ -242,12 +244,17 @@ func (t *Task) begin(s schedule, v View) Decision {
 	switch {
 	case !v.knows(t.Job):
 		return t.refuse(unknownJob(t, v), v)
-	case v.Recovering && !t.Plan.Interrupted && t.Plan.Back == nil && t.Plan.Due.Before(v.Now.Add(-v.MissedAfter)):
+	case t.missedNow(v):
 		return t.recover(s, v).unlessExpired(v)
 	case v.Recovering && t.Plan.Interrupted:
 		return Decision{Action: Start, Next: t.owing(v)}
 	}
 	return Decision{Action: Start, Next: t}.unlessExpired(v)
+}
+
+// missedNow says whether the planned firing was due while nobody held the task.
+func (t *Task) missedNow(v View) bool {
+	return v.Recovering && !t.Plan.Interrupted && !t.Plan.Paused && t.Plan.Back == nil && t.Plan.Due.Before(v.Now.Add(-v.MissedAfter))
 }
 
 // unlessExpired ends a firing that is to start and may not any more. What was missed is told first: of the dates of a repeat only those
@@ -275,7 +282,7 @@ func (t *Task) decideInterrupted(v View) Decision {
 		return t.planAnew(v, "its run was interrupted, and it was edited")
 	case t.Delivery == AtMostOnce:
 		lost := errors.New("its worker (member " + t.Claim.Member + ") ended during the run: nobody knows whether it was done, and it runs at most once")
-		return Settle(t, Outcome{Started: t.Started, Finished: v.Now, Err: lost, Kind: KindUnknown}, v)
+		return Settle(t.owing(v), Outcome{Started: t.Started, Finished: v.Now, Err: lost, Kind: KindUnknown}, v)
 	case !v.knows(t.Job):
 		return t.refuse(unknownJob(t, v), v)
 	}

@@ -51,7 +51,9 @@
 // one firing, for the latest date that is not in the future (a retry that was missed goes on if no later date passed), skip goes to the
 // next date in the future and ends as an error of kind missed where there is none, all runs each missed date in turn, even over
 // further restarts (Plan.CatchUp). Dates before the window of missed are left out, of all also those beyond its limit, the oldest first;
-// what is left out is counted. A firing that expired does not start, whatever missed says; one that a person asked for with run does.
+// what is left out is counted. A firing that expired does not start, whatever missed says; one that a person asked for with run does. The
+// rule decides about dates that were missed behind a run asked for meanwhile, too. Where pause, resume, run or skip was written over the
+// status running of a worker that died, the history tells: that run was interrupted, or, at most once, counts as run.
 //
 // # Outcomes
 //

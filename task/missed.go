@@ -77,7 +77,7 @@ func (t *Task) catchUp(s schedule, since time.Time, v View) Decision {
 func (t *Task) owing(v View) *Task {
 	next := t.change(v)
 	plan := *t.Plan
-	if v.Recovering && t.Repeat != nil && t.Missed != MissedSkip && plan.Back == nil {
+	if v.Recovering && t.Repeat != nil && plan.Back == nil {
 		plan.CatchUp = v.Now
 	}
 	next.setPlan(&plan)
@@ -87,6 +87,9 @@ func (t *Task) owing(v View) *Task {
 // owed gives the date that runs next of those that were missed up to the plan's CatchUp; ok is false where none is left.
 func (s schedule) owed(t *Task) (date time.Time, ok bool) {
 	p := t.Plan
+	if t.Missed == MissedSkip {
+		return time.Time{}, false
+	}
 	since := time.Time{}
 	if t.missed.window > 0 {
 		since = p.CatchUp.Add(-t.missed.window)

@@ -29,8 +29,8 @@ func (w *walk) apply(o Order) {
 			}
 		}
 	}
-	// A person's word takes the place of the one that says that it runs: what was cut short is then a date like others.
-	if w.open != nil && o.Ask != Recalculate && (o.Ask != RunNow || w.cut) {
+	// A run that was cut short within its first second is known to nobody: it is a date like others then, and what was seen tells.
+	if w.open != nil && o.Ask != Recalculate && (o.Ask != RunNow || w.cut && w.open.next == len(w.open.runs)) {
 		w.progress, w.below = progress{}, nil
 	}
 	switch o.Ask {
@@ -106,8 +106,17 @@ func (w *walk) resume(at time.Time) {
 	w.moveBeyond(at)
 }
 
-// runNow looks for the firing that a person asked for beside the plan.
+// runNow looks for the firing that a person asked for beside the plan. What was missed before it is left to the missed rule.
 func (w *walk) runNow(at time.Time) {
+	if span, ok := w.spanAt(at); ok && !w.terms.Once && w.planned && !w.paused && w.open == nil && !span.From.Before(at) &&
+		w.pending.Add(w.terms.Jitter).Before(span.From.Add(-w.MissedAfter)) {
+		if e := w.missed(span.From); e.over != nil {
+			e.over()
+		} else {
+			w.leaveOutUpTo(e.nominal)
+			w.pending, w.catchUp = e.nominal, e.catchUp
+		}
+	}
 	if w.terms.Once && !w.paused && !w.pending.After(at) {
 		w.planned, w.below = false, nil // it takes the place of the only date, which has passed
 		if w.open != nil && !w.beside {

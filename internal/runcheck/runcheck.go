@@ -105,6 +105,7 @@ type Run struct {
 	Key     string // of the firing
 	Attempt int64  // from 1
 	Nominal time.Time
+	Due     time.Time // when it was to start at the earliest, later than Nominal for a retry; zero where it is not known
 	Started time.Time
 	Ended   time.Time // when its outcome was decided; zero where it never was, because the worker stopped or died
 	Failed  bool
@@ -116,6 +117,8 @@ type Options struct {
 	Late        time.Duration // how late a start may be
 	Slack       time.Duration // how long an order or the coming of a worker takes to be felt
 	MissedAfter time.Duration // what a worker finds that is later than this was missed
+	// Deaths are when processes died whose last outcomes may have died with them: what ran before and runs again after is no repeat.
+	Deaths []time.Time
 }
 
 // Check matches each date that had to be run to one firing.
@@ -124,6 +127,7 @@ func Check(tasks []Task, present []Span, runs []Run, o Options) Report {
 	byKey := map[string]*firing{}
 	runs = slices.Clone(runs)
 	slices.SortStableFunc(runs, func(a, b Run) int { return a.Started.Compare(b.Started) })
+	forget(runs, o.Deaths)
 	for _, r := range runs {
 		key := r.Task + "\x00" + r.Key
 		if byKey[key] == nil {
@@ -148,6 +152,28 @@ func Check(tasks []Task, present []Span, runs []Run, o Options) Report {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Task, b.Task), a.Nominal.Compare(b.Nominal))
 	})
 	return report
+}
+
+// forget takes away the outcomes that died with a process: those of attempts that ran again after it.
+func forget(runs []Run, deaths []time.Time) {
+	if len(deaths) == 0 {
+		return
+	}
+	type attempt struct {
+		task, key string
+		number    int64
+	}
+	last := map[attempt]int{}
+	for i, r := range runs {
+		which := attempt{r.Task, r.Key, r.Attempt}
+		if before, ok := last[which]; ok {
+			between := func(death time.Time) bool { return death.After(runs[before].Started) && !death.After(r.Started) }
+			if slices.ContainsFunc(deaths, between) {
+				runs[before].Ended, runs[before].Failed = time.Time{}, false
+			}
+		}
+		last[which] = i
+	}
 }
 
 // firing are the runs of one key, in order of start.

@@ -2,6 +2,7 @@ package runcheck
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -209,8 +210,8 @@ func (w *walk) begin(f *firing, beside bool) {
 func (w *walk) take() {
 	r := w.open.runs[w.open.next]
 	w.open.next++
-	if r.Started.Before(r.Nominal) {
-		w.found(Early, r, fmt.Sprintf("started %v early, at %s", r.Nominal.Sub(r.Started), show(r.Started)))
+	if due := later(r.Nominal, r.Due); r.Started.Before(due) {
+		w.found(Early, r, fmt.Sprintf("started %v early, at %s", due.Sub(r.Started), show(r.Started)))
 	}
 	if r.Started.Before(w.lastEnd) {
 		w.found(Beside, r, "another run was on until "+show(w.lastEnd))
@@ -229,6 +230,9 @@ func (w *walk) take() {
 	case w.cut:
 		if span, ok := w.spanAt(r.Started); ok && !span.From.After(r.Started) {
 			if span, ok = w.spanAt(span.To); ok {
+				if !w.beside && !w.terms.Once {
+					w.owes = span.From
+				}
 				w.settle(Run{Started: r.Started, Ended: span.From, Failed: true})
 				return
 			}
@@ -261,7 +265,11 @@ func (w *walk) goOn() bool {
 		latest = later(latest, back.Add(w.Slack+w.Late))
 	}
 	more := w.open.next < len(w.open.runs)
-	if o, ok := w.order(); ok && (more && !w.open.start().Before(o.At.Add(w.Slack)) || !more && !o.At.After(latest)) {
+	heard := latest // by then
+	if away {
+		heard = later(heard, back)
+	}
+	if o, ok := w.order(); ok && (more && !w.open.start().Before(o.At.Add(w.Slack)) || !more && !o.At.After(heard)) {
 		w.apply(o)
 		return true
 	}
@@ -294,7 +302,7 @@ func (w *walk) goOn() bool {
 
 // catchUpAfter says that the dates which were missed while a retry was due run too, each in turn, once it has run.
 func (w *walk) catchUpAfter(last Run) {
-	if w.cut && !w.beside && !w.terms.Once && w.terms.Missed != MissedSkip {
+	if w.cut && !w.beside && !w.terms.Once {
 		if span, ok := w.spanAt(w.open.start()); ok && span.From.After(last.Started) {
 			w.owes = span.From
 		}
@@ -371,7 +379,10 @@ func (w *walk) payOff() bool {
 		return false
 	}
 	back := w.owes
-	w.owes = time.Time{}
+	w.owes, w.catchUp = time.Time{}, back
+	if w.terms.Missed == MissedSkip {
+		return false
+	}
 	since := time.Time{}
 	if w.terms.Window > 0 {
 		since = back.Add(-w.terms.Window)
@@ -386,17 +397,26 @@ func (w *walk) payOff() bool {
 		return false
 	}
 	from, next := w.pending, dates[len(dates)-1]
-	w.catchUp = time.Time{}
 	if w.terms.Missed == MissedAll {
 		most := w.terms.Most
 		if most == 0 {
 			most = 100
 		}
-		next, w.catchUp = dates[max(0, len(dates)-most)], back
+		next = dates[max(0, len(dates)-most)]
+	} else {
+		w.catchUp = time.Time{}
 	}
 	w.pending = next
 	w.countLeftOut(from, next)
 	return true
+}
+
+// window is how far back missed dates run.
+func (w *walk) window() time.Duration {
+	if w.terms.Window == 0 {
+		return math.MaxInt64
+	}
+	return w.terms.Window
 }
 
 // advance plans the date that follows a firing, by the overlap rule.
@@ -405,12 +425,12 @@ func (w *walk) advance(r Run) {
 	if w.payOff() {
 		return
 	}
-	if date, ok := w.after(w.pending); ok && !date.After(w.catchUp) {
+	if date, ok := w.after(w.pending); ok && !date.After(w.catchUp) && w.terms.Missed == MissedAll && !date.Before(w.catchUp.Add(-w.window())) {
 		w.pending = date
 		return
 	}
+	covered := later(w.pending, w.catchUp)
 	w.catchUp = time.Time{}
-	covered := w.pending
 	switch w.terms.Overlap {
 	case OverlapQueueAll:
 	case OverlapQueue:

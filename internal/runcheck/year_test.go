@@ -158,7 +158,7 @@ func (w *world) tell(id string, around time.Time) {
 	}
 	slices.Sort(lines)
 	middle, _ := slices.BinarySearch(lines, around.Format("2006-01-02T15:04:05.000"))
-	w.t.Log(strings.Join(lines[max(0, middle-8):min(len(lines), middle+8)], "\n"))
+	w.t.Log(strings.Join(lines[max(0, middle-14):min(len(lines), middle+10)], "\n"))
 }
 
 func someDays(r *rand.Rand, year int) holidays {

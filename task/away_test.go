@@ -1,0 +1,137 @@
+package task_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/adlayer/after/task"
+	"github.com/adlayer/after/when"
+)
+
+// What people ask for while no worker is there, and after one has died during a run.
+
+const begun = `"history":[{"status":"running","at":"2026-11-18T09:00:01Z"}]`
+
+// TestWordOverARunThatBrokeOff: a person's word takes the place of the status that says that a task runs, and the run is not forgotten.
+func TestWordOverARunThatBrokeOff(t *testing.T) {
+	t.Parallel()
+	const onlyOnce = `"delivery":"at-most-once"`
+	broken := func(status, more string) string {
+		return join(`"status":"`+status+`"`, `"date":"`+nine+`"`, `"repeat":{"hours":1}`, begun, claim("dead"), more,
+			planAt("2026-11-18T06:00:00Z", nine, 3, nine, "PT1H"))
+	}
+	const ten, rightNow = "2026-11-18T10:00:00Z", "2026-11-18T09:30:15.007Z"
+	for _, c := range []struct{ fields, want, after string }{
+		{broken("run", ""), "schedule scheduled " + rightNow, "schedule scheduled " + nine},
+		{broken("run", onlyOnce), "schedule scheduled " + rightNow, "schedule scheduled " + ten},
+		{broken("pause", ""), "end paused", "schedule scheduled " + nine},
+		{broken("pause", onlyOnce), "end paused unknown: its worker", "schedule scheduled " + ten},
+		{broken("skip", ""), "schedule scheduled " + ten, ""},
+		{broken("skip", onlyOnce), "schedule scheduled 2026-11-18T11:00:00Z", ""},
+		{broken("resume", ""), "schedule scheduled " + nine, ""},
+		{broken("resume", onlyOnce), "schedule scheduled " + ten, ""},
+		{join(`"status":"pause"`, `"date":"`+nine+`"`, begun, claim("dead"), onlyOnce, plan(nine, nine, "")), "end error unknown: its worker", ""},
+		{join(`"status":"run"`, `"date":"`+noon+`"`, begun, claim("dead"), onlyOnce, plan(nine, nine, "")), "schedule scheduled " + rightNow, "schedule scheduled " + noon},
+		{broken("cancel", ""), "end canceled", ""},
+	} {
+		d := task.Decide(decode(t, document(c.fields)), recovering())
+		if got := describe(d); !matches(got, c.want) {
+			t.Errorf("%s: %s, want %s", c.fields, got, c.want)
+			continue
+		}
+		switch d.Next.Status {
+		case task.Paused:
+			d = task.Decide(writes(t, d, "4-a", "resume"), ours())
+		default:
+			d = task.Settle(writes(t, d, "4-a", ""), ok(), ours())
+		}
+		if got := describe(d); c.after != "" && !matches(got, c.after) {
+			t.Errorf("%s, and then: %s, want %s", c.fields, got, c.after)
+		}
+	}
+	here := recovering()
+	here.Self.Incarnation = "dead" // alive after all: its note of the run was written, and the word came before the start
+	if d := task.Decide(decode(t, document(broken("run", onlyOnce))), here); d.Next.Error != nil {
+		t.Errorf("what did not begin counts as run: %s", describe(d))
+	}
+}
+
+// TestRunNowWhileNobodyWasThere: a run that a person asked for comes first, and then what the missed rule says of the dates that passed.
+func TestRunNowWhileNobodyWasThere(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ missed, want, next string }{
+		{`"skip"`, "schedule scheduled 2026-11-18T10:00:00Z", ""},
+		{`"run"`, "schedule scheduled " + nine, "schedule scheduled 2026-11-18T10:00:00Z"},
+		{`"all"`, "schedule scheduled 2026-11-18T06:00:00Z", "schedule scheduled 2026-11-18T07:00:00Z"},
+		{`{"rule":"all","limit":2}`, "schedule scheduled 2026-11-18T08:00:00Z", "schedule scheduled " + nine},
+	} {
+		const six = "2026-11-18T06:00:00Z"
+		away := document(join(`"status":"run"`, `"date":"`+six+`"`, `"repeat":{"hours":1}`, `"missed":`+c.missed, planAt(six, six, 0, six, "PT1H")))
+		d := task.Decide(decode(t, away), recovering())
+		if d.Action != task.Schedule || !d.Next.Plan.Due.Equal(now) {
+			t.Fatalf("%s: it does not run: %s", c.missed, describe(d))
+		}
+		d = task.Settle(writes(t, d, "4-a", ""), ok(), ours())
+		if got := describe(d); !matches(got, c.want) {
+			t.Errorf("%s, after the run: %s, want %s", c.missed, got, c.want)
+		}
+		if c.next == "" {
+			continue
+		}
+		if got := describe(task.Settle(writes(t, d, "5-a", ""), ok(), ours())); !matches(got, c.next) {
+			t.Errorf("%s, after the first date: %s, want %s", c.missed, got, c.next)
+		}
+	}
+}
+
+// TestMissedAfterARunThatCountsAsRun: what runs at most once does not run again; the dates missed since follow the missed rule, whatever
+// overlap says of those that come during a run.
+func TestMissedAfterARunThatCountsAsRun(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ fields, want string }{
+		{`"missed":"all"`, "schedule scheduled 2026-11-18T07:00:00Z"},
+		{`"missed":"run"`, "schedule scheduled " + nine},
+		{`"missed":"skip","overlap":"queue-all"`, "schedule scheduled 2026-11-18T10:00:00Z"},
+		{`"missed":"run","overlap":"queue-all"`, "schedule scheduled " + nine},
+	} {
+		const six = "2026-11-18T06:00:00Z"
+		lost := join(`"status":"running"`, `"delivery":"at-most-once"`, `"date":"`+six+`"`, `"repeat":{"hours":1}`, c.fields, claim("dead"),
+			planAt(six, six, 0, six, "PT1H"))
+		if got := describe(task.Decide(decode(t, document(lost)), recovering())); !matches(got, c.want) {
+			t.Errorf("%s: %s, want %s", c.fields, got, c.want)
+		}
+	}
+	again := document(join(`"status":"scheduled"`, `"date":"2026-11-18T06:00:00Z"`, `"repeat":{"hours":1}`, `"missed":"skip","overlap":"queue-all"`,
+		strings.TrimSuffix(planAt("2026-11-18T06:00:00Z", "2026-11-18T06:00:00Z", 0, "2026-11-18T06:00:00Z", "PT1H"), "}")+`,"interrupted":true}`))
+	d := task.Decide(decode(t, again), recovering())
+	if d.Action != task.Start {
+		t.Fatalf("what was cut short does not run: %s", describe(d))
+	}
+	if got := describe(task.Settle(d.Next, ok(), ours())); !matches(got, "schedule scheduled 2026-11-18T10:00:00Z") {
+		t.Errorf("missed dates run although missed is skip: %s", got)
+	}
+}
+
+// TestRunNowKeepsWhatCalendarsSaid: a plan that was made before a calendar changed is made anew after a run beside it.
+func TestRunNowKeepsWhatCalendarsSaid(t *testing.T) {
+	t.Parallel()
+	for _, paused := range []bool{false, true} {
+		v := ours()
+		calendar := `{"type":"calendar","dates":["2026-11-19"]}`
+		v.Calendar = func(string) (*when.Calendar, error) { return when.ParseCalendar([]byte(calendar)) }
+		d := task.Decide(decode(t, document(`"date":"2026-11-18T20:00:00Z","repeat":{"cron":"0 9 * * *","except":"holidays"}`)), v)
+		if paused {
+			d = task.Decide(writes(t, d, "4-a", "pause"), v)
+		}
+		calendar = `{"type":"calendar","dates":[]}`
+		d = task.Decide(writes(t, d, "5-a", "run"), v)
+		d = task.Settle(writes(t, d, "6-a", ""), ok(), v)
+		if paused {
+			d = task.Decide(writes(t, d, "7-a", "resume"), v)
+		}
+		if got := d.Next.Plan.Nominal.Format(time.RFC3339); d.Action != task.Schedule || got != "2026-11-19T09:00:00Z" {
+			t.Errorf("paused %v: goes on at %s", paused, got)
+		}
+	}
+}

@@ -37,7 +37,11 @@ type bundle struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at each change
 	docs    map[string]gjson.Result
+	asked   []asked
 	runs    []execution
+	deaths  []time.Time // when a worker's process died
+	late    time.Duration
+	clock   func() time.Time         // that of the workers
 	open    map[string]chan struct{} // of the job "block", by task id
 }
 
@@ -46,7 +50,10 @@ type execution struct {
 	ID, Key string
 	Attempt int64
 	Nominal time.Time
+	Due     time.Time
 	At      time.Time
+	Ended   time.Time // zero while it runs, and where it was cut short
+	Failed  bool
 	Cause   error // why it was told to stop
 }
 
@@ -59,7 +66,7 @@ func setupOn(t *testing.T, s *server) *bundle {
 	t.Helper()
 	b := &bundle{
 		t: t, server: s, proxy: faultproxy.New(t, s.address), jobs: jobs.NewRegistry(), state: t.TempDir(),
-		changed: make(chan struct{}), docs: map[string]gjson.Result{}, open: map[string]chan struct{}{},
+		changed: make(chan struct{}), docs: map[string]gjson.Result{}, open: map[string]chan struct{}{}, clock: time.Now,
 	}
 	direct := dial(t, s.url(s.address))
 	b.db = direct.Database(s.database)
@@ -180,7 +187,9 @@ func (b *bundle) awaitDone(n int) {
 // put writes a document, which may be given as text with verbs.
 func (b *bundle) put(id, format string, args ...any) string {
 	b.t.Helper()
-	rev, err := b.db.Put(b.t.Context(), id, fmt.Appendf(nil, format, args...))
+	doc := fmt.Appendf(nil, format, args...)
+	b.noteAsked(id, doc)
+	rev, err := b.db.Put(b.t.Context(), id, doc)
 	must(b.t, err)
 	return rev
 }
@@ -217,7 +226,9 @@ func (b *bundle) many(n int, document func(i int) string) {
 	for first := 0; first < n; first += 500 {
 		var docs [][]byte
 		for i := first; i < min(n, first+500); i++ {
-			docs = append(docs, []byte(document(i)))
+			doc := []byte(document(i))
+			b.noteAsked("", doc)
+			docs = append(docs, doc)
 		}
 		results, err := b.db.Bulk(b.t.Context(), docs)
 		must(b.t, err)
@@ -259,11 +270,23 @@ func (b *bundle) wantRuns(id string, n int) {
 	}
 }
 
-func (b *bundle) note(task *jobs.Task) {
+// note remembers a run that begins, and gives what is to be called when it ends.
+func (b *bundle) note(task *jobs.Task) (over func(ctx context.Context, err error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.runs = append(b.runs, execution{ID: task.ID(), Key: task.Key(), Attempt: task.Attempt(), Nominal: task.Nominal(), At: time.Now()})
+	i := len(b.runs)
+	b.runs = append(b.runs, execution{
+		ID: task.ID(), Key: task.Key(), Attempt: task.Attempt(), Nominal: task.Nominal(), Due: task.Document().Plan.Due, At: b.clock(),
+	})
 	b.changedLocked()
+	return func(ctx context.Context, err error) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if cause := context.Cause(ctx); err != nil && (errors.Is(cause, worker.ErrDraining) || errors.Is(cause, worker.ErrLeaseLost)) {
+			return // no outcome
+		}
+		b.runs[i].Ended, b.runs[i].Failed = b.clock(), err != nil
+	}
 }
 
 // changedLocked wakes who waits for a change.
@@ -271,6 +294,8 @@ func (b *bundle) changedLocked() {
 	close(b.changed)
 	b.changed = make(chan struct{})
 }
+
+var errPanicked = errors.New("the job did not return")
 
 // gate gives the channel that the job "block" of a task waits for.
 func (b *bundle) gate(id string) chan struct{} {
@@ -286,27 +311,28 @@ func (b *bundle) gate(id string) chan struct{} {
 // gate opens or it is told to stop), deaf (until its gate opens, whatever it is told), panic, typed (its argument amount).
 func (b *bundle) addJobs() {
 	add := func(name string, run jobs.Func, options ...jobs.Option) {
-		job, err := jobs.New(name, run, options...)
+		job, err := jobs.New(name, func(ctx context.Context, task *jobs.Task) (result any, err error) {
+			over := b.note(task)
+			err = errPanicked
+			defer func() { over(ctx, err) }()
+			return run(ctx, task)
+		}, options...)
 		must(b.t, err)
 		must(b.t, b.jobs.Add(job))
 	}
 	add("run", func(_ context.Context, task *jobs.Task) (any, error) {
-		b.note(task)
 		return map[string]string{"ran": task.ID()}, nil
 	})
 	add("fail", func(_ context.Context, task *jobs.Task) (any, error) {
-		b.note(task)
 		return nil, errors.New("it failed")
 	})
 	add("fail-times", func(_ context.Context, task *jobs.Task) (any, error) {
-		b.note(task)
 		if task.Attempt() <= gjson.GetBytes(task.Arguments(), "0").Int() {
 			return nil, fmt.Errorf("attempt %d failed", task.Attempt())
 		}
 		return "at last", nil
 	})
 	add("block", func(ctx context.Context, task *jobs.Task) (any, error) {
-		b.note(task)
 		select {
 		case <-b.gate(task.ID()):
 			return "opened", nil
@@ -323,12 +349,10 @@ func (b *bundle) addJobs() {
 		}
 	})
 	add("deaf", func(_ context.Context, task *jobs.Task) (any, error) {
-		b.note(task)
 		<-b.gate(task.ID())
 		return "heard at last", nil
 	})
 	add("large", func(_ context.Context, task *jobs.Task) (any, error) {
-		b.note(task)
 		return strings.Repeat("large ", 100_000), nil
 	})
 	add("panic", func(context.Context, *jobs.Task) (any, error) { panic("oh no") })
@@ -341,7 +365,6 @@ func (b *bundle) addJobs() {
 	must(b.t, err)
 	must(b.t, b.jobs.Add(typed))
 	add("one-at-a-time", func(ctx context.Context, task *jobs.Task) (any, error) {
-		b.note(task)
 		select {
 		case <-b.gate(task.ID()):
 		case <-ctx.Done():
@@ -407,6 +430,11 @@ func (b *bundle) begin(change func(*worker.Config), names ...string) (*process, 
 	if change != nil {
 		change(&c)
 	}
+	if c.Now != nil {
+		b.mu.Lock()
+		b.clock = c.Now
+		b.mu.Unlock()
+	}
 	go func() {
 		defer close(p.ended)
 		p.err = worker.Run(ctx, c)
@@ -432,6 +460,7 @@ func (p *process) crash() {
 	p.once.Do(func() {
 		close(p.kill)
 		<-p.ended
+		p.b.died()
 	})
 }
 

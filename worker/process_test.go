@@ -39,8 +39,8 @@ type child struct {
 	lines   *bufio.Reader
 }
 
-// runChild is the main function of such a process. Its job "append" writes a line to the journal, then takes as many
-// milliseconds as its first argument says.
+// runChild is the main function of such a process. Its job "append" writes a line to the journal, takes as many milliseconds as its first
+// argument says, and writes another one.
 func runChild(text string) error {
 	var c childConfig
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
@@ -48,7 +48,7 @@ func runChild(text string) error {
 	}
 	registry := jobs.NewRegistry()
 	job, err := jobs.NewTyped("append", func(ctx context.Context, t *jobs.Task, arguments []int64) (string, error) {
-		if err := appendLine(c.Journal, fmt.Sprintf("%s %s %d\n", t.ID(), t.Key(), t.Attempt())); err != nil {
+		if err := noteRun(c.Journal, t, false, nil); err != nil {
 			return "", err
 		}
 		timer := time.NewTimer(time.Duration(arguments[0]) * time.Millisecond)
@@ -57,11 +57,12 @@ func runChild(text string) error {
 		case <-ctx.Done():
 			return "", context.Cause(ctx)
 		case <-timer.C:
-			if len(arguments) > 1 && t.Attempt() <= arguments[1] {
-				return "", errors.New("not yet")
-			}
-			return "appended", nil
 		}
+		var failed error
+		if len(arguments) > 1 && t.Attempt() <= arguments[1] {
+			failed = errors.New("not yet")
+		}
+		return "appended", errors.Join(failed, noteRun(c.Journal, t, true, failed))
 	})
 	if err != nil {
 		return err
@@ -81,15 +82,6 @@ func runChild(text string) error {
 		Names: c.Names, Client: client, Database: c.Database, Jobs: registry, StateFolder: c.State, Standby: c.Standby,
 		Log: log, Ready: func() { fmt.Println("ready") },
 	})
-}
-
-func appendLine(path, line string) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.WriteString(line)
-	return errors.Join(err, file.Close())
 }
 
 // startChild starts a worker process and waits until it is ready.
@@ -118,18 +110,7 @@ func (b *bundle) startChild(journal, state string, standby bool, names ...string
 func (c *child) kill() {
 	_ = c.command.Process.Kill()
 	_ = c.command.Wait()
-}
-
-// journal counts the runs of each task and attempt that the processes noted.
-func journal(t *testing.T, path string) map[string]int {
-	t.Helper()
-	raw, err := os.ReadFile(path)
-	must(t, err)
-	runs := map[string]int{}
-	for line := range strings.Lines(string(raw)) {
-		runs[strings.TrimSpace(line)]++
-	}
-	return runs
+	c.b.died()
 }
 
 func TestKilledWorkerLosesNothing(t *testing.T) {
@@ -149,7 +130,7 @@ func TestKilledWorkerLosesNothing(t *testing.T) {
 	}
 	b.startChild(path, b.state, false, "manobi")
 	b.awaitDone(n)
-	b.wantJournal(path, n, rounds)
+	b.checkJournal(path)
 }
 
 func (b *bundle) doneLocked() int {
@@ -176,7 +157,7 @@ func TestStandbyTakesOver(t *testing.T) {
 	b.awaitStatus("retrying", "scheduled")
 	died := time.Now()
 	holder.kill()
-	b.await("the standby runs what ran", func() bool { return lines(path, "running ") == 2 })
+	b.await("the standby runs what ran", func() bool { return begun(t, path, "running") == 2 })
 	if took := time.Since(died); took > 20*time.Second {
 		t.Logf("the takeover took %v", took)
 	}
@@ -184,14 +165,18 @@ func TestStandbyTakesOver(t *testing.T) {
 	if doc := b.awaitStatus("retrying", "done"); doc.Get("retries").Int() != 2 {
 		t.Errorf("%s", doc.Raw)
 	}
+	b.checkJournal(path)
 }
 
-func lines(path, prefix string) int {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return 0
+// begun counts the runs of a task that the journal has.
+func begun(t *testing.T, path, id string) (n int) {
+	t.Helper()
+	for _, r := range journal(t, path) {
+		if r.Task == id {
+			n++
+		}
 	}
-	return strings.Count("\n"+string(raw), "\n"+prefix)
+	return n
 }
 
 func TestSecondMemberIsRefused(t *testing.T) {

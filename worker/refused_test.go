@@ -102,7 +102,7 @@ func TestOutcomeThatHasNoRoom(t *testing.T) {
 	p.end()
 	b.start("manobi")
 	b.awaitSpool(0)
-	b.wantOnce()
+	b.check()
 	wantShortLines(t, hook)
 }
 
@@ -131,7 +131,7 @@ func TestOutcomeForWhichOnlyAStatusHasRoom(t *testing.T) {
 		t.Errorf("%s", doc.Get("error").Raw)
 	}
 	b.awaitSpool(0)
-	b.wantOnce()
+	b.check()
 	wantShortLines(t, hook)
 }
 

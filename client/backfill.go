@@ -29,8 +29,7 @@ const defaultMost = 1000
 
 // Backfill runs a repeating task again for dates that passed: for each it writes a task of its own that runs once, as soon as the worker
 // can, with that date as its nominal one. Its id is made of the task's and the date, so that a second backfill of the same
-// range finds them there. The task itself is not changed. A repeat that counts from its first date is counted back from it; where that is not possible (an
-// interval of months and hours, say), there are no dates before it.
+// range finds them there. The task itself is not changed. A repeat that counts from its first date is counted back from it.
 func (c *Client) Backfill(ctx context.Context, id string, b Backfill) ([]Backfilled, error) {
 	now := c.now()
 	if b.Most == 0 {
@@ -115,16 +114,15 @@ func (b Backfill) dates(t *task.Task, now time.Time, calendars func(string) (*wh
 	if err != nil {
 		return nil, fmt.Errorf("repeat: %w", err)
 	}
-	first := b.From
 	if rule.Anchored() {
 		anchor, err := anchorOf(t, now, loc)
 		if err != nil {
 			return nil, err
 		}
-		first = rule.Rewind(anchor, b.From)
+		rule = rule.Rewind(anchor, b.From)
 	}
 	var dates []time.Time
-	for date := range rule.Between(first, b.From.Add(-time.Millisecond), b.Until) {
+	for date := range rule.Between(b.From, b.From.Add(-time.Millisecond), b.Until) {
 		if len(dates) == b.Most {
 			return nil, fmt.Errorf("there are more than %d dates in this range: take a shorter one, or allow more", b.Most)
 		}

@@ -12,10 +12,12 @@ type intervalSeries struct {
 	every interval // not zero
 	loc   *time.Location
 	start *origin // what the text itself gives as the first date; nil for none
+	// back is how many intervals before start the series begins: the anchor is then counted back from start, and not start from the anchor.
+	back int64
 }
 
 func (s *intervalSeries) after(anchor, t int64) (int64, bool) {
-	if t < anchor || s.every.ms != 0 {
+	if t < anchor || s.every.ms != 0 || s.back != 0 {
 		return s.at(anchor, s.index(anchor, t))
 	}
 	// Far from a change of the zone the next reading of a clock comes with the same offset.
@@ -46,18 +48,29 @@ func (s *intervalSeries) String() string {
 	return s.every.String()
 }
 
-// at gives the occurrence of an index; false for one below 0 and beyond the year 9999. Instants grow with the index, but where
+// at gives the occurrence of an index; false for one below 0 and beyond the years 1 to 9999. Instants grow with the index, but where
 // the zone skips a whole day two of them are the same.
 func (s *intervalSeries) at(anchor, index int64) (int64, bool) {
-	if index < 0 || float64(index)*s.every.mean() > float64(longest) {
+	if index < 0 || float64(index)*s.every.mean() > float64(longest) || float64(s.back)*s.every.mean() > float64(longest) {
 		return 0, false
 	}
-	at := anchor
-	if index > 0 && !s.every.exact() {
-		at = instantsOf(s.every.shownAfter(s.start.shownAt(anchor, s.loc), index), s.loc).first
+	at, times := anchor, index-s.back
+	if s.back != 0 {
+		at = s.start.at
 	}
-	at += s.every.ms * index
-	return at, at <= lastReading
+	if times != 0 && !s.every.exact() {
+		at = instantsOf(s.shows(anchor, index), s.loc).first
+	}
+	at += s.every.ms * times
+	return at, at >= firstReading && at <= lastReading
+}
+
+// shows gives what clocks show, or within a gap would show, at the occurrence of an index, whatever the exact part of the interval adds to it.
+func (s *intervalSeries) shows(anchor, index int64) int64 {
+	if s.back != 0 {
+		return s.every.shownAfter(s.start.shows, index-s.back)
+	}
+	return s.every.shownAfter(s.start.shownAt(anchor, s.loc), index)
 }
 
 // index gives the smallest index whose occurrence lies after t or beyond the calendar's end.
@@ -67,7 +80,7 @@ func (s *intervalSeries) index(anchor, t int64) int64 {
 		return 0
 	case s.every.exact():
 		return (t-anchor)/s.every.ms + 1
-	case s.every.ms != 0:
+	case s.every.ms != 0 || s.back != 0:
 		return s.search(anchor, t)
 	}
 	// What clocks show grows with the index too and costs no look at the zone. Readings up to the one at t come at t or

@@ -1,6 +1,7 @@
 package when
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -139,6 +140,18 @@ func checkSeries(t *rapid.T, s series, anchor, at int64) {
 	}
 }
 
+func drawInterval(t *rapid.T) interval {
+	every := interval{
+		months: rapid.Int64Range(0, 30).Draw(t, "months") * rapid.Int64Range(0, 1).Draw(t, "with months"),
+		days:   rapid.Int64Range(0, 40).Draw(t, "days") * rapid.Int64Range(0, 1).Draw(t, "with days"),
+		ms:     rapid.Int64Range(0, 100*hour).Draw(t, "ms") * rapid.Int64Range(0, 1).Draw(t, "exact"),
+	}
+	if every.zero() {
+		every.days = 1
+	}
+	return every
+}
+
 func TestIntervalLaws(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -146,14 +159,7 @@ func TestIntervalLaws(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		every := interval{
-			months: rapid.Int64Range(0, 30).Draw(t, "months") * rapid.Int64Range(0, 1).Draw(t, "with months"),
-			days:   rapid.Int64Range(0, 40).Draw(t, "days") * rapid.Int64Range(0, 1).Draw(t, "with days"),
-			ms:     rapid.Int64Range(0, 100*hour).Draw(t, "ms") * rapid.Int64Range(0, 1).Draw(t, "exact"),
-		}
-		if every.zero() {
-			every.days = 1
-		}
+		every := drawInterval(t)
 		s := &intervalSeries{every: every, loc: loc}
 		anchor := drawInstant(t, loc, "anchor")
 		checkSeries(t, s, anchor, drawInstant(t, loc, "t"))
@@ -162,6 +168,66 @@ func TestIntervalLaws(t *testing.T) {
 		want, wantOK := every.after(time.UnixMilli(anchor).UTC(), index, loc)
 		if ok != wantOK || ok && got != want.UnixMilli() {
 			t.Fatalf("at(%d) = %s, want %s, %t", index, show(got, ok), want, wantOK)
+		}
+	})
+}
+
+// TestRewoundIntervalLaws: counted back, an interval has the dates that lie a negative number of times after the first, those after it
+// stay as they were, and counting from either end agrees.
+func TestRewoundIntervalLaws(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		loc, err := LoadLocation(rapid.SampledFrom(someZones).Draw(t, "zone"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		every := drawInterval(t)
+		anchor := drawInstant(t, loc, "anchor")
+		reach := rapid.Int64Range(0, 60).Draw(t, "intervals back")
+		s := &intervalSeries{every: every, loc: loc}
+		m := member{series: s}
+		m.rewind(anchor, anchor-int64(float64(reach)*every.mean()))
+		checkSeries(t, m.series, m.start, drawInstant(t, loc, "t"))
+		earlier, ok := m.series.(*intervalSeries)
+		if !ok {
+			t.Fatalf("it became %T", m.series)
+		}
+		for n := range int64(20) {
+			want, wantOK := s.at(anchor, n)
+			if got, ok := earlier.at(m.start, earlier.back+n); ok != wantOK || ok && got != want {
+				t.Fatalf("%d after the first date: %s, want %s", n, show(got, ok), show(want, wantOK))
+			}
+		}
+		dates, last := []int64(nil), anchor // backwards
+		for n := int64(1); n <= earlier.back; n++ {
+			at, ok := every.after(time.UnixMilli(anchor).UTC(), -n, loc)
+			if !ok {
+				t.Fatalf("%d before the first date is no date", n)
+			}
+			if at.UnixMilli() != last { // where a zone skips a day two are the same
+				last = at.UnixMilli()
+				dates = append(dates, last)
+			}
+		}
+		at := anchor - 1
+		for _, want := range dates {
+			got, ok := m.series.latest(m.start, at)
+			if !ok || got != want {
+				t.Fatalf("before %s: %s, want %s", show(at, true), show(got, ok), show(want, true))
+			}
+			at = got - 1
+		}
+		if got, ok := m.series.latest(m.start, at); ok {
+			t.Fatalf("before the last of %d there is %s", len(dates), show(got, ok))
+		}
+		slices.Reverse(dates)
+		at = m.start - 1
+		for _, want := range dates {
+			got, ok := m.series.after(m.start, at)
+			if !ok || got != want {
+				t.Fatalf("after %s: %s, want %s", show(at, true), show(got, ok), show(want, true))
+			}
+			at = got
 		}
 	})
 }

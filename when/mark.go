@@ -98,14 +98,14 @@ func (s *recurSeries) meant(anchor, at int64) iter.Seq[int64] {
 }
 
 func (s *intervalSeries) meant(anchor, at int64) iter.Seq[int64] {
-	switch first := s.start.shownAt(anchor, s.loc); {
-	case at == anchor:
-		return just(first)
-	case s.every.exact() || s.every.ms != 0:
+	if s.every.exact() || s.every.ms != 0 {
 		return just(reading(at, s.loc))
-	default:
-		return just(s.every.shownAfter(first, s.index(anchor, at)-1))
 	}
+	index := s.index(anchor, at) - 1
+	if first, ok := s.at(anchor, s.back); ok && first == at { // the second time that clocks show it, perhaps
+		return just(s.start.shownAt(first, s.loc))
+	}
+	return just(s.shows(anchor, index))
 }
 
 func (s *countdownSeries) meant(_, at int64) iter.Seq[int64] {

@@ -1,53 +1,81 @@
 package when
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
-// Rewind gives a first date at or before t from which the rule has the dates that it has with from, and others before them; or from itself
-// where none is known: then there is nothing before it. So can be said what a rule's dates would have been before its first one.
-func (r *Rule) Rewind(from, t time.Time) time.Time {
-	if !t.Before(from) {
-		return from
-	}
+// Rewind gives the rule of a task with the first date from as it goes on into the past: asked with the first date t, it has the dates that r
+// has with from, and before from those that it would have had. An interval is counted back from its first date as it is counted on:
+// n intervals before it, months first, then days, then the rest.
+func (r *Rule) Rewind(from, t time.Time) *Rule {
 	if !r.Anchored() {
-		return cut(t)
+		return r
 	}
-	if len(r.members) != 1 {
-		return from
-	}
-	back, ok := r.members[0].rewound(from.UnixMilli(), t.UnixMilli(), r.loc)
-	if !ok {
-		return from
-	}
-	return time.UnixMilli(back).UTC()
-}
-
-// rewound takes so many steps back from an anchor that it is not after t.
-func (m *member) rewound(anchor, t int64, loc *time.Location) (int64, bool) {
-	step := interval{}
-	switch s := m.series.(type) {
-	case *intervalSeries:
-		step, loc = s.every, s.loc
-	case *recurSeries:
-		step, loc = s.rule.step(), s.loc
-	}
-	kinds := 0
-	for _, n := range []int64{step.months, step.days, step.ms} {
-		if n != 0 {
-			kinds++
+	back := *r
+	back.members = slices.Clone(r.members)
+	for i := range back.members {
+		if m := &back.members[i]; !m.begun && m.series.anchored() {
+			m.rewind(from.UnixMilli(), min(from.UnixMilli(), t.UnixMilli()))
 		}
 	}
-	if kinds != 1 || m.begun {
-		return 0, false
+	return &back
+}
+
+// rewind begins m at or before t, with an anchor of its own.
+func (m *member) rewind(anchor, t int64) {
+	m.start, m.begun = anchor, true
+	switch s := m.series.(type) {
+	case *intervalSeries:
+		earlier := *s
+		earlier.start = &origin{anchor, s.start.shownAt(anchor, s.loc)}
+		earlier.back = earlier.backTo(t)
+		m.start, _ = earlier.at(anchor, 0)
+		m.series = &earlier
+	case *recurSeries:
+		if start, ok := s.rewound(anchor, t); ok {
+			m.start = start
+		}
+	case *zonedSeries:
+		inner := member{series: s.series}
+		inner.rewind(anchor, t)
+		m.series, m.start = &zonedSeries{series: inner.series, text: s.text}, inner.start
+	}
+}
+
+// backTo gives how many intervals before the start lie up to an instant, none of them before the year 1.
+func (s *intervalSeries) backTo(t int64) int64 {
+	before := func(times int64) (int64, bool) {
+		earlier := *s
+		earlier.back = times
+		return earlier.at(s.start.at, 0)
+	}
+	back := searchFrom(int64(float64(s.start.at-t)/s.every.mean()), func(times int64) bool {
+		at, ok := before(times)
+		return times >= 0 && (!ok || at <= t)
+	})
+	if _, ok := before(back); !ok {
+		back--
+	}
+	return back
+}
+
+// rewound takes so many periods back from an anchor that it is not after t: the dates from the anchor on are the same. ok is false where no
+// earlier period has the anchor's day.
+func (s *recurSeries) rewound(anchor, t int64) (int64, bool) {
+	step := s.rule.step()
+	if t >= anchor {
+		return anchor, true
 	}
 	if step.ms != 0 {
 		return anchor - ((anchor-t)/step.ms+1)*step.ms, true
 	}
-	shows, goal := reading(anchor, loc), reading(t, loc)
+	shows, goal := reading(anchor, s.loc), reading(t, s.loc)
 	steps := int64(float64(shows-goal)/step.mean()) + 1
 	for range 48 * 12 { // a day of the month that is not in each, or in leap years only
-		back := step.shownBefore(shows, steps)
+		back := step.shownAfter(shows, -steps)
 		if back <= goal && step.shownAfter(back, steps) == shows {
-			return instantsOf(back, loc).first, back >= firstReading
+			return instantsOf(back, s.loc).first, back >= firstReading
 		}
 		steps++
 	}
@@ -73,16 +101,4 @@ func (r *recurrence) step() interval {
 	case yearly:
 	}
 	return interval{months: 12 * n}
-}
-
-// shownBefore gives the reading that lies times the months or days of v before another one.
-func (v interval) shownBefore(shows, times int64) int64 {
-	number, rest := dayOf(shows)
-	if v.months != 0 {
-		c := civilOf(number)
-		months := max(int64(c.year)*12+int64(c.month-1)-v.months*times, 12)
-		year, month := int(months/12), int(months%12)+1
-		number = dayNumber(year, month, min(c.day, lengthOf(year, month)))
-	}
-	return (number-v.days*times)*day + rest
 }

@@ -223,6 +223,9 @@ func (s Spec) plan(d *document, now time.Time) error {
 		}
 		date = read.Time
 	}
+	if date.IsZero() && len(s.After) > 0 && s.Expires != "" {
+		date = now // while it waits, nobody writes down when it began to
+	}
 	if !date.IsZero() {
 		d.Date = when.Format(date)
 	}

@@ -22,6 +22,8 @@ type View struct {
 	Absent      func(job string) string
 	Recovering  bool          // the document was met at a start or takeover: before it, no live member held it
 	MissedAfter time.Duration // in recovery, what was due earlier than this before Now was missed
+	// Since is when a task that waits for others was first met, zero is Now: without a date of its own, what expires counts from then.
+	Since time.Time
 	// Calendar gives a calendar document by its id; nil knows none.
 	Calendar func(id string) (*when.Calendar, error)
 	// Alive says whether the member of that name lives; nil knows of none. A run that was moved to another worker meanwhile is left to a
@@ -170,23 +172,23 @@ func (t *Task) fail(kind, message string, v View) Decision {
 
 // planAnew plans the task from its date, as a person asked. why goes into the history, where there is more to say.
 func (t *Task) planAnew(v View, why string) Decision {
-	s, err := t.schedule(v)
+	next, s, err := t.draft(v.Now, v)
 	if err != nil {
 		return t.refuse(err, v)
 	}
-	date, err := when.ParseDateJSON(t.Date, v.Now, s.loc)
+	return next.await(s, v, why)
+}
+
+// draft gives the task with a plan from its date, or from now where it has none; the error says why it cannot be planned.
+func (t *Task) draft(now time.Time, v View) (next *Task, s schedule, err error) {
+	s, first, from, date, err := t.firstFiring(now, v)
 	if err != nil {
-		return t.refuse(fmt.Errorf("date: %w", err), v)
-	}
-	from := s.startOf(t, date.Time, v.Now)
-	first, ok := s.first(from)
-	if !ok {
-		return t.refuse(fmt.Errorf("repeat: it never comes: it has no date from %s on, within its until and exclusions", when.Format(from)), v)
+		return nil, s, err
 	}
 	if !v.knows(t.Job) {
-		return t.refuse(unknownJob(t, v), v)
+		return nil, s, unknownJob(t, v)
 	}
-	next := t.change(v)
+	next = t.change(v)
 	next.setStatus(Scheduled)
 	plan := &Plan{From: cut(from), Nominal: first, Key: firingKey(t.ID, first, askedBy(t.Rev)), Rule: s.fingerprint(t), Calendars: s.calendars()}
 	plan.Due = s.due(first, plan.Key)
@@ -196,7 +198,23 @@ func (t *Task) planAnew(v View, why string) Decision {
 	}
 	next.startCounting()
 	next.clearError()
-	return next.await(s, v, why)
+	return next, s, nil
+}
+
+// firstFiring gives the first firing of a task that is planned from its date, where its rule counts from, and that date as it is read now.
+func (t *Task) firstFiring(now time.Time, v View) (s schedule, first, from time.Time, date when.Date, err error) {
+	if s, err = t.schedule(v); err != nil {
+		return s, first, from, date, err
+	}
+	if date, err = when.ParseDateJSON(t.Date, now, s.loc); err != nil {
+		return s, first, from, date, fmt.Errorf("date: %w", err)
+	}
+	from = s.startOf(t, date.Time, now)
+	first, ok := s.first(from)
+	if !ok {
+		err = fmt.Errorf("repeat: it never comes: it has no date from %s on, within its until and exclusions", when.Format(from))
+	}
+	return s, first, from, date, err
 }
 
 // await schedules a task that was just planned, or starts it where it is due.

@@ -179,26 +179,62 @@ func (t *Task) expiry(nominal time.Time) (time.Time, error) {
 	return date.Time, nil
 }
 
-// Expired says whether the planned firing may not start any more at now.
-func (t *Task) Expired(now time.Time) bool {
-	if t.Expires == nil || t.Plan == nil || t.Plan.Interrupted {
-		return false
+// ExpiresAt gives the instant after which the next firing of the task may not start any more; zero is never. A task that nobody has planned
+// yet expires as if it were planned now, or at v.Since.
+func (t *Task) ExpiresAt(v View) time.Time {
+	if t.Expires == nil || t.invalid != nil {
+		return time.Time{}
 	}
-	at, err := t.expiry(t.Plan.Nominal)
-	return err == nil && !at.IsZero() && now.After(at)
+	var nominal time.Time
+	switch {
+	case t.Plan == nil || t.Asks():
+		_, first, _, _, err := t.firstFiring(v.since(), v)
+		if err != nil {
+			return time.Time{} // it ends as an error when it is planned
+		}
+		nominal = first
+	case t.Plan.Interrupted:
+		return time.Time{}
+	default:
+		nominal = t.Plan.Nominal
+	}
+	at, _ := t.expiry(nominal) // what cannot be read made the task invalid
+	return at
 }
 
-// Expire gives the document of a task whose planned firing could not start in time: an error of kind expired; a repeat goes on.
+func (v View) since() time.Time {
+	if v.Since.IsZero() {
+		return cut(v.Now)
+	}
+	return cut(v.Since)
+}
+
+// Expired says whether the planned firing may not start any more at now.
+func (t *Task) Expired(now time.Time) bool {
+	if t.Expires == nil || t.Plan == nil {
+		return false
+	}
+	at := t.ExpiresAt(View{})
+	return !at.IsZero() && now.After(at)
+}
+
+// Expire gives the document of a task whose next firing could not start in time: an error of kind expired; a repeat goes on.
 func Expire(t *Task, v View) Decision {
 	v.Now = cut(v.Now)
 	next := t.change(v)
-	if t.Retries > 0 && t.Error != nil { // it did start: what failed then says more than that its retry came too late
-		failure := *t.Error
+	if t.Plan == nil || t.Asks() {
+		var err error
+		if next, _, err = t.draft(v.since(), v); err != nil {
+			return t.refuse(err, v)
+		}
+	}
+	if next.Retries > 0 && next.Error != nil { // it did start: what failed then says more than that its retry came too late
+		failure := *next.Error
 		failure.Next = time.Time{}
 		next.setError(&failure)
 		return next.advance(Outcome{Err: errors.New(failure.Message), Kind: failure.Kind}, v)
 	}
-	at, _ := t.expiry(t.Plan.Nominal) // Expired has read it
+	at, _ := t.expiry(next.Plan.Nominal) // what cannot be read made the task invalid
 	err := fmt.Errorf("it could not start before it expired at %s", when.Format(at))
 	next.setError(&Failure{Message: err.Error(), Kind: KindExpired})
 	return next.advance(Outcome{Err: err, Kind: KindExpired}, v)

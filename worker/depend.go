@@ -3,6 +3,7 @@ package worker
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/adlayer/after/task"
 )
@@ -15,10 +16,11 @@ type upstreams struct {
 	known   map[string]*task.Task          // by id; nil is a document that is missing
 	waiters map[string]map[string]struct{} // the ids of our tasks that look at one
 	looks   map[string]map[string]struct{} // the ids that one of our tasks looks at
+	since   map[string]time.Time           // when each of our tasks that waits was first met so
 }
 
 func newUpstreams() *upstreams {
-	return &upstreams{known: map[string]*task.Task{}, waiters: map[string]map[string]struct{}{}, looks: map[string]map[string]struct{}{}}
+	return &upstreams{known: map[string]*task.Task{}, waiters: map[string]map[string]struct{}{}, looks: map[string]map[string]struct{}{}, since: map[string]time.Time{}}
 }
 
 // look gives the documents for one task's question, and notes which of them have yet to be read.
@@ -51,6 +53,7 @@ func (u *upstreams) forget(waiter string) {
 		}
 	}
 	delete(u.looks, waiter)
+	delete(u.since, waiter)
 }
 
 // waits says whether a task has to wait for others, and sees to it that it is looked at again when one of them changes. A task in a circle
@@ -69,13 +72,35 @@ func (l *loop) waits(i uint32, e *entry, t *task.Task) bool {
 	case len(*missing) > 0:
 		l.wanted = append(l.wanted, *missing...)
 	case len(blocked) == 0:
+		delete(l.upstreams.since, t.ID)
 		return false
 	default:
 		l.logOf(e).Debugf("waits for %s", strings.Join(blocked, ", "))
 	}
 	l.leavePlace(i, e)
 	l.hold(e, t)
+	if l.upstreams.since[t.ID].IsZero() {
+		l.upstreams.since[e.id] = l.now()
+	}
+	if at := l.expiryOf(t); !at.IsZero() {
+		l.sleepUntil(i, e, at.Add(time.Millisecond))
+	}
 	return true
+}
+
+// expiryOf gives when a task expires, be it planned or waiting for others without a plan; zero is never.
+func (l *loop) expiryOf(t *task.Task) time.Time {
+	if t.Expires == nil {
+		return time.Time{}
+	}
+	return t.ExpiresAt(l.viewOf(t))
+}
+
+// viewOf is the view of a task that may have waited for others.
+func (l *loop) viewOf(t *task.Task) task.View {
+	v := l.view()
+	v.Since = l.upstreams.since[t.ID]
+	return v
 }
 
 // onUpstream takes in a revision of a task that others wait for, and looks at those again.
@@ -93,8 +118,10 @@ func (l *loop) onUpstream(r *row) {
 		switch {
 		case e == nil:
 			l.upstreams.forget(id)
-		case e.state != idle || e.act != nil || e.task == nil:
-			// it runs, or something else is under way: it looks again by itself
+		case l.upstreams.since[id].IsZero() || e.state != idle && e.state != asleep || e.act != nil:
+			// it does not wait, or it expires: it looks again by itself
+		case e.task == nil:
+			l.want(e)
 		default:
 			l.goOn(i, e)
 		}
@@ -106,6 +133,7 @@ func (l *loop) goOn(i uint32, e *entry) {
 	if l.waits(i, e, e.task) {
 		return
 	}
+	l.leavePlace(i, e)
 	l.admit(i, e, l.decide(e.task, e.found))
 }
 

@@ -62,9 +62,9 @@ func (l *loop) start(i uint32, e *entry, now time.Time) {
 			return
 		}
 	}
-	if e.task.Expired(now) {
+	if at := l.expiryOf(e.task); !at.IsZero() && now.After(at) {
 		l.set(e, idle)
-		l.admit(i, e, task.Expire(e.task, l.view()))
+		l.admit(i, e, task.Expire(e.task, l.viewOf(e.task)))
 		return
 	}
 	if l.waits(i, e, e.task) {

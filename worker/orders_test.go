@@ -17,6 +17,9 @@ func orders() map[string]func(t *testing.T, b *bundle) {
 	return map[string]func(t *testing.T, b *bundle){
 		"wait for a run that expires":    testWaitForARunThatExpires,
 		"wait for a run that is skipped": testWaitForARunThatIsSkipped,
+		"wait for others until expiry":   testWaitForOthersUntilExpiry,
+		"wait for others before expiry":  testWaitForOthersBeforeExpiry,
+		"expired while nobody waited":    testExpiredWhileNobodyWaited,
 	}
 }
 
@@ -71,5 +74,60 @@ func testWaitForARunThatIsSkipped(t *testing.T, b *bundle) {
 	}
 	close(b.gate("busy"))
 	b.awaitStatus("busy", "done")
+	b.wantRuns("t", 0)
+}
+
+func testWaitForOthersUntilExpiry(t *testing.T, b *bundle) {
+	t.Helper()
+	b.start("manobi")
+	b.put("undated", `{"worker":"manobi","job":"run","after":"other","expires":"300ms"}`)
+	b.put("dated", `{"worker":"manobi","job":"run","after":"other","date":%q,"expires":"1s"}`, fromNow(-500*time.Millisecond))
+	b.put("repeat", `{"worker":"manobi","job":"run","after":"other","expires":"500ms","repeat":{"hours":1}}`)
+	b.put("each", `{"worker":"manobi","job":"run","repeat":{"hours":1}}`)
+	b.awaitDoc("each", func(doc gjson.Result) bool { return doc.Get("repetitions").Int() == 1 })
+	b.put("planned", `{"worker":"manobi","job":"run","after":"each","expires":"100ms","repeat":{"ms":300,"limit":2}}`)
+	for _, id := range []string{"undated", "dated", "planned"} {
+		if doc := b.awaitStatus(id, "error"); doc.Get("error.kind").String() != "expired" || doc.Get("executions").Int() != 0 {
+			t.Errorf("%s", doc.Raw)
+		}
+	}
+	doc := b.awaitStatus("repeat", "scheduled")
+	if doc.Get("error.kind").String() != "expired" || doc.Get("plan.nominal").Time().Before(time.Now().Add(50*time.Minute)) {
+		t.Errorf("%s", doc.Raw)
+	}
+	b.put("other", `{"worker":"manobi","job":"run"}`)
+	b.awaitStatus("other", "done")
+	b.seen("manobi")
+	for _, id := range []string{"undated", "dated", "planned", "repeat"} {
+		b.wantRuns(id, 0)
+	}
+}
+
+func testWaitForOthersBeforeExpiry(t *testing.T, b *bundle) {
+	t.Helper()
+	b.start("manobi")
+	for _, expires := range []string{"90s", "1h"} { // the document of the second is not kept in memory
+		b.put(expires, `{"worker":"manobi","job":"run","after":"other","expires":%q}`, expires)
+	}
+	b.seen("manobi")
+	b.put("other", `{"worker":"manobi","job":"run"}`)
+	b.awaitStatus("90s", "done")
+	b.awaitStatus("1h", "done")
+	b.wantRuns("90s", 1)
+	b.wantRuns("1h", 1)
+}
+
+func testExpiredWhileNobodyWaited(t *testing.T, b *bundle) {
+	t.Helper()
+	p := b.start("manobi")
+	b.put("t", `{"worker":"manobi","job":"run","after":"other","date":%q,"expires":"1s"}`, fromNow(500*time.Millisecond))
+	b.put("u", `{"worker":"manobi","job":"run","date":%q}`, fromNow(1600*time.Millisecond))
+	b.seen("manobi")
+	p.end()
+	b.start("manobi")
+	b.awaitStatus("u", "done")
+	if doc := b.awaitStatus("t", "error"); doc.Get("error.kind").String() != "expired" {
+		t.Errorf("%s", doc.Raw)
+	}
 	b.wantRuns("t", 0)
 }

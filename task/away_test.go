@@ -85,6 +85,43 @@ func TestRunNowWhileNobodyWasThere(t *testing.T) {
 	}
 }
 
+// TestMissedBehindARunThatWasAskedFor: the worker goes away before, or during, a run beside the plan, whose dates pass meanwhile.
+func TestMissedBehindARunThatWasAskedFor(t *testing.T) {
+	t.Parallel()
+	const six, seven, ten = "2026-11-18T06:00:00Z", "2026-11-18T07:00:00Z", "2026-11-18T10:00:00Z"
+	asked := func(missed, interrupted string) string {
+		back := `"back":{"index":0,"nominal":"` + six + `","due":"` + six + `","key":"k"` + interrupted + `}}`
+		return join(`"date":"`+six+`"`, `"repeat":{"hours":1}`, `"missed":`+missed, claim("dead"),
+			strings.TrimSuffix(planAt(six, "2026-11-18T06:30:00Z", 0, "2026-11-18T06:30:00Z", "PT1H"), "}")+","+back)
+	}
+	for _, c := range []struct{ missed, interrupted, want, next string }{
+		{`"skip"`, "", ten, ""},
+		{`"run"`, "", nine, ten},
+		{`"all"`, "", six, seven},
+		{`{"rule":"all","limit":2}`, "", "2026-11-18T08:00:00Z", nine},
+		{`"skip"`, `,"interrupted":true`, six, ten},
+		{`"run"`, `,"interrupted":true`, six, nine},
+		{`"all"`, `,"interrupted":true`, six, seven},
+	} {
+		for _, status := range []string{"scheduled", "running"} {
+			d := task.Decide(decode(t, document(join(`"status":"`+status+`"`, asked(c.missed, c.interrupted)))), recovering())
+			if d.Action != task.Start || d.Next.Plan.Nominal.Format(time.RFC3339) != "2026-11-18T06:30:00Z" {
+				t.Fatalf("%s: what was asked for does not run: %s", status, describe(d))
+			}
+			d = task.Settle(d.Next, ok(), ours())
+			if got := describe(d); !matches(got, "schedule scheduled "+c.want) {
+				t.Errorf("%s, %s%s: %s, want %s", status, c.missed, c.interrupted, got, c.want)
+			}
+			if c.next == "" {
+				continue
+			}
+			if got := describe(task.Settle(writes(t, d, "5-a", ""), ok(), ours())); !matches(got, "schedule scheduled "+c.next) {
+				t.Errorf("%s, %s%s, after the first date: %s, want %s", status, c.missed, c.interrupted, got, c.next)
+			}
+		}
+	}
+}
+
 // TestMissedAfterARunThatCountsAsRun: what runs at most once does not run again; the dates missed since follow the missed rule, whatever
 // overlap says of those that come during a run.
 func TestMissedAfterARunThatCountsAsRun(t *testing.T) {

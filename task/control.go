@@ -119,14 +119,14 @@ func (t *Task) goOn(v View) Decision {
 
 // firing gives the planned firing as one to go back to.
 func (p *Plan) firing(retries int64) Firing {
-	return Firing{Index: p.Index, Nominal: p.Nominal, Due: p.Due, Key: p.Key, Retries: retries}
+	return Firing{Index: p.Index, Nominal: p.Nominal, Due: p.Due, Key: p.Key, Retries: retries, Interrupted: p.Interrupted}
 }
 
 // behind gives the plan as it stands after a firing beside it.
 func (p *Plan) behind() Plan {
 	plan, back := *p, p.Back
 	plan.Index, plan.Nominal, plan.Due, plan.Key = back.Index, back.Nominal, back.Due, back.Key
-	plan.Back, plan.Interrupted, plan.Ended = nil, false, back.Ended
+	plan.Back, plan.Interrupted, plan.Ended = nil, back.Interrupted, back.Ended
 	return plan
 }
 

@@ -264,8 +264,8 @@ func (t *Task) begin(s schedule, v View) Decision {
 		return t.refuse(unknownJob(t, v), v)
 	case t.missedNow(v):
 		return t.recover(s, v).unlessExpired(v)
-	case v.Recovering && t.Plan.Interrupted:
-		return Decision{Action: Start, Next: t.owing(v)}
+	case v.Recovering && t.Plan.Interrupted, v.Recovering && t.Plan.Back != nil:
+		return Decision{Action: Start, Next: t.owing(s, v)}
 	}
 	return Decision{Action: Start, Next: t}.unlessExpired(v)
 }
@@ -300,11 +300,11 @@ func (t *Task) decideInterrupted(v View) Decision {
 		return t.planAnew(v, "its run was interrupted, and it was edited")
 	case t.Delivery == AtMostOnce:
 		lost := errors.New("its worker (member " + t.Claim.Member + ") ended during the run: nobody knows whether it was done, and it runs at most once")
-		return Settle(t.owing(v), Outcome{Started: t.Started, Finished: v.Now, Err: lost, Kind: KindUnknown}, v)
+		return Settle(t.owing(s, v), Outcome{Started: t.Started, Finished: v.Now, Err: lost, Kind: KindUnknown}, v)
 	case !v.knows(t.Job):
 		return t.refuse(unknownJob(t, v), v)
 	}
-	next := t.owing(v)
+	next := t.owing(s, v)
 	next.Plan.Interrupted = true
 	next.setStatus(Scheduled)
 	return Decision{Action: Start, Next: next, Note: "its run was interrupted, runs again"}

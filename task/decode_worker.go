@@ -63,6 +63,8 @@ func decodeFiring(value []byte) *Firing {
 			f.Key = textOf(value)
 		case "retries":
 			f.Retries = number(value)
+		case "interrupted":
+			f.Interrupted = string(value) == "true"
 		case "ended":
 			f.Ended = string(value) == "true"
 		}

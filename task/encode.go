@@ -150,6 +150,7 @@ func appendPlan(b []byte, p *Plan) []byte {
 		if back.Retries != 0 {
 			b = appendNumberField(b, "retries", back.Retries)
 		}
+		b = appendFlag(b, "interrupted", back.Interrupted)
 		b = append(appendFlag(b, "ended", back.Ended), '}')
 	}
 	return append(b, '}')

@@ -73,14 +73,34 @@ func (t *Task) catchUp(s schedule, since time.Time, v View) Decision {
 }
 
 // owing gives a copy of an interrupted task that remembers up to when dates were missed: its firing runs first, and then what the missed
-// rule says of the others.
-func (t *Task) owing(v View) *Task {
+// rule says of the others. Behind a firing that a person asked for beside the plan, that rule decides at once where the plan goes on.
+func (t *Task) owing(s schedule, v View) *Task {
 	next := t.change(v)
 	plan := *t.Plan
-	if v.Recovering && t.Repeat != nil && plan.Back == nil {
-		plan.CatchUp = v.Now
-	}
 	next.setPlan(&plan)
+	switch {
+	case !v.Recovering || s.rule == nil:
+		return next
+	case plan.Back == nil:
+		next.Plan.CatchUp = v.Now
+		return next
+	}
+	behind := plan.behind()
+	next.setPlan(&behind)
+	next.Retries = plan.Back.Retries
+	switch {
+	case behind.Ended, behind.Paused:
+	case behind.Interrupted:
+		next.Plan.CatchUp = v.Now
+	case next.missedNow(v):
+		next = next.recover(s, v).Next.change(v)
+	}
+	back := next.Plan.firing(next.Retries)
+	back.Ended = next.Plan.Ended
+	plan.Back, plan.CatchUp, plan.Calendars = &back, next.Plan.CatchUp, next.Plan.Calendars
+	next.setPlan(&plan)
+	next.setStatus(t.Status)
+	next.Retries = t.Retries
 	return next
 }
 

@@ -115,7 +115,9 @@ type Firing struct {
 	Due     time.Time
 	Key     string
 	Retries int64 // of it so far
-	Ended   bool  // the task had ended: nothing comes after
+	// Interrupted says that a run of it was cut short.
+	Interrupted bool
+	Ended       bool // the task had ended: nothing comes after
 }
 
 // Ended is a firing that came to an end.

@@ -26,6 +26,9 @@ func (w *walk) apply(o Order) {
 			at = later(at, back)
 			if gone, _ := w.spanAt(last.Started); gone.To.After(o.At) {
 				w.free = later(w.free, gone.To)
+				if o.Ask == RunNow && w.sawNew(gone.To) {
+					at = gone.To // the worker wrote so when it stopped
+				}
 			}
 		}
 	}
@@ -106,17 +109,8 @@ func (w *walk) resume(at time.Time) {
 	w.moveBeyond(at)
 }
 
-// runNow looks for the firing that a person asked for beside the plan. What was missed before it is left to the missed rule.
+// runNow looks for the firing that a person asked for beside the plan.
 func (w *walk) runNow(at time.Time) {
-	if span, ok := w.spanAt(at); ok && !w.terms.Once && w.planned && !w.paused && w.open == nil && !span.From.Before(at) &&
-		w.pending.Add(w.terms.Jitter).Before(span.From.Add(-w.MissedAfter)) {
-		if e := w.missed(span.From); e.over != nil {
-			e.over()
-		} else {
-			w.leaveOutUpTo(e.nominal)
-			w.pending, w.catchUp = e.nominal, e.catchUp
-		}
-	}
 	if w.terms.Once && !w.paused && !w.pending.After(at) {
 		w.planned, w.below = false, nil // it takes the place of the only date, which has passed
 		if w.open != nil && !w.beside {
@@ -130,6 +124,7 @@ func (w *walk) runNow(at time.Time) {
 	for _, f := range w.firings {
 		if f.next == 0 && !f.nominal.Before(from.Truncate(time.Millisecond)) && !f.nominal.After(from.Add(w.Slack)) {
 			w.report.Windows++
+			w.freeBefore = w.free
 			if w.open != nil && !w.beside {
 				below := w.progress
 				w.below = &below
@@ -150,6 +145,32 @@ func (w *walk) runNow(at time.Time) {
 	w.pending = from
 	w.find(Miss, "", "a person asked for a run now, and nothing ran")
 	w.pending = pending
+}
+
+// sawNew says whether a firing of an instant was seen that was not looked at.
+func (w *walk) sawNew(at time.Time) bool {
+	for _, f := range w.firings {
+		if f.next == 0 && f.nominal.Equal(at.Truncate(time.Millisecond)) {
+			return true
+		}
+	}
+	return false
+}
+
+// missedBehind leaves to the missed rule what passed while nobody was there, behind the run that a person asked for.
+func (w *walk) missedBehind(r Run) {
+	span, ok := w.spanAt(r.Started)
+	if !ok || !w.planned || w.paused || w.terms.Once || later(w.pending, w.freeBefore).After(span.From) ||
+		!w.pending.Add(w.terms.Jitter).Before(span.From.Add(-w.MissedAfter)) {
+		return
+	}
+	e := w.missed(span.From)
+	if e.over != nil {
+		e.over()
+		return
+	}
+	w.leaveOutUpTo(e.nominal)
+	w.pending, w.catchUp = e.nominal, e.catchUp
 }
 
 // after gives the next date.

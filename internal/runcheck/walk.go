@@ -26,7 +26,9 @@ type walk struct {
 	fired    int
 	failures int
 	lastEnd  time.Time // of any run
-	felt     time.Time // when the last order had been heard
+	// freeBefore is what free was before a firing beside the plan.
+	freeBefore time.Time
+	felt       time.Time // when the last order had been heard
 
 	progress
 	below *progress // the firing that was open when a person asked for one beside it
@@ -121,7 +123,11 @@ func (w *walk) expect() (options []expectation) {
 		}
 	}
 	if due, since := w.pending.Add(w.terms.Jitter), back.Add(-w.terms.Window); w.terms.Window > 0 && w.pending.Before(since) && !due.Before(since) {
-		options = append(options, w.start(w.pending, back, back.Add(w.Late+w.Slack), w.catchUp)) // by its date too long ago, by its start not
+		catchUp := w.catchUp
+		if w.terms.Missed == MissedAll {
+			catchUp = back
+		}
+		options = append(options, w.start(w.pending, back, back.Add(w.Late+w.Slack), catchUp)) // by its date too long ago, by its start not
 	}
 	if date, ok := w.after(w.pending.Add(-1)); !ok || !date.Equal(w.pending) { // a calendar has taken the date away since
 		options = append(options, w.start(w.pending, back, back.Add(w.Late+w.Slack), w.catchUp))
@@ -355,6 +361,9 @@ func (w *walk) settle(r Run) {
 		w.progress = progress{}
 		if w.below != nil {
 			w.progress, w.below = *w.below, nil
+		} else {
+			w.missedBehind(r)
+			w.free = r.Ended
 		}
 		return
 	}

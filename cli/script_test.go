@@ -39,10 +39,12 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Setup:               setup,
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "await": await, "signal": sendSignal,
-		},
+		Cmds:                commands(),
 	})
+}
+
+func commands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
+	return map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits, "await": await, "signal": sendSignal}
 }
 
 func setup(env *testscript.Env) error {
@@ -65,9 +67,10 @@ func setup(env *testscript.Env) error {
 		}
 	}
 	for name, value := range map[string]string{
-		"HOME": home, "TZ": "UTC", "ADDRESS": address, "FOREIGN": foreign.URL,
-		"AHEAD":           strings.TrimPrefix(ahead.URL, "http://"),
+		"HOME": home, "TZ": "UTC", "ADDRESS": address, "PLACE": address, "FOREIGN": foreign.URL,
+		"AHEAD":           "after:after@" + strings.TrimPrefix(ahead.URL, "http://"),
 		"AFTER_COUCH_URL": "http://after:after@" + address, "AFTER_STORE_LISTEN": address,
+		"TASKS":              "http://after:after@" + address + "/tasks",
 		"AFTER_JOBS_FOLDER":  filepath.Join(env.WorkDir, "jobs"),
 		"AFTER_STATE_FOLDER": filepath.Join(env.WorkDir, "state"), "AFTER_STORE_DATA": filepath.Join(env.WorkDir, "data"),
 		// Under the race detector a process that ends waits a second for reports otherwise.

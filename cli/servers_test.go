@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,32 +11,65 @@ import (
 	"github.com/adlayer/after/couch/couchtest"
 )
 
-// TestScriptsOnEveryServer types the commands about what is planned, and when, on servers that after does not serve itself.
+// elsewhere are the scripts that have nothing to say about another server, each with the reason.
+var elsewhere = map[string]string{
+	"config":      "about the configuration, which asks no server",
+	"jobs":        "about the folder of jobs, which asks no server",
+	"rules":       "about rules, which ask no server",
+	"serve":       "about the embedded store",
+	"signals":     "about the processes of this machine, with the configuration of the embedded store",
+	"takeover":    "about the embedded store",
+	"unreachable": "about servers that are not there",
+	"usage":       "about the command line, which asks no server",
+	"worker":      "about the first minutes with the embedded store",
+}
+
+// TestScriptsOnEveryServer types the commands on servers that after does not serve itself.
 func TestScriptsOnEveryServer(t *testing.T) {
 	t.Parallel()
-	for _, server := range couchtest.Servers(t)[1:] { // the first is the embedded store, which all scripts run on
-		var files []string
-		for _, name := range []string{"control", "plans", "backfill", "states", "export"} {
-			files = append(files, filepath.Join("testdata", name+".txtar"))
+	files, err := filepath.Glob(filepath.Join("testdata", "*.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var everywhere []string
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		if elsewhere[name] == "" {
+			everywhere = append(everywhere, file)
 		}
+		delete(elsewhere, name)
+	}
+	for name := range elsewhere {
+		t.Errorf("there is no script %s", name)
+	}
+	for _, server := range couchtest.Servers(t)[1:] { // the first is the embedded store, which all scripts run on
 		t.Run(server.Name, func(t *testing.T) {
 			t.Parallel()
 			testscript.Run(t, testscript.Params{
-				Files:               files,
+				Files:               everywhere,
 				RequireExplicitExec: true,
-				Setup: func(env *testscript.Env) error {
-					if err := setup(env); err != nil {
-						return err
-					}
-					url := strings.Replace(server.URL, "://", "://"+server.User+":"+server.Password+"@", 1)
-					env.Setenv("AFTER_COUCH_URL", url)
-					env.Setenv("AFTER_COUCH_DATABASE", "cli-"+strings.ToLower(filepath.Base(env.WorkDir)))
-					return nil
-				},
-				Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-					"exits": exits, "await": await, "signal": sendSignal,
-				},
+				Setup:               func(env *testscript.Env) error { return setupOn(env, server) },
+				Cmds:                commands(),
 			})
 		})
 	}
+}
+
+// setupOn is setup, with the tasks in a database of the script's own on another server.
+func setupOn(env *testscript.Env, server couchtest.Server) error {
+	if err := setup(env); err != nil {
+		return err
+	}
+	place := strings.TrimPrefix(server.URL, "http://")
+	ahead := httptest.NewServer(aMinuteAhead(place))
+	env.Defer(ahead.Close)
+	credentials := server.User + ":" + server.Password
+	root, database := "http://"+credentials+"@"+place, "cli-"+strings.ToLower(filepath.Base(env.WorkDir))
+	for name, value := range map[string]string{
+		"PLACE": place, "AHEAD": credentials + "@" + strings.TrimPrefix(ahead.URL, "http://"),
+		"AFTER_COUCH_URL": root, "AFTER_COUCH_DATABASE": database, "TASKS": root + "/" + database,
+	} {
+		env.Setenv(name, value)
+	}
+	return nil
 }

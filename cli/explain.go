@@ -17,7 +17,8 @@ func newExplain(a *app) *cobra.Command {
 		Long: `Says in words when a rule fires: a cron line, a phrase, an ISO 8601 duration or repeating interval, an iCalendar rule, or
 the document's object. Several words are taken as one rule; a shell needs quotation marks around * and ?.
 
-It asks no server. A rule that cannot be read, or that never comes, is a mistake (exit status 2).`,
+It asks a server only for the calendars that the rule names: where none answers, it goes without them, which is said. A rule
+that cannot be read, or that never comes, is a mistake (exit status 2).`,
 		Example: `  after explain "0 0 9 ? * MON#2"
   after explain every other friday at 18:00 -v
   after explain "FREQ=MONTHLY;BYDAY=-1FR" --json`,
@@ -28,6 +29,7 @@ It asks no server. A rule that cannot be read, or that never comes, is a mistake
 	}
 	cmd.Flags().StringVar(&zone, "timezone", "", "the `zone` that the rule is read in: Europe/Paris (default: none is said, dates are in your own)")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "show also the rule in its plainest form, and its next three dates")
+	keyFlags(cmd, serverKeys()...)
 	a.jsonFlag(cmd)
 	return cmd
 }
@@ -49,18 +51,24 @@ func (a *app) explain(cmd *cobra.Command, text, zone string, verbose bool) error
 	if err != nil {
 		return &usageError{err: err, command: cmd.CommandPath()}
 	}
-	dated, understood, err := ruleOf(text, when.Scope{Now: now, Zone: loc, Calendar: anyCalendar})
+	closures := a.closures(cmd)
+	defer closures.close()
+	dated, understood, err := ruleOf(text, when.Scope{Now: now, Zone: loc, Calendar: closures.calendar})
 	if err != nil {
 		return &usageError{err: err, command: cmd.CommandPath()}
 	}
 	// The words are those of the rule, not of where it is read.
 	plain := dated
 	if zone == "" {
-		if plain, _, err = ruleOf(text, when.Scope{Now: now, Calendar: anyCalendar}); err != nil {
+		if plain, _, err = ruleOf(text, when.Scope{Now: now, Calendar: closures.calendar}); err != nil {
 			return &usageError{err: err, command: cmd.CommandPath()}
 		}
 	}
 	next := upcoming(dated, startOf(dated, now), datesShown)
+	closures.tell(a)
+	if len(next) == 0 {
+		a.say("nothing of it comes from now on")
+	}
 	switch {
 	case a.json:
 		return a.printJSON(explained{Rule: understood, Words: plain.Words(), Canonical: plain.String(), Next: next})

@@ -26,8 +26,9 @@ func newNext(a *app) *cobra.Command {
 zone show it, in UTC, and how far away it is. Dates that a change of the clocks affects are marked: one that comes at the end
 of the gap in spring because the clocks jump over its time, and one whose time the clocks show twice in autumn.
 
-An argument that is no id of a task is taken as a rule, in any of its grammars, and so is --rule; a rule needs no server.
-Rules that count from their first date, such as "every 5 minutes", count from now or --from.
+An argument that is no id of a task is taken as a rule, in any of its grammars, and so is --rule. A rule needs a server only
+for the calendars that it names: where none answers, it is shown without them, which is said. Rules that count from their
+first date, such as "every 5 minutes", count from now or --from.
 
 Of a task everything counts that the document says: its zone, plan, limit, calendars, and whether it is paused.
 
@@ -98,7 +99,9 @@ func (a *app) nextOfRule(cmd *cobra.Command, text string, o nextOptions, now tim
 	if err != nil {
 		return &usageError{err: err, command: cmd.CommandPath()}
 	}
-	scope := when.Scope{Now: now, Zone: loc, Calendar: anyCalendar}
+	closures := a.closures(cmd)
+	defer closures.close()
+	scope := when.Scope{Now: now, Zone: loc, Calendar: closures.calendar}
 	rule, _, err := ruleOf(text, scope)
 	if err != nil {
 		return &usageError{err: err, command: cmd.CommandPath()}
@@ -115,9 +118,7 @@ func (a *app) nextOfRule(cmd *cobra.Command, text string, o nextOptions, now tim
 	if len(firings) == 0 {
 		return &usageError{err: fmt.Errorf("it never comes from %s on: %s", when.Format(from), rule.Words()), command: cmd.CommandPath()}
 	}
-	if calendars := rule.Calendars(); len(calendars) > 0 {
-		a.say("without a task no calendar is read: the days of %s are not left out", strings.Join(calendars, ", "))
-	}
+	closures.tell(a)
 	if spread(text, scope) {
 		a.say("part of it is spread by the id of a task (H or ~): each has other dates than these")
 	}
@@ -147,9 +148,6 @@ func (a *app) printFirings(firings []firing, now time.Time) error {
 	}
 	return a.printTable(t)
 }
-
-// lookupTime is how long next waits for the server where the argument is a rule and most likely meant as one.
-const lookupTime = 2 * time.Second
 
 // nextOfTask shows the dates of a task, if there is one of that id. Where the id reads as a rule too, a server that cannot be asked is
 // no error: found is false then.

@@ -34,7 +34,7 @@ func (c *Client) Calendars(ctx context.Context) func(id string) (*when.Calendar,
 func (c *Client) calendar(ctx context.Context, id string) (*when.Calendar, error) {
 	doc, err := c.db.Get(ctx, id)
 	if e, ok := errors.AsType[*couch.Error](err); ok && couch.IsNotFound(err) && (e.Reason == "missing" || e.Reason == "deleted") {
-		return nil, fmt.Errorf("there is no calendar %s in the database", id)
+		return nil, fmt.Errorf("there is no calendar %s in the database: write the document first, with \"type\": \"calendar\"", id)
 	}
 	if err != nil {
 		return nil, err

@@ -113,6 +113,9 @@ func (a *app) importCrontab(cmd *cobra.Command, files []string, o importOptions)
 func (a *app) asked(question string) bool {
 	fmt.Fprint(a.Err, question) //nolint:errcheck // who does not see it will not say yes
 	answer, err := bufio.NewReader(a.In).ReadString('\n')
+	if err != nil {
+		a.say("") // nobody ended the line
+	}
 	answer = strings.ToLower(strings.TrimSpace(answer))
 	return err == nil && (answer == "y" || answer == "yes")
 }

@@ -76,7 +76,8 @@ func newRun(a *app) *cobra.Command {
 		Use:   "run <id>...",
 		Short: "Run tasks once now, beside their plan",
 		Long: `Asks for one run of the tasks now. What was planned stays so: a repeat keeps its dates, a paused task is paused again
-afterwards, and one that has ended ends again. A run that is waited for and that somebody takes back before it begins is a conflict.`,
+afterwards, and one that has ended ends again. A run that is waited for and that somebody takes back before it begins is a
+conflict.`,
 		Example: `  after run nightly-backup
   after run nightly-backup --wait && echo done`,
 		Args: taskIDs(1),

@@ -8,16 +8,38 @@ import (
 	"github.com/adlayer/after/when"
 )
 
-// Following gives the date of t's repeat that comes after its planned firing, or after a later instant; ok is false where there is none.
-func (t *Task) Following(after time.Time, v View) (date time.Time, ok bool) {
+// Following gives the date of t's repeat on which its overlap rule has to act while the planned firing runs: with "allow" the first after
+// that firing, or after the last date that has a task of its own, and with "cancel" the first after the start. While missed dates run one
+// after the other, those that come wait for them with "allow". ok is false where there is none.
+func (t *Task) Following(started, covered time.Time, v View) (date time.Time, ok bool) {
 	s, err := t.schedule(v)
 	if err != nil || s.rule == nil || t.Plan == nil || t.Plan.Back != nil {
 		return time.Time{}, false
 	}
-	if limit := s.rule.Limit(); limit > 0 && t.Repetitions+1 >= limit {
+	after, firings := latest(t.Plan.Nominal, covered), t.Repetitions+1
+	switch t.Overlap {
+	case OverlapCancel:
+		after = latest(t.Plan.Nominal, started)
+	case OverlapAllow:
+		if !t.Plan.CatchUp.IsZero() {
+			return time.Time{}, false
+		}
+		firings += s.covered(t.Plan, covered)
+	default:
 		return time.Time{}, false
 	}
-	return s.rule.After(t.Plan.From, latest(t.Plan.Nominal, after))
+	if limit := s.rule.Limit(); limit > 0 && firings >= limit {
+		return time.Time{}, false
+	}
+	return s.rule.After(t.Plan.From, after)
+}
+
+// covered counts the dates after the planned one that have tasks of their own.
+func (s schedule) covered(p *Plan, last time.Time) int64 {
+	if !last.After(p.Nominal) {
+		return 0
+	}
+	return s.rule.Count(p.From, p.Nominal, last, mostCounted)
 }
 
 // Child gives a document that runs t's job once for one date of its own, beside t: its _id is made of t's and the date, so that a second

@@ -202,6 +202,7 @@ func (t *Task) advance(o Outcome, v View) Decision {
 		t.note(v, status, "", failure)
 		return t.refuse(err, v)
 	}
+	t.Repetitions += s.covered(t.Plan, o.Covered)
 	date, catchUp, left, ok := s.next(t, o, v.Now)
 	t.leftOut(left)
 	if limit := s.rule.Limit(); !ok || (limit > 0 && t.Repetitions >= limit) {

@@ -123,7 +123,7 @@ func (l *loop) launch(e *entry, r *run, limit int) {
 	l.runs[r] = struct{}{}
 	l.set(e, running)
 	l.workersOf[e.name].Lag = max(0, r.started.UnixMilli()-e.due)
-	l.watchOverlap(r.index, e, time.Time{})
+	l.watchOverlap(r.index, e)
 	t, upstream := e.task, l.results(e.task)
 	l.jobs.Go(func() { l.execute(ctx, r, t, upstream) })
 }

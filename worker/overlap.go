@@ -13,12 +13,12 @@ import (
 // "allow" have to act on the date itself, and so the wheel holds it while the run is on.
 
 // watchOverlap puts the next date of a running repeat into the wheel, where its overlap rule needs that.
-func (l *loop) watchOverlap(i uint32, e *entry, after time.Time) {
-	t := e.act.ran
+func (l *loop) watchOverlap(i uint32, e *entry) {
+	t, r := e.act.ran, e.act.run
 	if t.Repeat == nil || t.Overlap != task.OverlapCancel && t.Overlap != task.OverlapAllow {
 		return
 	}
-	if date, ok := t.Following(after, l.view()); ok {
+	if date, ok := t.Following(r.started, r.covered, l.view()); ok {
 		l.wheel.Add(i, date)
 	}
 }
@@ -81,7 +81,7 @@ func (l *loop) onBeside(made beside) {
 	case r.over != nil:
 		l.onEnded(*r.over)
 	case r.covered.Equal(made.date):
-		l.watchOverlap(r.index, e, made.date)
+		l.watchOverlap(r.index, e)
 	}
 }
 

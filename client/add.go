@@ -160,12 +160,19 @@ func (s Spec) task(now time.Time, calendar func(string) (*when.Calendar, error))
 	if err != nil {
 		return nil, err
 	}
-	// The rules that a worker would go by say what it would refuse.
-	view := task.View{Now: now, Site: s.Site, Calendar: calendar}
-	if d := task.Decide(t, view); d.Action == task.End && d.Next.Error != nil && d.Next.Error.Kind == task.KindInvalid {
-		return nil, errors.New(d.Next.Error.Message)
+	if err := refusedBy(t, now, calendar); err != nil {
+		return nil, err
 	}
 	return t, nil
+}
+
+// refusedBy says why a worker would refuse a task, by the rules that it goes by; nil where it would not.
+func refusedBy(t *task.Task, now time.Time, calendar func(string) (*when.Calendar, error)) error {
+	d := task.Decide(t, task.View{Now: now, Site: t.Site, Calendar: calendar})
+	if d.Action == task.End && d.Next.Error != nil && d.Next.Error.Kind == task.KindInvalid {
+		return errors.New(d.Next.Error.Message)
+	}
+	return nil
 }
 
 func (s Spec) name(d *document, _ time.Time) error {

@@ -27,39 +27,25 @@ func (c *Client) Reschedule(ctx context.Context, id string, date time.Time) erro
 // from its first date begins with the date that the task has, if that is still ahead, and any other now. What a worker would
 // refuse is an error, and nothing is written then.
 func (c *Client) Replan(ctx context.Context, id string, p Plan) (*task.Task, error) {
-	var written *task.Task
-	err := c.edit(ctx, id, func(t *task.Task) (*task.Task, error) {
+	return c.edited(ctx, id, func(t *task.Task) (*task.Task, error) {
 		next, err := c.replanned(ctx, t, p)
 		if err != nil {
 			return nil, fmt.Errorf("planning task %s anew: %w", id, err)
 		}
-		written = next
 		return next, nil
 	})
-	return written, err
 }
 
 func (c *Client) replanned(ctx context.Context, t *task.Task, p Plan) (*task.Task, error) {
-	now, zone := c.now(), t.Timezone
-	if p.Timezone != "" {
-		zone = p.Timezone
-	}
+	now, calendars := c.now(), c.Calendars(ctx)
 	if p.Repeat != nil {
-		loc, err := when.LoadLocation(zone)
-		if err != nil {
-			return nil, fmt.Errorf("timezone: %w", err)
+		zone := t.Timezone
+		if p.Timezone != "" {
+			zone = p.Timezone
 		}
-		rule, err := when.ParseRule(p.Repeat, when.Scope{Now: now, Zone: loc, Seed: t.ID, Calendar: c.Calendars(ctx)})
-		if err != nil {
-			return nil, fmt.Errorf("repeat: %w", err)
-		}
-		if p.Date.IsZero() {
-			if p.Date = now; rule.Anchored() && !t.Ended() && t.Plan != nil && t.Plan.Nominal.After(now) {
-				p.Date = t.Plan.Nominal
-			}
-		}
-		if _, ok := rule.First(p.Date); !ok {
-			return nil, fmt.Errorf("repeat: it never comes from %s on", when.Format(p.Date))
+		var err error
+		if p, err = p.begun(t, now, zone, calendars); err != nil {
+			return nil, err
 		}
 	}
 	fields := map[string]any{"status": task.Reschedule}
@@ -84,5 +70,29 @@ func (c *Client) replanned(ctx context.Context, t *task.Task, p Plan) (*task.Tas
 			return nil, err
 		}
 	}
+	if err := refusedBy(t, now, calendars); err != nil {
+		return nil, err
+	}
 	return t, nil
+}
+
+// begun gives the plan as it is written where it has a new repeat: with the date that this begins with, and without words.
+func (p Plan) begun(t *task.Task, now time.Time, zone string, calendars func(string) (*when.Calendar, error)) (Plan, error) {
+	loc, err := when.LoadLocation(zone)
+	if err != nil {
+		return p, fmt.Errorf("timezone: %w", err)
+	}
+	if p.Repeat, err = untilWritten(p.Repeat, now, loc); err != nil {
+		return p, err
+	}
+	rule, err := when.ParseRule(p.Repeat, when.Scope{Now: now, Zone: loc, Seed: t.ID, Calendar: calendars})
+	if err != nil {
+		return p, fmt.Errorf("repeat: %w", err)
+	}
+	if p.Date.IsZero() {
+		if p.Date = now; rule.Anchored() && !t.Ended() && t.Plan != nil && t.Plan.Nominal.After(now) {
+			p.Date = t.Plan.Nominal
+		}
+	}
+	return p, nil
 }

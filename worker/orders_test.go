@@ -2,6 +2,8 @@ package worker_test
 
 import (
 	"context"
+	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +22,7 @@ func orders() map[string]func(t *testing.T, b *bundle) {
 		"wait for others until expiry":   testWaitForOthersUntilExpiry,
 		"wait for others before expiry":  testWaitForOthersBeforeExpiry,
 		"expired while nobody waited":    testExpiredWhileNobodyWaited,
+		"plans that would be refused":    testPlansThatWouldBeRefused,
 	}
 }
 
@@ -130,4 +133,38 @@ func testExpiredWhileNobodyWaited(t *testing.T, b *bundle) {
 		t.Errorf("%s", doc.Raw)
 	}
 	b.wantRuns("t", 0)
+}
+
+func testPlansThatWouldBeRefused(t *testing.T, b *bundle) {
+	t.Helper()
+	b.start("manobi")
+	b.put("t", `{"worker":"manobi","job":"run","date":%q,"repeat":{"days":1,"until":"2098-12-31"}}`, far())
+	before := b.awaitStatus("t", "scheduled")
+	c := client.New(b.db)
+	for want, p := range map[string]client.Plan{
+		"timezone: ":               {Timezone: "Nowhere/Land"},
+		"repeat: it never comes: ": {Date: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"repeat: ":                 {Repeat: json.RawMessage(`"sometimes"`)},
+		"repeat.until: ":           {Repeat: json.RawMessage(`{"days":1,"until":"some day"}`)},
+	} {
+		if _, err := c.Replan(t.Context(), "t", p); err == nil || !strings.HasPrefix(err.Error(), "planning task t anew: "+want) {
+			t.Errorf("%+v: %v, want %q", p, err, want)
+		}
+	}
+	b.seen("manobi")
+	if doc := b.awaitStatus("t", "scheduled"); doc.Raw != before.Raw {
+		t.Errorf("it was %s and is %s", before.Raw, doc.Raw)
+	}
+	written, err := c.Replan(t.Context(), "t", client.Plan{Repeat: json.RawMessage(`{"hours":1,"until":"in 300 days"}`), Timezone: "Asia/Tokyo"})
+	must(t, err)
+	until := gjson.GetBytes(written.Repeat, "until").String()
+	if at, err := time.Parse(time.RFC3339Nano, until); err != nil || at.Before(time.Now().AddDate(0, 0, 299)) {
+		t.Errorf("words in until are written as %q, which would move with every reading", until)
+	}
+	doc := b.awaitDoc("t", func(doc gjson.Result) bool {
+		return doc.Get("status").String() == "scheduled" && doc.Get("timezone").String() == "Asia/Tokyo"
+	})
+	if doc.Get("repeat.until").String() != until || !strings.HasPrefix(written.Rev, "3-") {
+		t.Errorf("written as %s: %s", written.Rev, doc.Raw)
+	}
 }

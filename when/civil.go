@@ -87,6 +87,9 @@ func reading(instant int64, loc *time.Location) int64 {
 	if loc == time.UTC {
 		return instant
 	}
+	if instant < tableEnd {
+		return instant + stretchAt(instant, loc).offset
+	}
 	_, offset := time.UnixMilli(instant).In(loc).Zone()
 	return instant + int64(offset)*1000
 }

@@ -12,13 +12,18 @@ type intervalSeries struct {
 	every interval // not zero
 	loc   *time.Location
 	start *origin // what the text itself gives as the first date; nil for none
-	// back is how many intervals before start the series begins: the anchor is then counted back from start, and not start from the anchor.
+	// back is how many intervals before start the series begins: the anchor is then counted back from start, and not start from the
+	// anchor. It is 0 where the interval is exact, since then that is the same.
 	back int64
 }
 
 func (s *intervalSeries) after(anchor, t int64) (int64, bool) {
-	if t < anchor || s.every.ms != 0 || s.back != 0 {
+	switch {
+	case t < anchor || s.every.exact():
 		return s.at(anchor, s.index(anchor, t))
+	case s.every.ms != 0 || s.back != 0:
+		_, at, ok := s.search(anchor, t)
+		return at, ok
 	}
 	// Far from a change of the zone the next reading of a clock comes with the same offset.
 	now := stretchAt(t, s.loc)
@@ -51,26 +56,45 @@ func (s *intervalSeries) String() string {
 // at gives the occurrence of an index; false for one below 0 and beyond the years 1 to 9999. Instants grow with the index, but where
 // the zone skips a whole day two of them are the same.
 func (s *intervalSeries) at(anchor, index int64) (int64, bool) {
-	if index < 0 || float64(index)*s.every.mean() > float64(longest) || float64(s.back)*s.every.mean() > float64(longest) {
-		return 0, false
+	if s.every.exact() {
+		if index < 0 || float64(index)*float64(s.every.ms) > float64(longest) {
+			return 0, false
+		}
+		at := anchor + s.every.ms*index
+		return at, at <= lastReading
 	}
-	at, times := anchor, index-s.back
-	if s.back != 0 {
-		at = s.start.at
-	}
-	if times != 0 && !s.every.exact() {
-		at = instantsOf(s.shows(anchor, index), s.loc).first
-	}
-	at += s.every.ms * times
-	return at, at >= firstReading && at <= lastReading
+	c := s.counted(anchor)
+	return c.at(index)
 }
 
-// shows gives what clocks show, or within a gap would show, at the occurrence of an index, whatever the exact part of the interval adds to it.
-func (s *intervalSeries) shows(anchor, index int64) int64 {
+// counted is an interval that is not exact as it counts from an anchor: what does not depend on how often is worked out once, which
+// halves a search.
+type counted struct {
+	*intervalSeries
+
+	from  int64 // the instant of index back
+	steps steps
+}
+
+func (s *intervalSeries) counted(anchor int64) counted {
+	c := counted{intervalSeries: s, from: anchor}
 	if s.back != 0 {
-		return s.every.shownAfter(s.start.shows, index-s.back)
+		c.from = s.start.at
 	}
-	return s.every.shownAfter(s.start.shownAt(anchor, s.loc), index)
+	c.steps = s.every.stepsFrom(s.start.shownAt(c.from, s.loc))
+	return c
+}
+
+func (c *counted) at(index int64) (int64, bool) {
+	if mean := c.every.mean(); index < 0 || float64(index)*mean > float64(longest) || float64(c.back)*mean > float64(longest) {
+		return 0, false
+	}
+	at, times := c.from, index-c.back
+	if times != 0 {
+		at = instantsOf(c.steps.shows(times), c.loc).first
+	}
+	at += c.every.ms * times
+	return at, at >= firstReading && at <= lastReading
 }
 
 // index gives the smallest index whose occurrence lies after t or beyond the calendar's end.
@@ -81,7 +105,8 @@ func (s *intervalSeries) index(anchor, t int64) int64 {
 	case s.every.exact():
 		return (t-anchor)/s.every.ms + 1
 	case s.every.ms != 0 || s.back != 0:
-		return s.search(anchor, t)
+		index, _, _ := s.search(anchor, t)
+		return index
 	}
 	// What clocks show grows with the index too and costs no look at the zone. Readings up to the one at t come at t or
 	// before; those after it come later, unless clocks were set back over them just before t.
@@ -95,23 +120,38 @@ func (s *intervalSeries) index(anchor, t int64) int64 {
 	}
 }
 
-// search is index for intervals of which a part is exact: a guess from the mean length, then a few steps around it.
-func (s *intervalSeries) search(anchor, t int64) int64 {
-	later := func(index int64) bool {
-		at, ok := s.at(anchor, index)
-		return index >= 0 && (!ok || at > t)
-	}
-	return searchFrom(int64(float64(t-anchor)/s.every.mean()), later)
+// search is index, with the occurrence that it belongs to, for intervals of which a part is exact: a guess from the mean length, then a
+// few steps around it.
+func (s *intervalSeries) search(anchor, t int64) (index, at int64, ok bool) {
+	c := s.counted(anchor)
+	index = searchFrom(int64(float64(t-anchor)/s.every.mean()), func(index int64) bool {
+		if index < 0 {
+			return false
+		}
+		found, inYears := c.at(index)
+		if later := !inYears || found > t; !later {
+			return false
+		}
+		at, ok = found, inYears // the last that is later is the one
+		return true
+	})
+	return index, at, ok
 }
 
-// searchFrom gives the smallest number from 0 for which later holds, where it holds for all after one for which it does.
+// searchFrom gives the smallest number from 0 for which later holds, where it holds for all after one for which it does, and for none
+// below 0. It is the last number for which later held when it was asked; near the guess that takes two questions.
 func searchFrom(guess int64, later func(int64) bool) int64 {
-	low, high := guess-1, guess+1 // low is not later, high is
-	for step := int64(1); low >= 0 && later(low); step *= 2 {
-		low, high = low-step, low
-	}
-	for step := int64(1); !later(high); step *= 2 {
-		low, high = high, high+step
+	low, high := guess, guess // low is not later, high is
+	if later(guess) {
+		low--
+		for step := int64(1); later(low); step *= 2 {
+			low, high = low-step, low
+		}
+	} else {
+		high++
+		for step := int64(1); !later(high); step *= 2 {
+			low, high = high, high+step
+		}
 	}
 	for high-low > 1 {
 		if middle := low + (high-low)/2; later(middle) {
@@ -120,20 +160,40 @@ func searchFrom(guess int64, later func(int64) bool) int64 {
 			low = middle
 		}
 	}
-	return max(high, 0)
+	return high
 }
 
-// shownAfter gives the reading that lies times the months and days of v after another one. A day of the month that does not exist
-// becomes the month's last.
-func (v interval) shownAfter(shows, times int64) int64 {
-	number, rest := dayOf(shows)
+// steps is a reading from which the months and days of an interval are counted.
+type steps struct {
+	every        interval
+	number, rest int64
+	civil        civil // of number; only where there are months
+}
+
+func (v interval) stepsFrom(shows int64) steps {
+	s := steps{every: v}
+	s.number, s.rest = dayOf(shows)
 	if v.months != 0 {
-		c := civilOf(number)
-		months := int64(c.year)*12 + int64(c.month-1) + v.months*times // below zero where it is counted back from the first years
-		year, month := int(floorDiv(months, 12)), int(floorMod(months, 12))+1
-		number = dayNumber(year, month, min(c.day, lengthOf(year, month)))
+		s.civil = civilOf(s.number)
 	}
-	return (number+v.days*times)*day + rest
+	return s
+}
+
+// shows gives the reading that lies so many steps on, or back. A day of the month that does not exist becomes the month's last.
+func (s *steps) shows(times int64) int64 {
+	number := s.number
+	if s.every.months != 0 {
+		months := int64(s.civil.year)*12 + int64(s.civil.month-1) + s.every.months*times // below zero when counting back from the first years
+		year, month := int(floorDiv(months, 12)), int(floorMod(months, 12))+1
+		number = dayNumber(year, month, min(s.civil.day, lengthOf(year, month)))
+	}
+	return (number+s.every.days*times)*day + s.rest
+}
+
+// shownAfter gives the reading that lies times the months and days of v after another one.
+func (v interval) shownAfter(shows, times int64) int64 {
+	s := v.stepsFrom(shows)
+	return s.shows(times)
 }
 
 // nextAfter gives the smallest number of times after which the months and days of v lead from first to beyond a reading that is not
@@ -146,8 +206,16 @@ func (v interval) nextAfter(first, shows int64) (times, next int64) {
 	case v.days == 0:
 		return v.nextMonth(first, shows)
 	}
-	times = searchFrom(int64(float64(shows-first)/v.mean()), func(times int64) bool { return times >= 0 && v.shownAfter(first, times) > shows })
-	return times, v.shownAfter(first, times)
+	s := v.stepsFrom(first)
+	times = searchFrom(int64(float64(shows-first)/v.mean()), func(times int64) bool {
+		at := s.shows(times)
+		if times < 0 || at <= shows {
+			return false
+		}
+		next = at // of the last number that is later, which is the one
+		return true
+	})
+	return times, next
 }
 
 // nextMonth is nextAfter for months alone: as many times as there are months between the two, or once more.

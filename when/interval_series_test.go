@@ -192,14 +192,18 @@ func TestRewoundIntervalLaws(t *testing.T) {
 		if !ok {
 			t.Fatalf("it became %T", m.series)
 		}
+		back := earlier.back
+		if every.exact() {
+			back = (anchor - m.start) / every.ms
+		}
 		for n := range int64(20) {
 			want, wantOK := s.at(anchor, n)
-			if got, ok := earlier.at(m.start, earlier.back+n); ok != wantOK || ok && got != want {
+			if got, ok := earlier.at(m.start, back+n); ok != wantOK || ok && got != want {
 				t.Fatalf("%d after the first date: %s, want %s", n, show(got, ok), show(want, wantOK))
 			}
 		}
 		dates, last := []int64(nil), anchor // backwards
-		for n := int64(1); n <= earlier.back; n++ {
+		for n := int64(1); n <= back; n++ {
 			at, ok := every.after(time.UnixMilli(anchor).UTC(), -n, loc)
 			if !ok {
 				t.Fatalf("%d before the first date is no date", n)
@@ -216,6 +220,9 @@ func TestRewoundIntervalLaws(t *testing.T) {
 				t.Fatalf("before %s: %s, want %s", show(at, true), show(got, ok), show(want, true))
 			}
 			at = got - 1
+		}
+		if back < reach-3 {
+			t.Fatalf("it goes back %d intervals of %d", back, reach)
 		}
 		if got, ok := m.series.latest(m.start, at); ok {
 			t.Fatalf("before the last of %d there is %s", len(dates), show(got, ok))

@@ -101,11 +101,11 @@ func (s *intervalSeries) meant(anchor, at int64) iter.Seq[int64] {
 	if s.every.exact() || s.every.ms != 0 {
 		return just(reading(at, s.loc))
 	}
-	index := s.index(anchor, at) - 1
-	if first, ok := s.at(anchor, s.back); ok && first == at { // the second time that clocks show it, perhaps
-		return just(s.start.shownAt(first, s.loc))
+	c := s.counted(anchor)
+	if at == c.from { // the second time that clocks show it, perhaps, or the end of a gap
+		return just(s.start.shownAt(at, s.loc))
 	}
-	return just(s.shows(anchor, index))
+	return just(c.steps.shows(s.index(anchor, at) - 1 - s.back))
 }
 
 func (s *countdownSeries) meant(_, at int64) iter.Seq[int64] {

@@ -22,11 +22,15 @@ func (r *Rule) Rewind(from, t time.Time) *Rule {
 	return &back
 }
 
-// rewind begins m at or before t, with an anchor of its own.
+// rewind begins m so early that nothing from t on is missing, with an anchor of its own.
 func (m *member) rewind(anchor, t int64) {
 	m.start, m.begun = anchor, true
 	switch s := m.series.(type) {
 	case *intervalSeries:
+		if s.every.exact() {
+			m.start = anchor - (anchor-t)/s.every.ms*s.every.ms
+			return
+		}
 		earlier := *s
 		earlier.start = &origin{anchor, s.start.shownAt(anchor, s.loc)}
 		earlier.back = earlier.backTo(t)

@@ -1,8 +1,9 @@
 package when
 
 import (
-	"sort"
+	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,8 +18,12 @@ const (
 	forever = 1 << 62  // the end of its last
 )
 
-// stretches remembers the stretches of the zones that LoadLocation gave.
-var stretches sync.Map //nolint:gochecknoglobals // a cache of immutable values; the result never depends on it
+// stretches remembers the stretches of the zones that LoadLocation gave, in a map that is replaced whole: it is looked into several times for
+// one occurrence, and a sync.Map takes about 15 ns longer, a third of the whole.
+var stretches struct { //nolint:gochecknoglobals // a cache of immutable values; the result never depends on it
+	known atomic.Pointer[map[*time.Location][]stretch]
+	write sync.Mutex
+}
 
 // tableEnd is where the remembered stretches of a zone that changes for ever end: the year 2200.
 const tableEnd = 7_258_118_400_000
@@ -30,18 +35,32 @@ func stretchAt(instant int64, loc *time.Location) stretch {
 	}
 	if instant < tableEnd {
 		if table := stretchesOf(loc); table != nil {
-			return table[sort.Search(len(table), func(i int) bool { return table[i].end > instant })]
+			return stretchIn(table, instant)
 		}
 	}
 	return lookUpStretch(instant, loc)
 }
 
+// stretchIn finds the stretch around an instant before the table's end.
+func stretchIn(table []stretch, instant int64) stretch {
+	low, high := 0, len(table)-1
+	for low < high {
+		if middle := int(uint(low+high) >> 1); table[middle].end > instant {
+			high = middle
+		} else {
+			low = middle + 1
+		}
+	}
+	return table[low]
+}
+
 // stretchesOf gives the stretches of a zone up to the end of the table and the one that reaches over it; nil for a zone that is not
 // remembered, of which there could be any number.
 func stretchesOf(loc *time.Location) []stretch {
-	if known, ok := stretches.Load(loc); ok {
-		table, _ := known.([]stretch)
-		return table
+	if known := stretches.known.Load(); known != nil {
+		if table, ok := (*known)[loc]; ok {
+			return table
+		}
 	}
 	if known, ok := zones.Load(loc.String()); !ok || known != loc {
 		return nil
@@ -57,8 +76,18 @@ func stretchesOf(loc *time.Location) []stretch {
 		table = append(table, s)
 	}
 	table[0].start = never
-	stretches.Store(loc, table)
+	remember(loc, table)
 	return table
+}
+
+func remember(loc *time.Location, table []stretch) {
+	stretches.write.Lock()
+	defer stretches.write.Unlock()
+	all := map[*time.Location][]stretch{loc: table}
+	if known := stretches.known.Load(); known != nil {
+		maps.Copy(all, *known)
+	}
+	stretches.known.Store(&all)
 }
 
 // lookUpStretch asks the zone itself. Just after the last transition that a zone lists, time.Time.ZoneBounds begins the stretch

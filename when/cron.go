@@ -75,7 +75,7 @@ func readCron(text string, scope Scope) (parsed, error) {
 	if _, ok := series.after(firstReading, firstReading); !ok {
 		return parsed{}, errors.New("it never comes: the clocks of its zone jump over all of its times")
 	}
-	return parsed{series: series}, nil
+	return parsed{series: series, comes: true}, nil
 }
 
 // cronZone takes the prefix CRON_TZ= or TZ= off a line.

@@ -20,10 +20,11 @@ const (
 	grammarWindow // an interval within hours of the day, which is a phrase again in its canonical form
 )
 
-// compiled is a phrase as the text of another grammar, and what it said beside that.
+// compiled is a phrase in another grammar, and what it said beside that.
 type compiled struct {
 	grammar grammar
-	text    string
+	text    string        // of the others
+	rule    recurrence    // of grammarRRule
 	every   interval      // of grammarInterval
 	window  windowPattern // of grammarWindow
 	zone    *time.Location
@@ -44,13 +45,21 @@ func parsePhrase(text string, scope Scope) (parsed, error) {
 	}
 	p, err := c.parse(scope)
 	if err != nil {
-		return parsed{}, fmt.Errorf("cannot read %s, which is %s: %w", quote(text), c.text, err)
+		return parsed{}, fmt.Errorf("cannot read %s, which is %s: %w", quote(text), c.String(), err)
 	}
 	p.start, p.until, p.count = c.start, c.until, c.count
 	if c.named {
 		p.zone = c.zone
 	}
 	return p, nil
+}
+
+// String gives what a phrase was compiled to.
+func (c *compiled) String() string {
+	if c.grammar == grammarRRule {
+		return c.rule.String()
+	}
+	return c.text
 }
 
 // parse reads what a phrase was compiled to.
@@ -65,9 +74,13 @@ func (c *compiled) parse(scope Scope) (p parsed, err error) {
 	scope.Zone = c.zone
 	switch c.grammar {
 	case grammarRRule:
-		if p, err = parseRRule(c.text, scope); err != nil {
+		if err := c.rule.check(); err != nil {
 			return parsed{}, err
 		}
+		if err := c.rule.comes(); err != nil {
+			return parsed{}, err
+		}
+		p.series, p.comes = &recurSeries{rule: c.rule, loc: c.zone}, true
 	case grammarWindow:
 		p.series = newWindowSeries(c.window, c.zone)
 	case grammarInterval:

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
+	"time"
 )
 
 // compile turns what was said into the text of a grammar, and refuses what does not go together.
@@ -171,11 +171,10 @@ func (p *repeatPhrase) compileEvery() (compiled, error) {
 	case p.every.months != 0 || p.every.ms != 0:
 		return compiled{}, p.clash(slotEvery, slotTimes, "a time of the day goes with whole days, weeks, months or years")
 	}
-	r := rrule{freq: "DAILY", interval: p.every.days, days: 1}
 	if p.every.days%7 == 0 {
-		r.freq, r.interval = "WEEKLY", p.every.days/7
+		return ruleOf(weekly, p.every.days/7).at(p)
 	}
-	return r.at(p)
+	return ruleOf(daily, p.every.days).at(p)
 }
 
 // compileDays is for days of the week.
@@ -184,14 +183,11 @@ func (p *repeatPhrase) compileDays() (compiled, error) {
 	if every.months != 0 || every.ms != 0 || every.days%7 != 0 && every.days != 1 {
 		return compiled{}, p.clash(slotEvery, slotDays, `weekdays go with weeks; write "every 2 weeks on monday" or "the first monday of every month"`)
 	}
-	if every.days <= 7 {
-		if p.has(slotTimes) {
-			return p.daily(p.days)
-		}
-		r := rrule{freq: "WEEKLY", byDay: p.days.rrule(), days: p.days.count()}
-		return r.at(p)
+	if every.days <= 7 && p.has(slotTimes) {
+		return p.daily(p.days)
 	}
-	r := rrule{freq: "WEEKLY", interval: every.days / 7, byDay: p.days.rrule(), days: p.days.count()}
+	r := ruleOf(weekly, every.days/7)
+	r.weekdays, r.days = uint8(p.days), p.days.count()
 	return r.at(p)
 }
 
@@ -204,9 +200,9 @@ func (p *repeatPhrase) daily(days weekdays) (compiled, error) {
 		}
 		return compiled{grammar: grammarCron, text: text}, nil
 	}
-	r := rrule{freq: "DAILY", days: 1}
+	r := ruleOf(daily, 1)
 	if days != everyDay {
-		r.byDay = days.rrule()
+		r.weekdays = uint8(days)
 	}
 	return r.at(p)
 }
@@ -221,21 +217,22 @@ func (p *repeatPhrase) compilePosition() (compiled, error) {
 	if p.has(slotEvery) && (months == 0 || p.every.days != 0 || p.every.ms != 0) {
 		return compiled{}, p.clash(slotEvery, slotPosition, "a day by its place goes with months or years")
 	}
-	yearly := months%12 == 0 && months != 0
-	r := rrule{freq: "MONTHLY", interval: months, days: len(at.places)}
+	wholeYears := months%12 == 0 && months != 0
+	r := ruleOf(monthly, months)
+	r.days = len(at.places)
 	fits := true
 	switch at.period {
 	case periodNone:
-		if !p.has(slotEvery) && !at.bare || yearly {
+		if !p.has(slotEvery) && !at.bare || wholeYears {
 			return compiled{}, fmt.Errorf(`%s must say of what; write "of every month" after it, or "of may"`, p.quoted(slotPosition))
 		}
 	case periodMonth:
-		fits = !yearly
+		fits = !wholeYears
 	case periodQuarter:
 		fits = months == 0 || months == 3
-		r.interval, r.byMonth = 0, "1,4,7,10"
+		r.interval, r.months = 1, firstOfQuarters
 		if at.places[0] < 0 {
-			r.byMonth = "3,6,9,12"
+			r.months = lastOfQuarters
 		}
 		for _, n := range at.places {
 			if n < 0 != (at.places[0] < 0) {
@@ -243,10 +240,10 @@ func (p *repeatPhrase) compilePosition() (compiled, error) {
 			}
 		}
 	case periodYear, periodOneMonth:
-		fits = yearly || months == 0
-		r.freq, r.interval = "YEARLY", months/12
+		fits = wholeYears || months == 0
+		r.freq, r.interval = yearly, max(months/12, 1)
 		if at.month != 0 {
-			r.byMonth = strconv.Itoa(int(at.month))
+			r.months = 1 << at.month
 		}
 	}
 	if !fits {
@@ -256,93 +253,87 @@ func (p *repeatPhrase) compilePosition() (compiled, error) {
 	return r.at(p)
 }
 
-// rrule is an RRULE while it is written.
-type rrule struct {
-	freq      string
-	interval  int64
-	byMonth   string
-	byDayOf   string // the key for days by number
-	byNumber  string
-	byDay     string
-	positions []int // of the days of the set, where it is not all of them
-	days      int   // how many days a period has at most
+const (
+	firstOfQuarters = 1<<1 | 1<<4 | 1<<7 | 1<<10
+	lastOfQuarters  = 1<<3 | 1<<6 | 1<<9 | 1<<12
+)
+
+// phraseRule is a recurrence while it is compiled from a phrase.
+type phraseRule struct {
+	recurrence
+
+	places []int // of the days of the set, where it is not all of them
+	days   int   // how many days a period has at most
+}
+
+func ruleOf(freq frequency, interval int64) *phraseRule {
+	return &phraseRule{recurrence: recurrence{freq: freq, interval: max(interval, 1), weekStart: int(time.Monday)}, days: 1}
 }
 
 // place sets the days of a position.
-func (r *rrule) place(at *position) {
-	switch at.noun {
-	case nounDay:
-		r.byDayOf, r.byNumber = "BYMONTHDAY", numbers(at.places)
-		if at.period == periodYear {
-			r.byDayOf = "BYYEARDAY"
+func (r *phraseRule) place(at *position) {
+	switch {
+	case at.noun == nounWeekday:
+		for _, n := range at.places {
+			r.nth = append(r.nth, nthWeekday{n, at.weekday})
 		}
-	case nounWeekday:
-		code := weekdays(1 << at.weekday).rrule()
-		parts := make([]string, len(at.places))
-		for i, n := range at.places {
-			parts[i] = strconv.Itoa(n) + code
+		r.nth = sortedNth(r.nth)
+	case at.noun == nounWorkday:
+		r.weekdays, r.places = uint8(workdays), at.places
+	case at.period == periodYear:
+		r.yearDays = distinct(at.places)
+	default:
+		for _, n := range at.places {
+			if n < 0 {
+				r.lastDays |= 1 << -n
+			} else {
+				r.monthDays |= 1 << n
+			}
 		}
-		r.byDay = strings.Join(parts, ",")
-	case nounWorkday:
-		r.byDay, r.positions = workdays.rrule(), at.places
 	}
 }
 
-// at writes the rule with the phrase's times of the day; without, they come from the task's date.
-func (r *rrule) at(p *repeatPhrase) (compiled, error) {
-	positions := r.positions
-	var b strings.Builder
-	part := func(key, value string) {
-		if value == "" {
-			return
-		}
-		if b.Len() > 0 {
-			b.WriteByte(';')
-		}
-		b.WriteString(key)
-		b.WriteByte('=')
-		b.WriteString(value)
-	}
-	part("FREQ", r.freq)
-	if r.interval > 1 {
-		part("INTERVAL", strconv.FormatInt(r.interval, 10))
-	}
-	part("BYMONTH", r.byMonth)
-	part(r.byDayOf, r.byNumber)
-	part("BYDAY", r.byDay)
+// at gives the rule the phrase's times of the day; without, they come from the task's date.
+func (r *phraseRule) at(p *repeatPhrase) (compiled, error) {
+	r.positions = r.places
 	if p.has(slotTimes) {
 		hours, minutes, seconds, whole := clockLists(p.clocks)
-		part("BYHOUR", numbers(hours))
-		part("BYMINUTE", numbers(minutes))
-		part("BYSECOND", numbers(seconds))
-		if !whole || r.positions != nil {
-			positions = r.timesByPosition(p.clocks, hours, minutes, seconds)
+		r.hours, r.minutes, r.seconds = uint32(bitsOf(hours)), bitsOf(minutes), bitsOf(seconds) //nolint:gosec // hours are below 24
+		if !whole || r.places != nil {
+			r.positions = r.timesByPosition(p.clocks, hours, minutes, seconds)
 		}
 	}
-	for _, n := range positions {
+	r.positions = distinct(r.positions)
+	for _, n := range r.positions {
 		if n > 366 || n < -366 {
 			return compiled{}, fmt.Errorf("the times in %s are too many that differ in their minutes; use several rules%s", p.quoted(slotTimes), hintSeveral)
 		}
 	}
-	part("BYSETPOS", numbers(positions))
-	return compiled{grammar: grammarRRule, text: b.String()}, nil
+	return compiled{grammar: grammarRRule, rule: r.recurrence}, nil
+}
+
+func bitsOf(list []int) (set uint64) {
+	for _, n := range list {
+		set |= 1 << n
+	}
+	return set
 }
 
 // timesByPosition picks the times out of all combinations of their hours, minutes and seconds, which is what an RRULE has.
-func (r *rrule) timesByPosition(clocks []clock, hours, minutes, seconds []int) []int {
+func (r *phraseRule) timesByPosition(clocks []clock, hours, minutes, seconds []int) []int {
 	size := len(hours) * len(minutes) * len(seconds)
-	var picks []int
+	picks := make([]int, 0, len(clocks))
 	for _, c := range clocks {
 		h, _ := slices.BinarySearch(hours, c.hour)
 		m, _ := slices.BinarySearch(minutes, c.minute)
 		s, _ := slices.BinarySearch(seconds, c.second)
 		picks = append(picks, (h*len(minutes)+m)*len(seconds)+s)
 	}
-	days := r.positions
-	for n := 1; len(r.positions) == 0 && n <= r.days; n++ {
+	days := r.places
+	for n := 1; len(r.places) == 0 && n <= r.days; n++ {
 		days = append(days, n)
 	}
-	var positions []int
+	positions := make([]int, 0, len(days)*len(picks))
 	for _, n := range days {
 		for _, pick := range picks {
 			if n < 0 {
@@ -352,7 +343,7 @@ func (r *rrule) timesByPosition(clocks []clock, hours, minutes, seconds []int) [
 			}
 		}
 	}
-	return distinct(positions)
+	return positions
 }
 
 // clockLists gives the hours, minutes and seconds of times, each sorted; whole says whether all their combinations are times of the
@@ -404,20 +395,4 @@ func (w weekdays) cron() string {
 		}
 	}
 	return numbers(list)
-}
-
-// rrule writes the days as RRULE's BYDAY.
-func (w weekdays) rrule() string {
-	const codes = "SUMOTUWETHFRSA"
-	b := make([]byte, 0, len("MO,TU,WE,TH,FR,SA,SU"))
-	for n := 1; n <= 7; n++ {
-		if !w.has(n % 7) {
-			continue
-		}
-		if len(b) > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, codes[n%7*2:n%7*2+2]...)
-	}
-	return string(b)
 }

@@ -183,9 +183,9 @@ func TestCompilePhrase(t *testing.T) {
 		got, err := compilePhrase(c.text, Scope{})
 		switch {
 		case c.want == "" && err == nil:
-			t.Errorf("%q = %s, want an error", c.text, got.text)
-		case c.want != "" && (err != nil || got.grammar != c.grammar || got.text != c.want):
-			t.Errorf("%q = %d %q, %v; want %d %q", c.text, got.grammar, got.text, err, c.grammar, c.want)
+			t.Errorf("%q = %s, want an error", c.text, got.String())
+		case c.want != "" && (err != nil || got.grammar != c.grammar || got.String() != c.want):
+			t.Errorf("%q = %d %q, %v; want %d %q", c.text, got.grammar, got.String(), err, c.grammar, c.want)
 		}
 	}
 }
@@ -214,8 +214,8 @@ func TestCompilePhraseBounds(t *testing.T) {
 		{text: "daily at 9:00 10 times", want: "0 9 * * *", count: 10},
 	} {
 		got, err := compilePhrase(c.text, Scope{})
-		if err != nil || got.text != c.want || got.count != c.count || got.zone.String() != cmp.Or(c.zone, "UTC") {
-			t.Errorf("%q = %q in %v, %d times, %v", c.text, got.text, got.zone, got.count, err)
+		if err != nil || got.String() != c.want || got.count != c.count || got.zone.String() != cmp.Or(c.zone, "UTC") {
+			t.Errorf("%q = %q in %v, %d times, %v", c.text, got.String(), got.zone, got.count, err)
 		}
 		for _, bound := range []struct {
 			got  time.Time
@@ -307,7 +307,7 @@ func TestCompilePhraseErrors(t *testing.T) {
 	} {
 		got, err := compilePhrase(c.text, Scope{})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%q = %q, %v\n\twant an error with %s", c.text, got.text, err, c.want)
+			t.Errorf("%q = %q, %v\n\twant an error with %s", c.text, got.String(), err, c.want)
 		}
 	}
 }

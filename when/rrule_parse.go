@@ -31,7 +31,10 @@ func (p *ruleReader) read(text string) error {
 	if p.rule.freq < 0 {
 		return errors.New("the RRULE has no FREQ; begin with one such as FREQ=DAILY")
 	}
-	return p.check()
+	if p.count > 0 && !p.until.IsZero() {
+		return errors.New("UNTIL does not go with the rest of the RRULE: COUNT ends it too; leave out one of them")
+	}
+	return p.rule.check()
 }
 
 func (p *ruleReader) part(part string) error {
@@ -199,14 +202,19 @@ func (p *ruleReader) setDays(value string) error {
 		}
 		p.rule.nth = append(p.rule.nth, nthWeekday{n, weekday})
 	}
-	slices.SortFunc(p.rule.nth, func(a, b nthWeekday) int {
+	p.rule.nth = sortedNth(p.rule.nth)
+	return nil
+}
+
+// sortedNth puts weekdays into the order in which they are written, each once.
+func sortedNth(all []nthWeekday) []nthWeekday {
+	slices.SortFunc(all, func(a, b nthWeekday) int {
 		if a.n != b.n {
 			return a.n - b.n
 		}
 		return (a.weekday+6)%7 - (b.weekday+6)%7
 	})
-	p.rule.nth = slices.Compact(p.rule.nth)
-	return nil
+	return slices.Compact(all)
 }
 
 // setUntil reads the last instant: in UTC, on the clocks of the zone, or a day, which is meant as a whole.
@@ -226,14 +234,11 @@ func (p *ruleReader) setUntil(value string) error {
 }
 
 // check refuses what the standard refuses.
-func (p *ruleReader) check() error {
-	r := &p.rule
+func (r *recurrence) check() error {
 	refuse := func(part, format string, a ...any) error {
 		return fmt.Errorf("%s does not go with the rest of the RRULE: %s", part, fmt.Sprintf(format, a...))
 	}
 	switch {
-	case p.count > 0 && !p.until.IsZero():
-		return refuse("UNTIL", "COUNT ends it too; leave out one of them")
 	case len(r.weeks) > 0 && r.freq != yearly:
 		return refuse("BYWEEKNO", "only FREQ=YEARLY knows weeks of the year")
 	case len(r.yearDays) > 0 && r.freq >= daily && r.freq < yearly:

@@ -283,6 +283,7 @@ func (r *rruleText) finish() (parsed, error) {
 	if err := r.series.rule.comes(); err != nil {
 		return parsed{}, err
 	}
+	p.comes = true
 	if s := r.series.start; s != nil {
 		first, ok := r.series.after(s.at, s.at-1)
 		switch {

@@ -33,6 +33,7 @@ type member struct {
 	start  int64   // where the series begins by itself: its anchor; only where begun
 	until  int64   // its own last instant
 	begun  bool
+	comes  bool // it was looked at that there is an occurrence
 }
 
 // longestRule bounds the text of a rule, in bytes: room for lists of dates.
@@ -153,7 +154,7 @@ const mostCounted = 100_000
 
 // add makes a recurrence the rule's only one. What it says of its own beginning and end becomes the rule's.
 func (r *Rule) add(p parsed) error {
-	m := member{series: p.series, extra: p.extra, except: p.except, start: firstReading, until: lastReading}
+	m := member{series: p.series, extra: p.extra, except: p.except, start: firstReading, until: lastReading, comes: p.comes}
 	if !r.zoned {
 		r.loc = m.series.zone()
 		if p.zone != nil {
@@ -216,7 +217,7 @@ func (r *Rule) checked() (*Rule, error) {
 	}
 	for i := range r.members {
 		m := &r.members[i]
-		if m.series.anchored() || len(m.extra) > 0 {
+		if m.comes || m.series.anchored() || len(m.extra) > 0 {
 			return r, nil // intervals always come
 		}
 		if _, ok := m.series.after(firstReading, firstReading); ok {

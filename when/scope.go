@@ -23,6 +23,7 @@ type parsed struct {
 	until  time.Time // the last instant at which there may be one; zero is none
 	extra  []int64   // further occurrences, as instants
 	except []int64   // occurrences that are left out
+	comes  bool      // whatever the anchor, there is an occurrence: that was looked at
 	// zone is the zone that the text itself names; nil where it is the one the text was read in.
 	zone *time.Location
 }

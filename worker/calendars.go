@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/tidwall/gjson"
 
@@ -52,20 +53,16 @@ func CalendarIndex() couch.Index {
 // readCalendars reads all calendars before the first task.
 func (l *loop) readCalendars(ctx context.Context) error {
 	all := calendars{}
-	q := couch.Query{Selector: json.RawMessage(`{"type":"` + calendarType + `"}`), Limit: pageMost}
-	for {
-		p, err := l.db.Find(ctx, q)
-		if err != nil {
-			return fmt.Errorf("reading the calendars: %w", err)
-		}
-		for _, doc := range p.Docs {
+	q := couch.Query{Selector: json.RawMessage(`{"type":"` + calendarType + `"}`)}
+	err := eachPage(ctx, l.db, q, func(docs [][]byte) error {
+		for _, doc := range docs {
 			parsed, err := when.ParseCalendar(doc)
 			all[gjson.GetBytes(doc, "_id").String()] = calendar{parsed: parsed, err: err}
 		}
-		if len(p.Docs) < pageMost {
-			break
-		}
-		q.Skip += len(p.Docs)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("reading the calendars: %w", err)
 	}
 	l.calendars.Store(&all)
 	return nil
@@ -91,7 +88,7 @@ func (l *loop) onCalendar(r *row) {
 		}
 	}
 	l.calendars.Store(&next)
-	for id := range l.calendarUsers[r.id] {
+	for id := range l.calendarUsers.of[r.id] {
 		if _, e := l.table.find(id); e != nil && e.act == nil {
 			l.want(e)
 		}
@@ -100,7 +97,39 @@ func (l *loop) onCalendar(r *row) {
 
 // noteCalendars remembers which calendars a planned task uses.
 func (l *loop) noteCalendars(t *task.Task) {
-	for _, id := range t.Calendars(l.view()) {
-		join(l.calendarUsers, id, t.ID)
+	l.calendarUsers.note(t.ID, t.Calendars(l.view()))
+}
+
+// calendarUsers are the tasks whose repeats name calendars.
+type calendarUsers struct {
+	of   map[string]map[string]struct{} // the ids of tasks, by the calendar
+	uses map[string][]string            // and the other way round
+}
+
+func newCalendarUsers() *calendarUsers {
+	return &calendarUsers{of: map[string]map[string]struct{}{}, uses: map[string][]string{}}
+}
+
+// note remembers the calendars that a task names now, in place of those that it named before.
+func (u *calendarUsers) note(id string, calendars []string) {
+	if slices.Equal(u.uses[id], calendars) {
+		return
 	}
+	u.forget(id)
+	for _, calendar := range calendars {
+		join(u.of, calendar, id)
+	}
+	if len(calendars) > 0 {
+		u.uses[id] = calendars
+	}
+}
+
+// forget lets go of a task.
+func (u *calendarUsers) forget(id string) {
+	for _, calendar := range u.uses[id] {
+		if delete(u.of[calendar], id); len(u.of[calendar]) == 0 {
+			delete(u.of, calendar)
+		}
+	}
+	delete(u.uses, id)
 }

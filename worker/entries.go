@@ -71,6 +71,7 @@ func (l *loop) add(id string, name uint16) (uint32, *entry) {
 // drop forgets a task. Nothing of it may be under way.
 func (l *loop) drop(i uint32, e *entry) {
 	l.upstreams.forget(e.id)
+	l.calendarUsers.forget(e.id)
 	delete(l.alone, e.id)
 	l.hold(e, nil)
 	l.set(e, idle)

@@ -51,12 +51,21 @@ func readLive(ctx context.Context, db *couch.Database, name string, fields []str
 	}
 	q := couch.Query{
 		Selector: json.RawMessage(`{"worker":` + string(worker) + `,` + live + `}`),
-		Fields:   fields, Limit: pageMost, UseIndex: []string{indexDesign, indexName},
+		Fields:   fields, UseIndex: []string{indexDesign, indexName},
 	}
+	if err := eachPage(ctx, db, q, deliver); err != nil {
+		return fmt.Errorf("reading the live tasks of %s: %w", name, err)
+	}
+	return nil
+}
+
+// eachPage gives all that a query finds to deliver, page by page.
+func eachPage(ctx context.Context, db *couch.Database, q couch.Query, deliver func(docs [][]byte) error) error {
+	q.Limit = pageMost
 	for {
 		p, err := db.Find(ctx, q)
 		if err != nil {
-			return fmt.Errorf("reading the live tasks of %s: %w", name, err)
+			return err
 		}
 		if err := deliver(p.Docs); err != nil {
 			return err

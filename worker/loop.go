@@ -69,28 +69,27 @@ type loop struct {
 	shown atomic.Pointer[[]fleet.Worker]
 
 	// owned
-	table     *table
-	wheel     *scheduler.Wheel[uint32]
-	finished  *finished
-	writes    int64 // numbers this incarnation's writes, for their claims
-	workersOf []*named
-	byName    map[string]uint16
-	runs      map[*run]struct{}
-	atLimit   map[string]*waitingJobs
-	queue     []write   // on its way to the next request
-	waiting   time.Time // since when writes wait for the starts of a burst
-	requests  int       // bulk writes in flight
-	inFlight  int       // documents in them
-	again     []write   // what a request could not write; it goes into another one
-	noting    int       // at-most-once runs whose note is on its way
-	wanted    []string  // ids whose documents are to be loaded
-	loads     int       // loads in flight
-	deferred  []string  // ids that wait until the backlog is worked off
-	held      int       // documents in memory
-	preloaded time.Time
-	upstreams *upstreams
-	// calendarUsers are the ids of tasks by the calendars that their repeats name. It may name tasks that do so no more.
-	calendarUsers map[string]map[string]struct{}
+	table         *table
+	wheel         *scheduler.Wheel[uint32]
+	finished      *finished
+	writes        int64 // numbers this incarnation's writes, for their claims
+	workersOf     []*named
+	byName        map[string]uint16
+	runs          map[*run]struct{}
+	atLimit       map[string]*waitingJobs
+	queue         []write   // on its way to the next request
+	waiting       time.Time // since when writes wait for the starts of a burst
+	requests      int       // bulk writes in flight
+	inFlight      int       // documents in them
+	again         []write   // what a request could not write; it goes into another one
+	noting        int       // at-most-once runs whose note is on its way
+	wanted        []string  // ids whose documents are to be loaded
+	loads         int       // loads in flight
+	deferred      []string  // ids that wait until the backlog is worked off
+	held          int       // documents in memory
+	preloaded     time.Time
+	upstreams     *upstreams
+	calendarUsers *calendarUsers
 	alone         map[string]string   // keys of firings that have no task of their own, by the id of a task that is about to start
 	guarded       map[string][]string // ids of tasks whose runs other members still owe an outcome, by incarnation
 	departed      map[string]bool     // incarnations that we have seen end

@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ func orders() map[string]func(t *testing.T, b *bundle) {
 		"wait for others until expiry":   testWaitForOthersUntilExpiry,
 		"wait for others before expiry":  testWaitForOthersBeforeExpiry,
 		"expired while nobody waited":    testExpiredWhileNobodyWaited,
+		"thousands of calendars":         testThousandsOfCalendars,
 		"plans that would be refused":    testPlansThatWouldBeRefused,
 	}
 }
@@ -166,5 +168,26 @@ func testPlansThatWouldBeRefused(t *testing.T, b *bundle) {
 	})
 	if doc.Get("repeat.until").String() != until || !strings.HasPrefix(written.Rev, "3-") {
 		t.Errorf("written as %s: %s", written.Rev, doc.Raw)
+	}
+}
+
+func testThousandsOfCalendars(t *testing.T, b *bundle) {
+	t.Helper()
+	m := b.tampered()
+	const n = 2500
+	day := time.Now().UTC().AddDate(0, 0, 1).Format(time.DateOnly)
+	b.many(n, func(i int) string {
+		return fmt.Sprintf(`{"_id":"calendar-%04d","type":"calendar","dates":[%q]}`, i, day)
+	})
+	b.start("manobi")
+	for _, i := range []int{0, n / 2, n - 1} {
+		id := fmt.Sprint("t", i)
+		b.put(id, `{"worker":"manobi","job":"run","date":%q,"repeat":{"every":"P1D","except":"calendar-%04d"}}`, day+"T09:00:00Z", i)
+		if doc := b.awaitStatus(id, "scheduled"); !doc.Get("plan.nominal").Time().After(time.Now().Add(24 * time.Hour)) {
+			t.Errorf("%s", doc.Raw)
+		}
+	}
+	if _, gap := b.server.gaps["find/bookmark"]; !gap && m.skips.Load() > 0 {
+		t.Errorf("%d requests walk again over what was read", m.skips.Load())
 	}
 }

@@ -32,6 +32,7 @@ type tamper struct {
 	// stale is what the next bulk read of the one document with its id gets as an answer.
 	stale atomic.Pointer[gjson.Result]
 	finds atomic.Int64
+	skips atomic.Int64 // finds that pass over what other pages had
 	// bulkMost is how many bytes a bulk write may have; 0 is no limit.
 	bulkMost atomic.Int64
 	getMost  atomic.Int64 // bulk reads of more documents than this are refused; 0 is no limit
@@ -65,6 +66,9 @@ func (b *bundle) tampered() *tamper {
 			}
 		case strings.HasSuffix(r.URL.Path, "/_find"):
 			m.finds.Add(1)
+			if bytes.Contains(m.body(r), []byte(`"skip"`)) {
+				m.skips.Add(1)
+			}
 		}
 		pass.ServeHTTP(w, r)
 	}))
@@ -76,14 +80,19 @@ func (b *bundle) tampered() *tamper {
 	return m
 }
 
-// asked is what a bulk read asks for; the request's body stays whole.
-func (m *tamper) asked(r *http.Request) []gjson.Result {
+// body is what a request says; it stays there to be passed on.
+func (m *tamper) body(r *http.Request) []byte {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	return gjson.GetBytes(body, "docs").Array()
+	return body
+}
+
+// asked is what a bulk read asks for.
+func (m *tamper) asked(r *http.Request) []gjson.Result {
+	return gjson.GetBytes(m.body(r), "docs").Array()
 }
 
 // bulk passes on what is not refused, and joins the answers.

@@ -197,7 +197,7 @@ func (p *process) build() {
 		alone:     map[string]string{},
 		spoolPath: spoolFile(p.identity.Folder), refused: map[string]refused{},
 		guarded: map[string][]string{}, departed: map[string]bool{},
-		upstreams: newUpstreams(), calendarUsers: map[string]map[string]struct{}{},
+		upstreams: newUpstreams(), calendarUsers: newCalendarUsers(),
 		table: newTable(), wheel: scheduler.New[uint32](), finished: newFinished(),
 		byName: map[string]uint16{}, runs: map[*run]struct{}{}, atLimit: map[string]*waitingJobs{},
 	}

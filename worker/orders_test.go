@@ -11,6 +11,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/adlayer/after/client"
+	"github.com/adlayer/after/fleet"
 	"github.com/adlayer/after/task"
 	"github.com/adlayer/after/worker"
 )
@@ -18,13 +19,14 @@ import (
 // orders are the tests of what becomes of a person's orders where something comes between.
 func orders() map[string]func(t *testing.T, b *bundle) {
 	return map[string]func(t *testing.T, b *bundle){
-		"wait for a run that expires":    testWaitForARunThatExpires,
-		"wait for a run that is skipped": testWaitForARunThatIsSkipped,
-		"wait for others until expiry":   testWaitForOthersUntilExpiry,
-		"wait for others before expiry":  testWaitForOthersBeforeExpiry,
-		"expired while nobody waited":    testExpiredWhileNobodyWaited,
-		"thousands of calendars":         testThousandsOfCalendars,
-		"plans that would be refused":    testPlansThatWouldBeRefused,
+		"wait for a run that expires":     testWaitForARunThatExpires,
+		"wait for a run that is skipped":  testWaitForARunThatIsSkipped,
+		"wait for others until expiry":    testWaitForOthersUntilExpiry,
+		"wait for others before expiry":   testWaitForOthersBeforeExpiry,
+		"expired while nobody waited":     testExpiredWhileNobodyWaited,
+		"outcomes that pause are counted": testOutcomesThatPauseAreCounted,
+		"thousands of calendars":          testThousandsOfCalendars,
+		"plans that would be refused":     testPlansThatWouldBeRefused,
 	}
 }
 
@@ -190,4 +192,24 @@ func testThousandsOfCalendars(t *testing.T, b *bundle) {
 	if _, gap := b.server.gaps["find/bookmark"]; !gap && m.skips.Load() > 0 {
 		t.Errorf("%d requests walk again over what was read", m.skips.Load())
 	}
+}
+
+func testOutcomesThatPauseAreCounted(t *testing.T, b *bundle) {
+	t.Helper()
+	b.start("manobi")
+	b.put("fails", `{"worker":"manobi","job":"fail","repeat":{"ms":50},"pause_after":3}`)
+	b.put("runs", `{"worker":"manobi","job":"run","date":%q,"repeat":{"days":1}}`, far())
+	b.awaitStatus("fails", "paused")
+	b.awaitStatus("runs", "scheduled")
+	b.edit("runs", map[string]any{"status": "pause"})
+	b.awaitStatus("runs", "paused")
+	b.edit("runs", map[string]any{"status": "run"})
+	b.awaitRuns("runs", 1)
+	b.awaitStatus("runs", "paused")
+	db := dial(t, b.server.url(b.server.address)).Database(fleet.Database(b.server.database))
+	b.poll("a heartbeat with three errors and one run that was done", func() bool {
+		members, err := fleet.List(t.Context(), db)
+		must(t, err)
+		return len(members) == 1 && len(members[0].Workers) == 1 && members[0].Workers[0].Errors == 3 && members[0].Workers[0].Done == 1
+	})
 }

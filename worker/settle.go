@@ -183,7 +183,9 @@ func (l *loop) onWritten(i uint32, e *entry, rev string) {
 	case claim:
 		l.afterWrite(i, e, next)
 	case end:
-		l.tally(e, next)
+		if next.Status == task.Failed {
+			l.workersOf[e.name].Errors++ // of what could not run
+		}
 		l.afterWrite(i, e, nil)
 	case first:
 		act.noted = true
@@ -201,7 +203,7 @@ func (l *loop) onWritten(i uint32, e *entry, rev string) {
 		l.takePending(i, e)
 		l.settleIfOver(i, e, act)
 	case settle:
-		l.tally(e, next)
+		l.tally(e, act.outcome)
 		act.outcome, act.ran = nil, nil
 		if next.Worker != l.workersOf[e.name].Name {
 			l.handOver(i, e, next)
@@ -305,7 +307,7 @@ func (l *loop) onConflict(i uint32, e *entry, theirs *task.Task) {
 	default:
 		// What we wrote has arrived and its answer was lost, or nothing has run yet: what is there now decides.
 		if act.purpose == settle {
-			l.tally(e, theirs)
+			l.tally(e, act.outcome)
 		}
 		e.act = nil
 		l.onEdit(i, e, &r)
@@ -331,13 +333,14 @@ func (l *loop) onGone(i uint32, e *entry) {
 	}
 }
 
-// tally counts a firing that ended.
-func (l *loop) tally(e *entry, t *task.Task) {
+// tally counts a run by its outcome: what became of the task may be another run, a pause, or another worker's.
+func (l *loop) tally(e *entry, o *task.Outcome) {
 	w := l.workersOf[e.name]
 	switch {
-	case t.Status == task.Failed, t.Status == task.Scheduled && t.Error != nil:
+	case o.Interrupted, o.Snooze > 0, o.Kind == task.KindCanceled:
+	case o.Err != nil, o.Kind != "":
 		w.Errors++
-	case t.Status == task.Done, t.Status == task.Scheduled:
+	default:
 		w.Done++
 	}
 }

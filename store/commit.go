@@ -210,9 +210,21 @@ func (s *Store) sync(g *group) (err error) {
 	return nil
 }
 
-// publish shows g to readers and wakes them.
+// publish shows g to readers and wakes them. A subscriber takes a view together with what it was told up to it, hence the locks.
 func (s *Store) publish(g *group) {
-	s.views.set(s.db.NewSnapshot())
+	snap := s.db.NewSnapshot()
+	for d := range g.touched {
+		d.hub.mu.Lock()
+	}
+	s.views.set(snap)
+	for _, r := range g.requests {
+		if r.db != nil && r.err == nil {
+			r.db.hub.dispatch(r)
+		}
+	}
+	for d := range g.touched {
+		d.hub.mu.Unlock()
+	}
 	for _, r := range g.requests {
 		if r.synced != nil && r.err == nil {
 			r.synced()

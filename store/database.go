@@ -22,6 +22,7 @@ type Database struct {
 	dropped atomic.Bool
 	seq     atomic.Uint64 // the newest sequence on disk
 	wake    wake
+	hub     hub
 	entry   atomic.Pointer[catalogEntry]
 
 	attachedMu sync.Mutex

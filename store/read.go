@@ -20,16 +20,24 @@ type Snapshot struct {
 
 // Snapshot takes a view of the newest state. A 404 if the database was dropped.
 func (d *Database) Snapshot() (*Snapshot, error) {
-	if d.dropped.Load() {
-		return nil, NoDatabase()
-	}
-	if err := d.store.Failed(); err != nil {
+	if err := d.readable(); err != nil {
 		return nil, err
 	}
 	v := d.store.views.acquire()
 	if v == nil {
 		return nil, ErrClosed
 	}
+	return d.snapshotOf(v)
+}
+
+func (d *Database) readable() error {
+	if d.dropped.Load() {
+		return NoDatabase()
+	}
+	return d.store.Failed()
+}
+
+func (d *Database) snapshotOf(v *view) (*Snapshot, error) {
 	s := &Snapshot{
 		db: d, view: v,
 		docs: newLookups(d.number, kindDoc), rows: newLookups(d.number, kindSeq), indexes: newLookups(d.number, kindIndex),
@@ -290,6 +298,21 @@ func (v *Snapshot) current(raw []byte, seq uint64, row *Row) error {
 	}
 	row.Seq = seq
 	return nil
+}
+
+// At reads the winner of the document whose last write has this sequence; nil if there was a later one. The row is the caller's.
+func (v *Snapshot) At(seq uint64) (*Row, error) {
+	var key [seqKeyLen]byte
+	mark, err := v.copy(&v.rows, appendSeqKey(key[:0], v.db.number, seq, markSuperseded))
+	if err != nil || mark != nil {
+		return nil, err
+	}
+	raw, err := v.copy(&v.rows, appendSeqKey(key[:0], v.db.number, seq, markRow))
+	if err != nil || raw == nil {
+		return nil, err
+	}
+	row := &Row{}
+	return row, v.current(raw, seq, row)
 }
 
 // ChangesDescending visits the same rows as Changes(0), newest first.

@@ -176,6 +176,7 @@ func (s *Store) Close() error {
 	s.closed = true
 	for _, d := range s.databases {
 		d.wake.close()
+		d.hub.close()
 	}
 	s.mu.Unlock()
 	s.stop()
@@ -284,6 +285,7 @@ func (s *Store) DropDatabase(ctx context.Context, name string) error {
 		}
 		d.dropped.Store(true)
 		d.wake.close()
+		d.hub.close()
 		if err := b.Delete(catalogKey(name), nil); err != nil {
 			return err
 		}

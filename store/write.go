@@ -22,6 +22,9 @@ type Result struct {
 	ID  string
 	Rev Rev
 	Err *Error // why it was not written; nil if it was
+
+	seq      uint64 // of the row that was written; 0 for none
+	branched bool   // the document has several leaves
 }
 
 // Write writes documents, each on its own: one that is refused has its Err, and the others are written all the same. The results are in the
@@ -188,7 +191,7 @@ func (w *writer) grow(doc *Doc, res *Result, m meta, h *head) error {
 		return err
 	}
 	w.count(m != nil, h.deleted, doc.Deleted)
-	res.Rev = rev
+	res.Rev, res.seq = rev, seq
 	return nil
 }
 
@@ -267,6 +270,7 @@ func (w *writer) insert(doc *Doc, res *Result, t *tree, rev Rev, ancestors []Rev
 		return err
 	}
 	w.count(was, wasDeleted, winner.deleted)
+	res.seq, res.branched = seq, ask
 	return nil
 }
 

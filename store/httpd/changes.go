@@ -56,6 +56,7 @@ type changesQuery struct {
 	heartbeat   time.Duration // 0: none
 	timeout     time.Duration // 0: none
 	match       func(row *store.Row) bool
+	interest    store.Interest // which writes match can be true of
 	// counted tells that rows which the filter drops count as pending, as CouchDB does for filters that only look at ids.
 	counted bool
 	fields  []string
@@ -215,6 +216,9 @@ func (c *call) filterIDs(q *changesQuery, body map[string]json.RawMessage) error
 	}
 	q.counted = true
 	q.match = func(row *store.Row) bool { return wanted[row.ID] }
+	if q.limit < 0 && (q.feed == "continuous" || q.feed == "eventsource") {
+		q.interest.IDs = ids // elsewhere the rows that are dropped are counted
+	}
 	return nil
 }
 
@@ -226,7 +230,7 @@ func (c *call) filterSelector(q *changesQuery, body map[string]json.RawMessage) 
 	if len(raw) == 0 || raw[0] != '{' {
 		return store.BadRequest("Selector error: expected a JSON object")
 	}
-	match, err := c.s.opts.Selector(raw)
+	match, interest, err := c.s.opts.Selector(raw)
 	if err != nil {
 		if e := asError(err); e.Status == http.StatusBadRequest {
 			return store.BadRequest("%s", e.Reason) // CouchDB has one name for all of them here
@@ -236,6 +240,7 @@ func (c *call) filterSelector(q *changesQuery, body map[string]json.RawMessage) 
 	if fields, ok := body["fields"]; ok && json.Unmarshal(fields, &q.fields) != nil {
 		return store.BadRequest("`fields` must be a list of field names")
 	}
+	q.interest = interest
 	var doc []byte
 	q.match = func(row *store.Row) bool {
 		doc = row.AppendJSON(doc[:0])

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"strconv"
@@ -10,7 +11,7 @@ import (
 )
 
 // feed sends changes. Rows are gathered into a buffer from a short-lived snapshot and written when it is full or nothing more is ready, so
-// that a slow reader holds nothing of the store.
+// that a slow reader holds nothing of the store, and one that waits has no buffer.
 type feed struct {
 	c    *call
 	q    *changesQuery
@@ -18,13 +19,37 @@ type feed struct {
 	last uint64 // the newest sequence that was dealt with
 	sent int    // rows
 	buf  []byte
+	held *bytes.Buffer // whose memory buf is; nil while the feed waits
 	ctl  *http.ResponseController
+
+	sub  *store.Subscription // nil for a feed that does not wait
+	scan bool                // everything behind last has to be looked at, not only
+	due  []uint64            // what the subscription told
 }
 
 const (
 	feedBuffer   = 128 << 10
-	feedDeadline = 2 * time.Minute // for one write to be taken
+	feedDeadline = 2 * time.Minute        // for one write to be taken
+	feedSlice    = 200 * time.Millisecond // for which a view is held, and heartbeats wait
+	sliceRows    = 256                    // between two looks at the clock
 )
+
+// hold takes a buffer for rows.
+func (f *feed) hold() {
+	if f.held == nil {
+		f.held = getBuffer()
+		f.held.Grow(feedBuffer + feedBuffer/4)
+		f.buf = f.held.AvailableBuffer()
+	}
+}
+
+// rest gives the buffer, which has been flushed, back.
+func (f *feed) rest() {
+	if f.held != nil {
+		putBuffer(f.held)
+		f.held, f.buf = nil, nil
+	}
+}
 
 func (f *feed) run() error {
 	// Before anything is sent, so that a database that has gone is a 404.
@@ -33,10 +58,8 @@ func (f *feed) run() error {
 		return err
 	}
 	_ = snap.Close() // the reads have told all there is
-	b := getBuffer()
-	defer putBuffer(b)
-	b.Grow(feedBuffer + feedBuffer/4)
-	f.buf = b.AvailableBuffer()
+	f.hold()
+	defer f.rest()
 	f.ctl = http.NewResponseController(f.c.w)
 	if f.q.feed == "eventsource" {
 		f.c.w.Header().Set("Cache-Control", "no-cache")
@@ -98,8 +121,13 @@ func (f *feed) follow() error {
 	defer f.c.s.feeds.Done()
 	clock := newFeedClock(f.q)
 	defer clock.stop()
+	f.scan = true
+	if f.q.feed != "normal" {
+		f.sub = f.db.Subscribe(f.q.interest)
+		defer f.sub.Close()
+	}
 	for {
-		news := f.db.Wait()
+		f.hold()
 		pending, full, err := f.gather()
 		if err != nil {
 			return err
@@ -107,7 +135,7 @@ func (f *feed) follow() error {
 		done := f.full() || f.q.feed == "normal" || (f.q.feed == "longpoll" && f.sent > 0)
 		switch {
 		case full && !f.full():
-			if err := f.flush(); err != nil {
+			if err := f.pass(clock); err != nil {
 				return err
 			}
 			continue
@@ -118,22 +146,41 @@ func (f *feed) follow() error {
 		if err := f.flush(); err != nil {
 			return err
 		}
-		ended, err := f.wait(news, clock)
+		f.rest()
+		ended, err := f.wait(clock)
 		if err != nil {
 			return err
 		}
 		if ended {
+			f.hold()
+			if _, _, err := f.gather(); err != nil { // the writes that it was not told of move last
+				f.c.s.log.WithError(err).WithField("database", f.db.Name()).Debug("store: a feed ends behind the newest change")
+			}
 			f.close(0)
 			return f.flush()
 		}
 	}
 }
 
+// pass sends what there is of a long way through the changes, and a heartbeat where one is due.
+func (f *feed) pass(clock *feedClock) error {
+	select {
+	case <-f.c.r.Context().Done():
+		return context.Cause(f.c.r.Context())
+	case <-f.c.s.ctx.Done():
+		return context.Cause(f.c.s.ctx)
+	case <-clock.beat():
+		f.beat()
+	default:
+	}
+	return f.flush()
+}
+
 // wait blocks until there may be news, sending heartbeats. ended tells that the feed is over.
-func (f *feed) wait(news <-chan struct{}, clock *feedClock) (ended bool, err error) {
+func (f *feed) wait(clock *feedClock) (ended bool, err error) {
 	for {
 		select {
-		case <-news:
+		case <-f.sub.Ready():
 			return false, nil
 		case <-f.c.r.Context().Done():
 			return true, context.Cause(f.c.r.Context())
@@ -152,10 +199,10 @@ func (f *feed) wait(news <-chan struct{}, clock *feedClock) (ended bool, err err
 
 func (f *feed) full() bool { return f.q.limit >= 0 && f.sent >= f.q.limit }
 
-// gather reads rows behind last into the buffer: until there are no more, the buffer is full or the limit is reached. pending is the number
-// of rows behind the last one.
+// gather reads rows behind last into the buffer: until there are no more, the buffer is full, the limit is reached or it has taken long.
+// pending is the number of rows behind the last one.
 func (f *feed) gather() (pending int64, more bool, err error) {
-	snap, err := f.db.Snapshot()
+	snap, err := f.view()
 	if err != nil {
 		if f.db.Gone() {
 			return 0, false, nil
@@ -164,42 +211,96 @@ func (f *feed) gather() (pending int64, more bool, err error) {
 	}
 	defer snap.Close() //nolint:errcheck // the reads have told all there is
 	dropped := int64(0)
-	stopped := false
 	if !f.full() {
-		err = snap.Changes(f.last, func(row *store.Row) error {
-			if f.q.match != nil && !f.q.match(row) {
-				f.last = row.Seq
-				dropped++
-				return nil
-			}
-			if err := f.add(snap, row); err != nil {
-				return err
-			}
-			f.last = row.Seq
-			if f.full() || len(f.buf) >= feedBuffer {
-				stopped = true
-				return store.ErrStop
-			}
-			return nil
-		})
-		if err != nil {
+		if dropped, more, err = f.read(snap); err != nil {
 			return 0, false, err
 		}
 	}
-	if stopped || f.full() {
-		if f.full() {
-			pending, err = countPending(snap, f.last)
-		}
-		if f.q.counted {
-			pending += dropped
-		}
-		return pending, stopped, err
-	}
-	f.last = max(f.last, snap.Seq())
 	if f.q.counted {
 		pending = dropped
 	}
-	return pending, false, nil
+	if f.full() {
+		behind, err := countPending(snap, f.last)
+		return pending + behind, more, err
+	}
+	if !more {
+		f.last = max(f.last, snap.Seq())
+		f.scan = false
+	}
+	return pending, more, nil
+}
+
+// view takes a snapshot, and what the subscription tells of the writes up to it.
+func (f *feed) view() (*store.Snapshot, error) {
+	if f.sub == nil {
+		return f.db.Snapshot()
+	}
+	snap, due, all, err := f.sub.Take()
+	f.scan = f.scan || all
+	f.due = append(f.due, due...)
+	if f.scan {
+		f.due = f.due[:0]
+	}
+	return snap, err
+}
+
+// read adds the rows of a view that are wanted; more tells that it stopped before their end, dropped how many were not.
+func (f *feed) read(snap *store.Snapshot) (dropped int64, more bool, err error) {
+	if !f.scan {
+		more, err = f.readDue(snap)
+		return 0, more, err
+	}
+	began := time.Now()
+	looked := 0
+	err = snap.Changes(f.last, func(row *store.Row) error {
+		taken, err := f.take(snap, row)
+		if err != nil {
+			return err
+		}
+		if !taken {
+			dropped++
+		}
+		looked++
+		if f.full() || len(f.buf) >= feedBuffer || looked%sliceRows == 0 && time.Since(began) > feedSlice {
+			more = true
+			return store.ErrStop
+		}
+		return nil
+	})
+	return dropped, more, err
+}
+
+// readDue adds the rows that the subscription told of.
+func (f *feed) readDue(snap *store.Snapshot) (more bool, err error) {
+	for i, seq := range f.due {
+		if f.full() || len(f.buf) >= feedBuffer {
+			f.due = append(f.due[:0], f.due[i:]...)
+			return true, nil
+		}
+		row, err := snap.At(seq)
+		if err != nil {
+			return false, err
+		}
+		if row != nil && seq > f.last {
+			if _, err := f.take(snap, row); err != nil {
+				return false, err
+			}
+		}
+	}
+	f.due = f.due[:0]
+	return f.full(), nil
+}
+
+// take adds a row if it is wanted.
+func (f *feed) take(snap *store.Snapshot, row *store.Row) (wanted bool, err error) {
+	if f.q.match == nil || f.q.match(row) {
+		wanted = true
+		err = f.add(snap, row)
+	}
+	if err == nil {
+		f.last = row.Seq
+	}
+	return wanted, err
 }
 
 // maxPending is how far pending rows are counted one by one; beyond it the number is an estimate.

@@ -18,15 +18,16 @@ type Finder interface {
 	Serve(ctx context.Context, db *store.Database, method, path string, query url.Values, body []byte) (int, []byte, error)
 }
 
-// Selector compiles what _changes?filter=_selector gets. match takes the whole document, with _id and _rev.
-type Selector func(raw []byte) (match func(doc []byte) bool, err error)
+// Selector compiles what _changes?filter=_selector gets. match takes the whole document, with _id and _rev; interest says which writes
+// can make it true.
+type Selector func(raw []byte) (match func(doc []byte) bool, interest store.Interest, err error)
 
 func defaultFinder() Finder { return mango.Finder{} }
 
 func defaultSelector() Selector {
-	return func(raw []byte) (func([]byte) bool, error) {
+	return func(raw []byte) (func([]byte) bool, store.Interest, error) {
 		selector, err := mango.Compile(raw)
-		return selector.Match, err
+		return selector.Match, selector.Interest(), err
 	}
 }
 

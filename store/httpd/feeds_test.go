@@ -1,0 +1,159 @@
+package httpd_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/adlayer/after/store"
+)
+
+// TestFeedsByValue has many feeds that wait for tasks of a worker each, and writes that concern one of them.
+func TestFeedsByValue(t *testing.T) {
+	t.Parallel()
+	const workers, tasks = 40, 30
+	s := start(t, store.Options{})
+	s.want("PUT", "/db", "", 201)
+	type row struct {
+		ID  string `json:"id"`
+		Doc struct {
+			Worker string `json:"worker"`
+		} `json:"doc"`
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var readers sync.WaitGroup
+	got := make([][]string, workers)
+	for w := range workers {
+		res := s.open(ctx, "POST", "/db/_changes?feed=continuous&filter=_selector&include_docs=true&heartbeat=60000",
+			fmt.Sprintf(`{"selector":{"$or":[{"worker":{"$in":["w%d"]}},{"claim.worker":"w%d"}]}}`, w, w))
+		readers.Go(func() {
+			defer res.Body.Close()
+			lines := bufio.NewScanner(res.Body)
+			for len(got[w]) < tasks && lines.Scan() {
+				if len(lines.Bytes()) == 0 {
+					continue
+				}
+				var r row
+				if err := json.Unmarshal(lines.Bytes(), &r); err != nil || r.Doc.Worker != fmt.Sprintf("w%d", w) {
+					t.Errorf("worker %d: %s, %v", w, lines.Bytes(), err)
+					return
+				}
+				got[w] = append(got[w], r.ID)
+			}
+		})
+	}
+	for n := range tasks {
+		var docs []string
+		for w := range workers {
+			docs = append(docs, fmt.Sprintf(`{"_id":"%02d-%02d","worker":"w%d"}`, w, n, w), fmt.Sprintf(`{"worker":"other","n":%d}`, n))
+		}
+		s.want("POST", "/db/_bulk_docs", `{"docs":[`+strings.Join(docs, ",")+`]}`, 201)
+	}
+	readers.Wait()
+	for w, ids := range got {
+		for n, id := range ids {
+			if id != fmt.Sprintf("%02d-%02d", w, n) {
+				t.Errorf("worker %d got %s as its number %d", w, id, n)
+			}
+		}
+	}
+}
+
+// TestSequenceOfAQuietFeed: a feed that no write concerned ends with the newest sequence, so that its next request begins there.
+func TestSequenceOfAQuietFeed(t *testing.T) {
+	t.Parallel()
+	s := start(t, store.Options{})
+	s.want("PUT", "/db", "", 201)
+	s.want("PUT", "/db/first", `{"worker":"other"}`, 201)
+	opened := make(chan string, 1)
+	go func() {
+		_, answer := s.do("POST", "/db/_changes?feed=longpoll&filter=_selector&since=now&timeout=2000", `{"selector":{"worker":"w"}}`)
+		opened <- answer
+	}()
+	for n := 0; ; n++ {
+		s.want("PUT", fmt.Sprintf("/db/more%d", n), `{"worker":"other"}`, 201)
+		select {
+		case answer := <-opened:
+			var end struct {
+				Results []any  `json:"results"`
+				Last    string `json:"last_seq"`
+			}
+			if err := json.Unmarshal([]byte(answer), &end); err != nil || len(end.Results) != 0 {
+				t.Fatalf("%s: %v", answer, err)
+			}
+			var since struct {
+				Results []struct{ ID string }
+			}
+			if err := json.Unmarshal([]byte(s.want("GET", "/db/_changes?since="+end.Last, "", 200)), &since); err != nil {
+				t.Fatal(err)
+			}
+			if len(since.Results) > 2 { // those that were written while it ended
+				t.Errorf("after %d writes, %d are behind its last sequence", n, len(since.Results))
+			}
+			return
+		default:
+		}
+	}
+}
+
+// BenchmarkWritesBesideFeeds measures writes while many feeds wait for what is not written, and what a waiting feed costs.
+func BenchmarkWritesBesideFeeds(b *testing.B) {
+	for _, feeds := range []int{0, 2000} {
+		for name, selector := range map[string]string{"by value": `{"worker":"w%d"}`, "one by one": `{"worker":{"$regex":"^w%d$"}}`} {
+			b.Run(fmt.Sprintf("%d feeds %s", feeds, name), func(b *testing.B) { writesBesideFeeds(b, feeds, selector) })
+		}
+	}
+}
+
+func writesBesideFeeds(b *testing.B, feeds int, selector string) {
+	url := benchServer(b)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 0, DisableKeepAlives: true}}
+	for n := range feeds {
+		req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, url+"/db/_changes?feed=continuous&filter=_selector&heartbeat=600000",
+			strings.NewReader(fmt.Sprintf(`{"selector":`+selector+`}`, n)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		req.SetBasicAuth("admin", "secret")
+		req.Header.Set("Content-Type", "application/json")
+		res, err := client.Do(req)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = res.Body.Close() })
+		if _, err := io.ReadFull(res.Body, make([]byte, 1)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	body := []byte(`{"docs":[`)
+	for i := range 100 {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = appendTask(body, i, "", "waiting")
+	}
+	body = []byte(strings.ReplaceAll(string(append(body, "]}"...)), `"_id"`, `"x"`)) // new documents each time
+	b.ResetTimer()
+	began := time.Now()
+	for range b.N {
+		send(b, "POST", url+"/db/_bulk_docs", body)
+	}
+	b.ReportMetric(float64(b.N*100)/time.Since(began).Seconds(), "docs/s")
+	if feeds > 0 {
+		b.ReportMetric(float64(after.HeapInuse+after.StackInuse-before.HeapInuse-before.StackInuse)/float64(feeds), "bytes/feed")
+	}
+}

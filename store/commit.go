@@ -154,15 +154,22 @@ func (s *Store) decide(g *group, r *request) {
 		if r.results[i].Err != nil {
 			continue
 		}
-		if err := w.write(&r.docs[i], &r.results[i], r.opts); err != nil {
-			s.fail(fmt.Errorf("writing document %q of %s: %w", r.docs[i].ID, d.name, err))
+		written := g.batch.Count()
+		err := w.write(&r.docs[i], &r.results[i], r.opts)
+		if err == nil {
+			continue
+		}
+		err = fmt.Errorf("writing document %q of %s: %w", r.docs[i].ID, d.name, err)
+		if g.batch.Count() != written { // it is half in the batch
+			s.fail(err)
 			r.err = s.Failed()
 			break
 		}
+		s.log.WithError(err).Error("store: a document cannot be written")
+		r.results[i].Err = unreadable()
 	}
 	if err := w.docs.close(); err != nil {
-		s.fail(fmt.Errorf("reading %s: %w", d.name, err))
-		r.err = s.Failed()
+		s.log.WithError(err).WithField("database", d.name).Error("store: reading before writing failed") // each document said so itself
 	}
 	s.scratch = w.scratch
 	d.compactIfDue()

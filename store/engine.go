@@ -3,9 +3,11 @@ package store
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/sirupsen/logrus"
 )
 
 func engineOptions(s *Store, cache *pebble.Cache) *pebble.Options {
@@ -29,9 +31,29 @@ func engineOptions(s *Store, cache *pebble.Cache) *pebble.Options {
 	}
 	o.EventListener = &pebble.EventListener{
 		BackgroundError: func(err error) { s.log.WithError(err).Error("store: background work failed and is tried again") },
+		DataCorruption:  s.damaged.report,
 		DiskSlow:        func(i pebble.DiskSlowInfo) { s.log.WithField("disk", i.String()).Warn("store: the disk is slow") },
 	}
 	return o
+}
+
+// damage says once of each file that it is damaged. Whoever reads there gets an error; all else goes on.
+type damage struct {
+	log   logrus.FieldLogger
+	files sync.Map // by path
+}
+
+func (d *damage) report(i pebble.DataCorruptionInfo) {
+	if _, said := d.files.LoadOrStore(i.Path, true); !said {
+		d.log.WithFields(logrus.Fields{"file": i.Path, logrus.ErrorKey: shortly(i.Details)}).
+			Error("store: a file is damaged: what is in it cannot be read; restore the folder from a backup")
+	}
+}
+
+// shortly gives an error of the engine without the stack that it carries.
+func shortly(err error) string {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	return text
 }
 
 // engineLog takes the engine's messages. Those that would end the process end the store instead: its calls then fail with the reason.
@@ -49,5 +71,6 @@ func (l engineLog) Fatalf(format string, args ...any) {
 	if strings.Contains(format, "fatal commit error") || strings.HasPrefix(format, "MANIFEST") {
 		return
 	}
+	l.s.broken.Store(true)
 	panic(err)
 }

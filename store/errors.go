@@ -65,6 +65,11 @@ func tooLarge(id string) *Error {
 	return &Error{Status: http.StatusRequestEntityTooLarge, Name: "document_too_large", Reason: id}
 }
 
+// unreadable is the 500 of a write to a document whose record is damaged.
+func unreadable() *Error {
+	return &Error{Status: http.StatusInternalServerError, Name: "internal_server_error", Reason: "The document's record cannot be read; the server's log says why."}
+}
+
 func tooMany(limit int) *Error {
 	return &Error{
 		Status: http.StatusRequestEntityTooLarge, Name: "max_bulk_docs_count_exceeded",

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -58,6 +59,9 @@ func lockFolder(fs vfs.FS, dir string) (*folderLock, error) {
 	}
 	lock, err := pebble.LockDirectory(dir, fs)
 	if err != nil {
+		if _, opening := errors.AsType[*os.PathError](err); opening && (errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC)) {
+			return nil, fmt.Errorf("the store's folder %s cannot be written: %w", dir, err)
+		}
 		held := &HeldError{Dir: dir, Err: err}
 		if raw, err := readFile(fs, fs.PathJoin(dir, ownerFile)); err == nil {
 			_ = json.Unmarshal(raw, &held.Owner) // an unreadable owner is just not named

@@ -34,7 +34,10 @@ func (d *Database) readable() error {
 	if d.dropped.Load() {
 		return NoDatabase()
 	}
-	return d.store.Failed()
+	if d.store.broken.Load() {
+		return d.store.Failed()
+	}
+	return nil
 }
 
 func (d *Database) snapshotOf(v *view) (*Snapshot, error) {

@@ -72,7 +72,9 @@ type Store struct {
 	queue chan *request // to the committer
 	ready chan *group   // from the committer to the syncer
 
-	failure atomic.Pointer[error] // the first error after which nothing can be trusted
+	damaged damage
+	broken  atomic.Bool           // the engine's state itself cannot be trusted: nothing is read any more
+	failure atomic.Pointer[error] // the first error after which nothing is written any more
 
 	mu        sync.RWMutex
 	databases map[string]*Database
@@ -111,7 +113,7 @@ func Open(dir string, o Options) (*Store, error) {
 	s := &Store{
 		dir: dir, opts: o, log: o.Log, lock: lock,
 		queue: make(chan *request, 256), ready: make(chan *group),
-		databases: map[string]*Database{},
+		databases: map[string]*Database{}, damaged: damage{log: o.Log},
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	if s.uuid, err = checkFormat(o.FS, dir); err == nil {
@@ -128,7 +130,12 @@ func Open(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) openEngine() error {
+func (s *Store) openEngine() (err error) {
+	defer func() {
+		if p := recover(); p != nil { // so the engine tells of what it cannot go on with
+			err = fmt.Errorf("opening the store in %s: %v: restore the folder from a backup", s.dir, p) //nolint:err113 // the engine's own words
+		}
+	}()
 	// The engine takes the memory of writes out of the cache; without an allowance for it nothing would be left for blocks under load.
 	cache := pebble.NewCache(s.opts.CacheSize + 2*int64(s.opts.MemTableSize)) //nolint:gosec // far below the limit
 	defer cache.Unref()
@@ -206,7 +213,8 @@ func (s *Store) closeEngine() error {
 	return s.db.Close()
 }
 
-// Failed gives the error after which the store refuses everything, nil while it is sound.
+// Failed gives the error after which the store takes no writes any more, nil while it is sound. What was on disk until then can still be
+// read, unless the engine itself broke.
 func (s *Store) Failed() error {
 	if p := s.failure.Load(); p != nil {
 		return *p

@@ -115,6 +115,7 @@ func BenchmarkWritesBesideFeeds(b *testing.B) {
 }
 
 func writesBesideFeeds(b *testing.B, feeds int, selector string) {
+	b.Helper()
 	url := benchServer(b)
 	var before, after runtime.MemStats
 	runtime.GC()

@@ -218,7 +218,7 @@ func (c *call) fail(err error) {
 		return // nobody listens
 	default:
 		c.s.log.WithError(err).WithField("path", c.r.URL.Path).Error("store: a request failed")
-		e = &store.Error{Status: http.StatusInternalServerError, Name: "internal_server_error", Reason: err.Error()}
+		e = unexpected()
 	}
 	body := append([]byte(`{"error":`), store.AppendString(nil, e.Name)...)
 	body = append(body, `,"reason":`...)
@@ -242,5 +242,10 @@ func asError(err error) *store.Error {
 	if e, ok := errors.AsType[*store.Error](err); ok {
 		return e
 	}
-	return &store.Error{Status: http.StatusInternalServerError, Name: "internal_server_error", Reason: err.Error()}
+	return unexpected()
+}
+
+// unexpected is the error of a request that failed for the server's own reasons, which are for its log: they can tell of files and code.
+func unexpected() *store.Error {
+	return &store.Error{Status: http.StatusInternalServerError, Name: "internal_server_error", Reason: "The request failed; the server's log says why."}
 }

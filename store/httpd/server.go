@@ -54,7 +54,8 @@ func (c *call) up() error {
 		return err
 	}
 	if err := c.s.store.Failed(); err != nil {
-		return &store.Error{Status: http.StatusServiceUnavailable, Name: "service_unavailable", Reason: err.Error()}
+		c.s.log.WithError(err).Error("store: asked whether it is up, and it is not")
+		return &store.Error{Status: http.StatusServiceUnavailable, Name: "service_unavailable", Reason: "The store has failed; the server's log says why."}
 	}
 	return c.answer(http.StatusOK, []byte(`{"status":"ok","seeds":{}}`))
 }

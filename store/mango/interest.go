@@ -40,6 +40,7 @@ func (n *node) interest() (all store.Interest, ok bool) {
 		return all, len(n.subs) > 0
 	case opField:
 		return n.fieldInterest()
+	default:
 	}
 	return store.Interest{}, false
 }
@@ -55,6 +56,7 @@ func (n *node) fieldInterest() (all store.Interest, ok bool) {
 		values = []*value{condition.arg}
 	case opIn:
 		values = condition.arg.items
+	default:
 	}
 	if len(values) == 0 || len(values) > mostValues || !n.root || len(n.path) == 0 {
 		return store.Interest{}, false

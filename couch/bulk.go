@@ -273,8 +273,11 @@ func (d Document) with(leaf Document) Document {
 	if leaf.Deleted == d.Deleted && Beats(leaf.Rev, d.Rev) || d.Deleted && !leaf.Deleted {
 		winner, loser = leaf, d
 	}
-	winner.Conflicts, loser.Conflicts = d.Conflicts, nil
-	if !loser.Deleted {
+	winner.Conflicts, winner.Tombstones = d.Conflicts, d.Tombstones
+	loser.Conflicts, loser.Tombstones = nil, nil
+	if loser.Deleted {
+		winner.Tombstones = append(winner.Tombstones, loser.Rev)
+	} else {
 		winner.Conflicts = append(winner.Conflicts, loser)
 	}
 	return winner

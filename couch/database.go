@@ -29,6 +29,8 @@ type Document struct {
 	Body    []byte // the whole JSON object, _id and _rev included
 	// Conflicts are the live leaves that lost against this winner (only from BulkGet, where no revision was asked for).
 	Conflicts []Document
+	// Tombstones are the deleted leaves beside a live winner (only from BulkGet, where no revision was asked for, and the server tells).
+	Tombstones []string
 }
 
 // Beats says whether the database prefers a live revision to another live one: the longer history wins, then the higher hash.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -11,9 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sirupsen/logrus"
+	logtest "github.com/sirupsen/logrus/hooks/test"
 	"github.com/tidwall/gjson"
 
 	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/worker"
 )
 
 // TestCluster plays a cluster that is split while the worker writes: its write is accepted without a quorum, and the other
@@ -36,6 +40,9 @@ func TestCluster(t *testing.T) {
 		"settle loses against a worker":     testSettleLosesAgainstAWorker,
 		"settle loses against a member":     testSettleLosesAgainstAMember,
 		"settle read from a node behind":    testSettleReadFromANodeBehind,
+		"deleted above an older leaf":       testDeletedAboveAnOlderLeaf,
+		"deleted above an older leaf, soon": testDeletedAboveAnOlderLeafSoon,
+		"load read from a node behind":      testLoadReadFromANodeBehind,
 	})
 }
 
@@ -365,5 +372,77 @@ func testSettleReadFromANodeBehind(t *testing.T, b *bundle) {
 	b.wantNoConflicts("t")
 	if doc := b.awaitStatus("t", "done"); doc.Get("executions").Int() != 1 {
 		t.Errorf("%s", doc.Raw)
+	}
+}
+
+// deletedAbove deletes a task that is scheduled where it has an older leaf, which becomes the winner then.
+func (b *bundle) deletedAbove(date, older string) {
+	b.t.Helper()
+	b.start("manobi")
+	b.put("t", `{"worker":"manobi","job":"run","date":%q}`, date)
+	rev := b.awaitStatus("t", "scheduled").Get("_rev").String()
+	body := fmt.Sprintf(`{"new_edits":false,"docs":[{"_id":"t","_rev":"1-%s","_revisions":{"start":1,"ids":[%q]},"worker":"manobi","job":"run","date":%q,"data":"older"}]}`, loses, loses, older)
+	request, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, b.server.url(b.server.address)+"/"+b.server.database+"/_bulk_docs", strings.NewReader(body))
+	must(b.t, err)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	must(b.t, err)
+	must(b.t, response.Body.Close())
+	if response.StatusCode != http.StatusCreated {
+		b.t.Fatalf("an older leaf: %s", response.Status)
+	}
+	b.seen("manobi")
+	_, err = b.db.Delete(b.t.Context(), "t", rev)
+	must(b.t, err)
+}
+
+func testDeletedAboveAnOlderLeaf(t *testing.T, b *bundle) {
+	t.Helper()
+	b.deletedAbove(far(), soon())
+	if doc := b.awaitStatus("t", "done"); doc.Get("data").String() != "older" {
+		t.Errorf("%s", doc.Raw)
+	}
+	b.wantRuns("t", 1)
+}
+
+func testDeletedAboveAnOlderLeafSoon(t *testing.T, b *bundle) {
+	t.Helper()
+	date := time.Now().Add(5 * time.Second).UTC()
+	later := far()
+	b.deletedAbove(date.Format(time.RFC3339Nano), later)
+	b.awaitDoc("t", func(doc gjson.Result) bool {
+		return doc.Get("status").String() == "scheduled" && doc.Get("plan.nominal").String() == later
+	})
+	b.put("u", `{"worker":"manobi","job":"run","date":%q}`, date.Add(100*time.Millisecond).Format(time.RFC3339Nano))
+	b.awaitStatus("u", "done")
+	b.wantRuns("t", 0)
+}
+
+// testLoadReadFromANodeBehind: a document that is loaded before its date comes from a node that does not know of the claim.
+func testLoadReadFromANodeBehind(t *testing.T, b *bundle) {
+	t.Helper()
+	m := b.tampered()
+	var offset atomic.Int64
+	logger := logrus.New()
+	logger.SetOutput(t.Output())
+	hook := logtest.NewLocal(logger)
+	b.startWith(func(c *worker.Config) {
+		shiftedClock(&offset)(c)
+		c.Log = logger
+	}, "manobi")
+	first, err := b.db.Get(t.Context(), "t", couch.AtRev(b.put("t", `{"worker":"manobi","job":"run","date":%q}`, far())))
+	must(t, err)
+	b.awaitStatus("t", "scheduled")
+	stale := gjson.ParseBytes(first.Body)
+	m.stale.Store(&stale)
+	offset.Store(int64(time.Hour + time.Minute))
+	if doc := b.awaitStatus("t", "done"); !strings.HasPrefix(doc.Get("_rev").String(), "3-") {
+		t.Errorf("more writes than a claim and an outcome: %s", doc.Raw)
+	}
+	b.wantRuns("t", 1)
+	for _, entry := range hook.AllEntries() {
+		if strings.Contains(entry.Message, "older revision") {
+			t.Errorf("one node that is behind was believed: %s", entry.Message)
+		}
 	}
 }

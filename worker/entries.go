@@ -73,6 +73,7 @@ func (l *loop) drop(i uint32, e *entry) {
 	l.upstreams.forget(e.id)
 	l.calendarUsers.forget(e.id)
 	delete(l.alone, e.id)
+	delete(l.older, e.id)
 	l.hold(e, nil)
 	l.set(e, idle)
 	l.wheel.Remove(i)

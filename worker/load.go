@@ -79,11 +79,16 @@ func (l *loop) onLoaded(rows []row) {
 			continue
 		}
 		e.loading = false
+		if r.rev.gen >= e.rev.gen {
+			delete(l.older, e.id)
+		}
 		switch {
 		case r.missing:
 			if e.act == nil {
 				l.drop(i, e)
 			}
+		case r.rev.gen < e.rev.gen && e.act == nil && !r.deleted:
+			l.onOlder(i, e, r)
 		case r.rev != e.rev:
 			l.onRow(r)
 		case e.act != nil || e.state == running || l.draining:
@@ -93,6 +98,22 @@ func (l *loop) onLoaded(rows []row) {
 			l.consider(i, e, r.decode(), e.found)
 		}
 	}
+}
+
+// olderMost is how often a document is asked for that comes back older than what is known, before the database is believed.
+const olderMost = 5
+
+// onOlder takes in a document that is older than what is known of it. Either a node answered that is behind, or what is known was
+// deleted and an older leaf, which had lost against it, is the winner now.
+func (l *loop) onOlder(i uint32, e *entry, r *row) {
+	if l.older[e.id]++; r.buried <= e.rev.gen && l.older[e.id] < olderMost {
+		l.deferred = append(l.deferred, e.id)
+		e.loading = true
+		return
+	}
+	l.logOf(e).WithField("generation", r.rev.gen).Warn("what was known of the task is gone, and an older revision stands in its place: it is taken as it is now")
+	delete(l.older, e.id)
+	l.onEdit(i, e, r)
 }
 
 // preload sends for the documents of tasks that come within the horizon.

@@ -69,24 +69,26 @@ type loop struct {
 	shown atomic.Pointer[[]fleet.Worker]
 
 	// owned
-	table         *table
-	wheel         *scheduler.Wheel[uint32]
-	finished      *finished
-	writes        int64 // numbers this incarnation's writes, for their claims
-	workersOf     []*named
-	byName        map[string]uint16
-	runs          map[*run]struct{}
-	atLimit       map[string]*waitingJobs
-	queue         []write   // on its way to the next request
-	waiting       time.Time // since when writes wait for the starts of a burst
-	requests      int       // bulk writes in flight
-	inFlight      int       // documents in them
-	again         []write   // what a request could not write; it goes into another one
-	noting        int       // at-most-once runs whose note is on its way
-	wanted        []string  // ids whose documents are to be loaded
-	loads         int       // loads in flight
-	deferred      []string  // ids that wait until the backlog is worked off
-	held          int       // documents in memory
+	table     *table
+	wheel     *scheduler.Wheel[uint32]
+	finished  *finished
+	writes    int64 // numbers this incarnation's writes, for their claims
+	workersOf []*named
+	byName    map[string]uint16
+	runs      map[*run]struct{}
+	atLimit   map[string]*waitingJobs
+	queue     []write   // on its way to the next request
+	waiting   time.Time // since when writes wait for the starts of a burst
+	requests  int       // bulk writes in flight
+	inFlight  int       // documents in them
+	again     []write   // what a request could not write; it goes into another one
+	noting    int       // at-most-once runs whose note is on its way
+	wanted    []string  // ids whose documents are to be loaded
+	loads     int       // loads in flight
+	deferred  []string  // ids that wait until the backlog is worked off
+	// older counts how often the document of a task came back older than what is known of it.
+	older         map[string]int
+	held          int // documents in memory
 	preloaded     time.Time
 	upstreams     *upstreams
 	calendarUsers *calendarUsers

@@ -23,6 +23,8 @@ type row struct {
 	// task is the decoded document where the reader saw that it will be needed; otherwise doc is there to be decoded.
 	task *task.Task
 	doc  []byte
+	// buried is the highest generation of the deleted leaves beside a live one, as far as a load told.
+	buried uint32
 	// found says that no live member held the task when the row was read: missed dates and interrupted runs count.
 	found bool
 }
@@ -79,6 +81,9 @@ func (r *reader) fromDocuments(docs []couch.Document) []row {
 		if !out.deleted {
 			out.name, out.ours = r.names[string(task.WorkerOf(d.Body))]
 			out.decode()
+		}
+		for _, rev := range d.Tombstones {
+			out.buried = max(out.buried, markOf(rev).gen)
 		}
 		rows = append(rows, out)
 	}
@@ -143,8 +148,12 @@ func (l *loop) onRow(r *row) {
 		return
 	}
 	switch {
-	case r.rev == e.rev, r.rev.gen < e.rev.gen:
+	case r.rev == e.rev:
 		return
+	case r.rev.gen < e.rev.gen:
+		if e.act == nil && !r.deleted {
+			l.want(e) // most likely it is old news
+		}
 	case e.act != nil && e.act.inFlight:
 		if e.act.row == nil || e.act.row.rev.gen <= r.rev.gen {
 			kept := *r

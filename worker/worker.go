@@ -195,6 +195,7 @@ func (p *process) build() {
 		besides:   make(chan beside),
 		sightings: make(chan sighting),
 		alone:     map[string]string{},
+		older:     map[string]int{},
 		spoolPath: spoolFile(p.identity.Folder), refused: map[string]refused{},
 		guarded: map[string][]string{}, departed: map[string]bool{},
 		upstreams: newUpstreams(), calendarUsers: newCalendarUsers(),

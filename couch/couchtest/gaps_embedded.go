@@ -31,7 +31,6 @@ func embeddedGaps() []Gap {
 		{"replication/replicator-sequence#4", "attachments are not built"},
 		{"security/anonymous#10", "a browser is not sent to a login page"},
 		{"security/database-admin#10", "purging is not built"},
-		{"security/lockout#7-9", "accounts are not locked after wrong passwords; the session and the database are the account's from the start"},
 		{"security/member#16,23-24,27", "purging, _db_updates, _scheduler and the node interface are not built"},
 		{"security/users-documents#2", "the tests let it hide passwords with fewer rounds, for the sake of time"},
 		{"security/users-documents-public#1-2,5-8,10-20", "who is no administrator sees nothing of _users, and that cannot be changed"},

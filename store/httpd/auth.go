@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -9,9 +10,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/sirupsen/logrus"
 
 	"github.com/adlayer/after/store"
 )
@@ -22,13 +26,19 @@ type identity struct {
 	roles []string
 	admin bool   // of the server
 	via   string // how it was shown: "default" (basic), "cookie"
+	renew string // the cookie that goes on where the one that was shown ends; empty while that is far
 }
 
 // authenticator knows passwords. A credential that was checked once is remembered by its keyed digest, so that it costs no hashing again.
 type authenticator struct {
-	store  *store.Store
-	key    [32]byte
-	admins map[string]func(password string) bool
+	store   *store.Store
+	log     logrus.FieldLogger
+	key     [32]byte // of what is remembered
+	cookies []byte   // the secret of cookies, the same for ever
+	rounds  int      // of a hash that nobody has, see user
+	admins  map[string]admin
+	locks   *lockout
+	hashing chan struct{} // a place for each hash that may be computed at a time
 
 	mu      sync.RWMutex
 	checked map[[32]byte]checkedUser
@@ -38,22 +48,51 @@ type authenticator struct {
 // maxChecked bounds what is remembered; beyond it all is forgotten and checked anew.
 const maxChecked = 4096
 
-func newAuthenticator(st *store.Store, admins map[string]string) *authenticator {
+// admin is an administrator of the configuration.
+type admin struct {
+	matches func(password string) bool
+	salt    string // binds cookies to the password
+}
+
+func newAuthenticator(st *store.Store, o Options) *authenticator {
 	a := &authenticator{
-		store: st, admins: map[string]func(string) bool{},
+		store: st, log: o.Log, rounds: o.HashRounds, admins: map[string]admin{}, locks: newLockout(),
+		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		checked: map[[32]byte]checkedUser{}, secrets: map[[32]byte]*identity{},
 	}
 	_, _ = rand.Read(a.key[:]) // never fails
-	for name, password := range admins {
-		a.admins[name] = verifier(password)
+	a.cookies = a.secret()
+	for name, password := range o.Admins {
+		sum := sha256.Sum256([]byte(password))
+		a.admins[name] = admin{a.verifier(password), string(sum[:])}
 	}
 	return a
 }
 
+// cookieSecret is the setting that has the secret of cookies.
+const cookieSecret = "cookie-secret"
+
+// secret gives the store's secret, and makes one the first time, so that those who logged in stay so when the server starts anew.
+func (a *authenticator) secret() []byte {
+	secret, err := a.store.Setting(cookieSecret)
+	if err == nil && len(secret) > 0 {
+		return secret
+	}
+	secret = make([]byte, 32)
+	_, _ = rand.Read(secret) // never fails
+	if err == nil {
+		err = a.store.SetSetting(context.Background(), cookieSecret, secret)
+	}
+	if err != nil {
+		a.log.WithError(err).Warn("store: the secret of cookies cannot be kept: a restart ends all sessions")
+	}
+	return secret
+}
+
 // verifier compares a password with one from the configuration: a hash of CouchDB's, or plain text.
-func verifier(want string) func(string) bool {
+func (a *authenticator) verifier(want string) func(string) bool {
 	if h, ok := parseHash(want); ok {
-		return h.matches
+		return func(password string) bool { return a.hashes(h, password) }
 	}
 	wanted := sha256.Sum256([]byte(want))
 	return func(password string) bool {
@@ -80,7 +119,7 @@ func wrongPassword() error { return unauthorized("Name or password is incorrect.
 func (a *authenticator) identify(r *http.Request) (*identity, error) {
 	header := r.Header.Get("Authorization")
 	if scheme, rest, _ := strings.Cut(header, " "); strings.EqualFold(scheme, "Basic") {
-		return a.basic(rest)
+		return a.basic(r, rest)
 	}
 	if cookie, err := r.Cookie(cookieName); err == nil && cookie.Value != "" {
 		return a.cookie(cookie.Value)
@@ -88,7 +127,7 @@ func (a *authenticator) identify(r *http.Request) (*identity, error) {
 	return &identity{}, nil
 }
 
-func (a *authenticator) basic(text string) (*identity, error) {
+func (a *authenticator) basic(r *http.Request, text string) (*identity, error) {
 	digest := a.digest('b', text)
 	a.mu.RLock()
 	who := a.secrets[digest]
@@ -101,7 +140,7 @@ func (a *authenticator) basic(text string) (*identity, error) {
 		return nil, store.BadRequest("Authorization header has invalid base64 value")
 	}
 	name, password, _ := strings.Cut(string(raw), ":")
-	who, lasting, err := a.check(name, password)
+	who, lasting, err := a.check(r, name, password)
 	if err != nil {
 		return nil, err
 	}
@@ -116,13 +155,30 @@ func (a *authenticator) basic(text string) (*identity, error) {
 	return who, nil
 }
 
-// check verifies a name and a password. lasting tells that the answer cannot change while the server runs.
-func (a *authenticator) check(name, password string) (who *identity, lasting bool, err error) {
+// check verifies a name and a password that a request brings, unless too many wrong ones came from there. What the same server has found
+// right before is not refused to an administrator: one wrong client beside it would turn a whole fleet away. lasting tells that the answer
+// cannot change while the server runs.
+func (a *authenticator) check(r *http.Request, name, password string) (who *identity, lasting bool, err error) {
 	if name == "" && password == "" {
 		return &identity{}, true, nil
 	}
-	if matches, ok := a.admins[name]; ok {
-		if !matches(password) {
+	from := attemptOf(r, name)
+	if err := a.locks.check(from); err != nil {
+		return nil, false, err
+	}
+	who, lasting, err = a.verify(name, password)
+	switch {
+	case err == nil:
+		a.locks.passed(from)
+	case asError(err).Status == http.StatusUnauthorized && a.locks.failed(from):
+		a.log.WithFields(logrus.Fields{"user": name, "address": from.address}).Warn("store: too many wrong passwords: the account is locked for that address")
+	}
+	return who, lasting, err
+}
+
+func (a *authenticator) verify(name, password string) (who *identity, lasting bool, err error) {
+	if known, ok := a.admins[name]; ok {
+		if !known.matches(password) {
 			return nil, false, wrongPassword()
 		}
 		return &identity{name: name, roles: []string{"_admin"}, admin: true, via: "default"}, true, nil

@@ -82,7 +82,7 @@ func New(st *store.Store, o Options) *Server {
 	if o.Selector == nil {
 		o.Selector = defaultSelector()
 	}
-	s := &Server{store: st, opts: o, log: o.Log, auth: newAuthenticator(st, o.Admins)}
+	s := &Server{store: st, opts: o, log: o.Log, auth: newAuthenticator(st, o)}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s
 }
@@ -138,6 +138,9 @@ func (c *call) serve() error {
 		return err
 	}
 	c.who = who
+	if who.renew != "" {
+		c.setCookie(who.renew)
+	}
 	if len(c.path) == 0 {
 		return c.welcome()
 	}

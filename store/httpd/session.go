@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"crypto/hmac"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -21,10 +22,10 @@ const (
 	maxCredentials = 64 << 10 // bytes
 )
 
-// newCookie signs the name and the time.
-func (a *authenticator) newCookie(name string, now time.Time) string {
+// newCookie signs the name and the time; the salt of the password makes that a new password ends the sessions of the old one.
+func (a *authenticator) newCookie(name, salt string, now time.Time) string {
 	text := name + ":" + strings.ToUpper(strconv.FormatInt(now.Unix(), 16)) + ":"
-	return base64.RawURLEncoding.EncodeToString(append([]byte(text), a.mac(text)...))
+	return base64.RawURLEncoding.EncodeToString(append([]byte(text), a.mac(text, salt)...))
 }
 
 // cookie reads a session cookie. One that ran out, or that another process signed, is nobody's.
@@ -48,29 +49,46 @@ func (a *authenticator) cookie(value string) (*identity, error) {
 	if err != nil {
 		return nil, malformed
 	}
-	if string(a.mac(text)) != string(sum) || time.Since(time.Unix(at, 0)) > cookieAge {
+	age := time.Since(time.Unix(at, 0))
+	if age > cookieAge || age < -cookieAge {
 		return &identity{}, nil
 	}
-	if _, ok := a.admins[name]; ok {
-		return &identity{name: name, roles: []string{"_admin"}, admin: true, via: "cookie"}, nil
+	who, salt, err := a.named(name)
+	if err != nil || who == nil || !hmac.Equal(a.mac(text, salt), sum) {
+		return &identity{}, err
+	}
+	if age > cookieAge/10 {
+		who.renew = a.newCookie(name, salt, time.Now())
+	}
+	return who, nil
+}
+
+// named gives who has a name, and what binds cookies to the password; nil where there is nobody.
+func (a *authenticator) named(name string) (who *identity, salt string, err error) {
+	if known, ok := a.admins[name]; ok {
+		return &identity{name: name, roles: []string{"_admin"}, admin: true, via: "cookie"}, known.salt, nil
 	}
 	row, err := a.userRow(name)
 	if store.IsNotFound(err) {
-		return &identity{}, nil
+		return nil, "", nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	var u userDoc
 	if json.Unmarshal(row.Body, &u) != nil {
-		return &identity{}, nil //nolint:nilerr // a damaged record is nobody
+		return nil, "", nil //nolint:nilerr // a damaged record is nobody
 	}
-	return &identity{name: name, roles: u.Roles, via: "cookie"}, nil
+	return &identity{name: name, roles: u.Roles, via: "cookie"}, u.Salt + u.Derived, nil
 }
 
-func setCookie(h http.Header, value string, now time.Time) {
-	h.Set("Set-Cookie", fmt.Sprintf("%s=%s; Version=1; Expires=%s; Max-Age=%d; Path=/; HttpOnly", cookieName, value,
-		now.Add(cookieAge).UTC().Format(http.TimeFormat), int(cookieAge.Seconds())))
+func (c *call) setCookie(value string) {
+	secure := ""
+	if c.r.TLS != nil {
+		secure = "; Secure"
+	}
+	c.w.Header().Set("Set-Cookie", fmt.Sprintf("%s=%s; Version=1; Expires=%s; Max-Age=%d%s; Path=/; HttpOnly", cookieName, value,
+		time.Now().Add(cookieAge).UTC().Format(http.TimeFormat), int(cookieAge.Seconds()), secure))
 }
 
 func (c *call) session() error {
@@ -80,7 +98,7 @@ func (c *call) session() error {
 	case http.MethodPost:
 		return c.logIn()
 	case http.MethodDelete:
-		setCookie(c.w.Header(), "", time.Now())
+		c.setCookie("")
 		return c.ok()
 	}
 	return c.allow(http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete)
@@ -118,13 +136,18 @@ func (c *call) logIn() error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	who, _, err := c.s.auth.check(name, password)
+	who, _, err := c.s.auth.check(c.r, name, password)
 	if err != nil {
-		setCookie(c.w.Header(), "", now)
+		if asError(err).Status == http.StatusUnauthorized {
+			c.setCookie("")
+		}
 		return err
 	}
-	setCookie(c.w.Header(), c.s.auth.newCookie(name, now), now)
+	_, salt, err := c.s.auth.named(name)
+	if err != nil {
+		return err
+	}
+	c.setCookie(c.s.auth.newCookie(name, salt, time.Now()))
 	b := appendUser([]byte(`{"ok":true,`), who)
 	b = append(b[:len(`{"ok":true,`)], b[len(`{"ok":true,`)+1:]...) // the two objects are one
 	status := http.StatusOK

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"hash"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -104,6 +105,7 @@ func (a *authenticator) user(name, password string) (*identity, error) {
 	row, err := a.userRow(name)
 	if err != nil {
 		if store.IsNotFound(err) {
+			a.hashes(passwordHash{prf: "sha256", rounds: a.rounds, salt: name, key: make([]byte, sha256.Size)}, password) // time must not tell who is known
 			return nil, wrongPassword()
 		}
 		return nil, err
@@ -124,7 +126,7 @@ func (a *authenticator) user(name, password string) (*identity, error) {
 	if u.PRF == "" {
 		h.prf = "sha"
 	}
-	if err != nil || len(key) == 0 || !h.matches(password) {
+	if err != nil || len(key) == 0 || !a.hashes(h, password) {
 		return nil, wrongPassword()
 	}
 	who := &identity{name: name, roles: u.Roles, via: "default"}
@@ -155,10 +157,18 @@ func (a *authenticator) userRow(name string) (*store.Row, error) {
 	return row, err
 }
 
+// hashes compares a password with a hash. That is dear by intent, so only a few are computed at a time: wrong passwords must not take the
+// machine from those who do no wrong.
+func (a *authenticator) hashes(h passwordHash, password string) bool {
+	a.hashing <- struct{}{}
+	defer func() { <-a.hashing }()
+	return h.matches(password)
+}
+
 // mac signs text for cookies.
-func (a *authenticator) mac(text string) []byte {
-	m := hmac.New(sha256.New, a.key[:])
-	_, _ = m.Write([]byte("cookie\x00" + text))
+func (a *authenticator) mac(text, salt string) []byte {
+	m := hmac.New(sha256.New, append(slices.Clone(a.cookies), salt...))
+	_, _ = m.Write([]byte(text))
 	return m.Sum(nil)
 }
 

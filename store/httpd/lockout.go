@@ -1,0 +1,104 @@
+package httpd
+
+import (
+	"container/list"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/adlayer/after/store"
+)
+
+// lockout refuses an account to an address from which too many wrong passwords came, as CouchDB does.
+type lockout struct {
+	now func() time.Time
+
+	mu     sync.Mutex
+	recent list.List // of *failures, the latest first
+	by     map[attempt]*list.Element
+}
+
+// attempt is who tried, and from where.
+type attempt struct{ address, name string }
+
+type failures struct {
+	attempt
+	count int
+	last  time.Time
+}
+
+const (
+	mostFailures = 5 // in a row; the next one is refused
+	lockedFor    = 5 * time.Minute
+	mostAttempts = 10_000 // that are remembered
+)
+
+func newLockout() *lockout {
+	return &lockout{now: time.Now, by: map[attempt]*list.Element{}}
+}
+
+func attemptOf(r *http.Request, name string) attempt {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	return attempt{host, name}
+}
+
+// check gives the 403 of an account that is locked.
+func (l *lockout) check(a attempt) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if f := l.find(a); f != nil && f.count >= mostFailures {
+		return &store.Error{
+			Status: http.StatusForbidden, Name: "forbidden", Reason: "Account is temporarily locked due to multiple authentication failures",
+		}
+	}
+	return nil
+}
+
+// find gives what is remembered of an attempt, unless it is too old. l.mu is held.
+func (l *lockout) find(a attempt) *failures {
+	e := l.by[a]
+	if e == nil {
+		return nil
+	}
+	f, _ := e.Value.(*failures)
+	if l.now().Sub(f.last) > lockedFor {
+		l.recent.Remove(e)
+		delete(l.by, a)
+		return nil
+	}
+	return f
+}
+
+// failed counts a wrong password; locked tells that it was the one too many.
+func (l *lockout) failed(a attempt) (locked bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f := l.find(a)
+	if f == nil {
+		f = &failures{attempt: a}
+		l.by[a] = l.recent.PushFront(f)
+		if l.recent.Len() > mostAttempts {
+			oldest, _ := l.recent.Remove(l.recent.Back()).(*failures)
+			delete(l.by, oldest.attempt)
+		}
+	} else {
+		l.recent.MoveToFront(l.by[a])
+	}
+	f.count++
+	f.last = l.now()
+	return f.count == mostFailures
+}
+
+// passed forgets the wrong passwords before a right one.
+func (l *lockout) passed(a attempt) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.by[a]; e != nil {
+		l.recent.Remove(e)
+		delete(l.by, a)
+	}
+}

@@ -204,7 +204,10 @@ func (e *exclusions) addDate(raw json.RawMessage, loc *time.Location) error {
 			return e.addSpan(first, last, loc)
 		}
 		if year, month, dayOfMonth, ok := isoDay(text); ok && len(text) == len("2026-12-25") {
-			return e.addDays(year, int(month), dayOfMonth, year, int(month), dayOfMonth)
+			if err := e.addDays(year, int(month), dayOfMonth, year, int(month), dayOfMonth); err != nil {
+				return fmt.Errorf("cannot read the date %s: %w", quote(text), err)
+			}
+			return nil
 		}
 	}
 	d, err := fixedDate(raw, loc)

@@ -327,12 +327,14 @@ func TestWordsSayAZoneOnce(t *testing.T) {
 	t.Parallel()
 	berlin := zone(t, "Europe/Berlin")
 	for raw, want := range map[string]string{
-		`"CRON_TZ=Asia/Tokyo 0 9 * * *"`:                              "at 09:00 every day, in Asia/Tokyo",
-		`"every day at 9:00 in Asia/Tokyo"`:                           "at 09:00 every day, in Asia/Tokyo",
-		`"0 9 * * *"`:                                                 "at 09:00 every day, in Europe/Berlin",
-		`{"any":["every other friday at 9:00 in Asia/Tokyo","PT5M"]}`: "every other Friday at 09:00, in Asia/Tokyo and every 5 minutes, in Europe/Berlin",
-		`{"timezone":"Asia/Tokyo","cron":"0 9 * * *"}`:                "at 09:00 every day, in Asia/Tokyo",
-		`"DTSTART;TZID=Asia/Tokyo:20261201T090000\nRRULE:FREQ=DAILY"`: "every day at 09:00, in Asia/Tokyo, from 2026-12-01 09:00",
+		`"CRON_TZ=Asia/Tokyo 0 9 * * *"`:                                           "at 09:00 every day, in Asia/Tokyo",
+		`"every day at 9:00 in Asia/Tokyo"`:                                        "at 09:00 every day, in Asia/Tokyo",
+		`"0 9 * * *"`:                                                              "at 09:00 every day, in Europe/Berlin",
+		`{"any":["every other friday at 9:00 in Asia/Tokyo","PT5M"]}`:              "every other Friday at 09:00 in Asia/Tokyo and every 5 minutes in Europe/Berlin",
+		`{"any":["CRON_TZ=UTC 0 9 * * *","CRON_TZ=Asia/Tokyo 0 9 * * *"]}`:         "at 09:00 every day in UTC and at 09:00 every day in Asia/Tokyo",
+		`{"any":["CRON_TZ=Asia/Tokyo 0 9 * * 1","CRON_TZ=Asia/Tokyo 0 17 * * 5"]}`: "at 09:00 on Mondays, in Asia/Tokyo and at 17:00 on Fridays, in Asia/Tokyo",
+		`{"timezone":"Asia/Tokyo","cron":"0 9 * * *"}`:                             "at 09:00 every day, in Asia/Tokyo",
+		`"DTSTART;TZID=Asia/Tokyo:20261201T090000\nRRULE:FREQ=DAILY"`:              "every day at 09:00, in Asia/Tokyo, from 2026-12-01 09:00",
 	} {
 		r, err := when.ParseRule([]byte(raw), when.Scope{Zone: berlin})
 		if err != nil || r.Words() != want {

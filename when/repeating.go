@@ -49,6 +49,8 @@ func readRepeating(text string, scope Scope) (p parsed, err error) {
 	switch loc := scope.zone(); {
 	case len(parts) == 2 && isDuration(first):
 		p.series, err = repeatingEvery(first, nil, loc)
+	case len(parts) == 2 && first == "":
+		err = fmt.Errorf("nothing comes after the /; %s", repeatingForms)
 	case len(parts) == 2:
 		err = fmt.Errorf("after %s there is no duration; %s", quote(first), repeatingForms)
 	case isDuration(first) && isDuration(second):

@@ -65,7 +65,7 @@ func occurrences(p parsed, anchor int64, most int) string {
 func TestRepeatingErrors(t *testing.T) {
 	t.Parallel()
 	for text, part := range map[string]string{
-		"R0/P1D": "never comes", "R/": "no duration", "R": "write R5/", "Rx/P1D": "Rx", "R-1/P1D": "R-1", "R5/2026-12-01": "no duration",
+		"R0/P1D": "never comes", "R/": "nothing comes after the /", "R": "write R5/", "Rx/P1D": "Rx", "R-1/P1D": "R-1", "R5/2026-12-01": "no duration",
 		"R5/P1D/P1D": "two durations", "R5/2026-13-01/P1D": "no month 13", "R5/2026-12-01/PT0S": "never advances", "R5/2026-12-01/P": "nothing comes after the P",
 		"R5/2026-12-02/2026-12-01": "does not lie after", "R5/2026-12-01/2026-12-01": "does not lie after", "R5/tomorrow/P1D": "no date",
 		"R5/2026-12-01/P1D/P1D": "write R5/", "R99999999999999999999/P1D": "whole number", "R9999/P10Y/2026-12-01": "before the year 1",

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -82,7 +83,14 @@ func eachMember(raw []byte, visit func(key string, value json.RawMessage) error)
 	return nil
 }
 
-func notJSON(err error) error { return fmt.Errorf("it is no JSON: %w", err) }
+func notJSON(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("it is no JSON: it ends too early")
+	}
+	return fmt.Errorf("it is no JSON: %w", err)
+}
+
+var errZero = errors.New("is zero, so it never advances; it must be above zero")
 
 const knownKeys = "years, months, weeks, days, hours, minutes, seconds, milliseconds, or cron, rrule, every or any; " +
 	"and limit, from, until, timezone, jitter, except, adjust"
@@ -145,7 +153,10 @@ func (o *objectReader) limit(value json.RawMessage) error {
 		return nil
 	}
 	n, err := wholeNumber(value)
-	if err != nil {
+	switch {
+	case errors.Is(err, errZero):
+		return errors.New("is zero, so it never fires; it must be above zero")
+	case err != nil:
 		return err
 	}
 	if o.rule.limit == 0 || n < o.rule.limit {
@@ -261,8 +272,11 @@ const (
 // any takes several recurrences together. Their own limits and exclusions would not be told apart any more, so they have none.
 func (o *objectReader) any(value json.RawMessage) error {
 	var all []json.RawMessage
-	if err := json.Unmarshal(value, &all); err != nil || len(all) == 0 {
+	if err := json.Unmarshal(value, &all); err != nil {
 		return errors.New("must be an array of repeats")
+	}
+	if len(all) == 0 {
+		return errors.New("is empty: give it at least one repeat")
 	}
 	if len(all) > mostMembers {
 		return fmt.Errorf("has more than %d repeats", mostMembers)
@@ -379,7 +393,7 @@ func wholeNumber(raw []byte) (int64, error) {
 	case n < 0:
 		return 0, fmt.Errorf("must be above zero, not %d", n)
 	case n == 0:
-		return 0, errors.New("is zero, so it never advances; it must be above zero")
+		return 0, errZero
 	}
 	return n, nil
 }

@@ -1,6 +1,7 @@
 package when
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -9,10 +10,13 @@ import (
 // Words says in English when the rule fires: "at 09:00 on the second Monday of every month, in Europe/Berlin, 10 times in all".
 func (r *Rule) Words() string {
 	var parts []string
+	zones := r.zones()
 	for i := range r.members {
 		m := &r.members[i]
 		text := m.series.words()
-		if loc := m.series.zone(); loc.String() != r.loc.String() {
+		if loc := m.series.zone(); zones > 1 {
+			text += " in " + loc.String()
+		} else if loc.String() != r.loc.String() {
 			text += ", in " + loc.String()
 		}
 		if m.begun {
@@ -24,7 +28,7 @@ func (r *Rule) Words() string {
 		parts = append(parts, text+m.exceptions(r))
 	}
 	text := joined(parts, "and")
-	if name := r.loc.String(); name != "UTC" && name != "Etc/UTC" && !r.zonesOfTheirOwn() {
+	if name := r.loc.String(); name != "UTC" && name != "Etc/UTC" && zones == 1 && r.members[0].series.zone().String() == name {
 		text += ", in " + r.loc.String()
 	}
 	text += [...]string{
@@ -51,14 +55,16 @@ func (r *Rule) Words() string {
 	return text
 }
 
-// zonesOfTheirOwn says whether every recurrence names its zone itself.
-func (r *Rule) zonesOfTheirOwn() bool {
-	for i := range r.members {
-		if r.members[i].series.zone().String() == r.loc.String() {
-			return false
+// zones counts the zones that the recurrences are in.
+func (r *Rule) zones() int {
+	n := 1
+	for i := 1; i < len(r.members); i++ {
+		name := r.members[i].series.zone().String()
+		if !slices.ContainsFunc(r.members[:i], func(m member) bool { return m.series.zone().String() == name }) {
+			n++
 		}
 	}
-	return true
+	return n
 }
 
 func (m *member) exceptions(r *Rule) string {

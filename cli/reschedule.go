@@ -25,8 +25,9 @@ func newReschedule(a *app) *cobra.Command {
 		Long: `Gives tasks another date, earlier or later, or another repeat, and plans them anew: also those that are due, and those
 that have ended. Words and local times are read in your own zone, or in that of --timezone.
 
-A new repeat is read in the task's zone, unless --timezone says another, which then is the task's. Without --at or --in, one
-that counts from its first date goes on from the date that the task has, if that is still ahead; any other begins now.`,
+A new repeat is read in the task's zone, unless --timezone says another, which then is the task's; the first one of a task
+that names no zone is read in your own. Without --at or --in, one that counts from its first date goes on from the date that
+the task has, if that is still ahead; any other begins now.`,
 		Example: `  after reschedule nightly-backup --at "tomorrow at noon"
   after reschedule nightly-backup --in 2h
   after reschedule nightly-backup --repeat "every weekday at 2:00" --timezone Europe/Paris`,
@@ -59,7 +60,7 @@ func (o *rescheduleOptions) plan(now time.Time) (p client.Plan, err error) {
 		return p, errors.New("say when: --at, --in or --repeat")
 	}
 	if p.Repeat != nil {
-		p.Timezone = o.zone
+		p.Timezone, p.OwnTimezone = o.zone, localZone()
 	}
 	return p, nil
 }

@@ -15,6 +15,9 @@ type Plan struct {
 	Date     time.Time
 	Repeat   json.RawMessage // as in the document
 	Timezone string          // IANA name, of the repeat
+
+	// OwnTimezone is the IANA name of the zone for the repeat of a task that had none, and names no zone: that of who asks.
+	OwnTimezone string
 }
 
 // Reschedule asks that a task runs at another date. A task that has ended runs again at that date.
@@ -39,6 +42,9 @@ func (c *Client) Replan(ctx context.Context, id string, p Plan) (*task.Task, err
 func (c *Client) replanned(ctx context.Context, t *task.Task, p Plan) (*task.Task, error) {
 	now, calendars := c.now(), c.Calendars(ctx)
 	if p.Repeat != nil {
+		if p.Timezone == "" && t.Timezone == "" && t.Repeat == nil {
+			p.Timezone = p.OwnTimezone
+		}
 		zone := t.Timezone
 		if p.Timezone != "" {
 			zone = p.Timezone

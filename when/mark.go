@@ -78,12 +78,12 @@ func just(reading int64) iter.Seq[int64] {
 
 func (c *clockSeries) meant(_, at int64) iter.Seq[int64] {
 	now := stretchAt(at, c.loc)
-	shows, before := at+now.offset, now.before(at, c.loc)
-	if at != now.start || before >= now.offset || c.skipsGap {
+	shows := at + now.offset
+	if !endsGap(at, c.loc) || c.skipsGap {
 		return just(shows)
 	}
 	return func(yield func(int64) bool) {
-		for m, ok := c.pattern.next(at + before - 1); ok && m <= shows && yield(m); {
+		for m, ok := c.pattern.next(at + now.before(at, c.loc) - 1); ok && m <= shows && yield(m); {
 			m, ok = c.pattern.next(m)
 		}
 	}

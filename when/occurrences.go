@@ -1,6 +1,9 @@
 package when
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // adjustment says what becomes of an occurrence on a day without business.
 type adjustment uint8
@@ -211,11 +214,15 @@ func (r *Rule) movedAfter(from, t int64) (best int64, ok bool) {
 			return best, ok
 		}
 		raw = at
-		if !r.closed(reading(at, r.loc)) {
+		shows := reading(at, r.loc)
+		switch {
+		case !r.closed(shows):
 			take(at, true)
-			continue
-		}
-		for shows := range r.meant(from, at) {
+		case endsGap(at, r.loc):
+			for _, shows := range slices.Collect(r.meant(from, at)) { // not by the iterator itself, for which best would be on the heap
+				take(r.movedTo(shows))
+			}
+		default:
 			to, found := r.movedTo(shows)
 			if take(to, found); !found {
 				raw = max(raw, r.stuckUntil(at))
@@ -223,6 +230,12 @@ func (r *Rule) movedAfter(from, t int64) (best int64, ok bool) {
 		}
 	}
 	return best, ok
+}
+
+// endsGap says whether the clocks jump forward to an instant.
+func endsGap(at int64, loc *time.Location) bool {
+	now := stretchAt(at, loc)
+	return at == now.start && now.before(at, loc) < now.offset
 }
 
 // stuckUntil gives up to where the occurrences are too far from a day with business as well, for one that is.

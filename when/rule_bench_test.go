@@ -1,6 +1,9 @@
 package when
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // phraseBenchmarks are phrases with times of the day, which cost the most to read.
 func phraseBenchmarks() []string {
@@ -24,5 +27,36 @@ func BenchmarkParsePhrase(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// ruleBenchmarks have each grammar in them.
+func ruleBenchmarks() []string {
+	return []string{
+		"*/5 * * * *", "0 0 29 2 *", "PT5M", "P1D", "P1M", "P1M2DT1H", "R/2016-02-29T09:00:00Z/P1Y", "R/P1D/2039-12-24T18:00:00Z",
+		"every weekday at 9:00, 12:30 and 18:00", "every 15 minutes between 9:00 and 17:00 on weekdays", "every other friday at 15:00",
+		"FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", "FREQ=HOURLY;INTERVAL=6", "DTSTART:20161201T090000Z\nRRULE:FREQ=DAILY\nEXDATE:20261124T090000Z",
+		`{"any":["0 9 * * MON-FRI","0 11 * * SAT"],"except":["2026-11-24","2027-01-01/2027-01-10"]}`,
+		`{"cron":"0 9 1 * *","adjust":"next","except":["2026-12-01"]}`, `{"cron":"0 9 L * *","adjust":"previous"}`,
+	}
+}
+
+// TestNextAllocatesNothing: neither way, in whatever grammar and zone.
+func TestNextAllocatesNothing(t *testing.T) {
+	from := time.Date(2016, 1, 31, 9, 0, 0, 0, time.UTC)
+	for _, zone := range []string{"UTC", "Europe/Berlin", "Australia/Lord_Howe"} {
+		for _, text := range ruleBenchmarks() {
+			r, err := ParseRuleText(text, Scope{Zone: mustZone(t, zone)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := time.Date(2026, 11, 22, 12, 34, 56, 0, time.UTC)
+			if n := testing.AllocsPerRun(50, func() {
+				at, _ = r.After(from, at)
+				r.Latest(from, at)
+			}); n != 0 {
+				t.Errorf("%s in %s: %v allocations", text, zone, n)
+			}
+		}
 	}
 }

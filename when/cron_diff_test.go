@@ -168,6 +168,8 @@ type library struct {
 	each int
 	// until is the last year it knows.
 	until int
+	// inZones are the differences where the clocks change.
+	inZones []string
 }
 
 func libraries() []library {
@@ -176,6 +178,7 @@ func libraries() []library {
 		netresearch.Dow | netresearch.Year | netresearch.Extended | netresearch.DowOrDom).WithMaxSearchYears(20)
 	return []library{{
 		name: "robfig/cron", dialect: dialect{seconds: true}, horizon: 5, until: 2200, each: 5,
+		inZones: []string{gapLeftOut, overlapTwice, midnightDay, midnightMonth, halfHourDay},
 		parse: func(line string) (func(time.Time) time.Time, error) {
 			s, err := robfig.Parse(line)
 			if err != nil {
@@ -191,6 +194,7 @@ func libraries() []library {
 		},
 	}, {
 		name: "hashicorp/cronexpr", horizon: 200, until: 2099, each: 20,
+		inZones: []string{gapLeftOut, overlapTwice, midnightDay, halfHourDay},
 		dialect: dialect{seconds: true, years: true, sunday7: true, special: true, last: "L"},
 		parse: func(line string) (func(time.Time) time.Time, error) {
 			e, err := cronexpr.Parse(line)
@@ -210,6 +214,7 @@ func libraries() []library {
 		},
 	}, {
 		name: "netresearch/go-cron", horizon: 20, until: 2200, each: 5,
+		inZones: []string{gapLeftOut, gapFired, gapShifted, overlapTwice, midnightDay, midnightMonth, halfHourDay},
 		dialect: dialect{seconds: true, years: true, wraps: true, sunday7: true, special: true, beforeLast: true, last: "#L"},
 		parse: func(line string) (func(time.Time) time.Time, error) {
 			s, err := research.Parse(line)

@@ -433,6 +433,8 @@ func testLoadReadFromANodeBehind(t *testing.T, b *bundle) {
 	first, err := b.db.Get(t.Context(), "t", couch.AtRev(b.put("t", `{"worker":"manobi","job":"run","date":%q}`, far())))
 	must(t, err)
 	b.awaitStatus("t", "scheduled")
+	b.seen("manobi")
+	b.awaitDone(1) // written after the claim: the worker has the answer to that
 	stale := gjson.ParseBytes(first.Body)
 	m.stale.Store(&stale)
 	offset.Store(int64(time.Hour + time.Minute))

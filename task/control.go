@@ -37,11 +37,16 @@ func (t *Task) afterBreak(v View) Decision {
 	return written(Decide(&next, v))
 }
 
-// pauseNow pauses a task that does not run.
+// pauseNow pauses a task that does not run. One that nobody has planned yet gets its plan, which remembers the pause beyond other words.
 func (t *Task) pauseNow(v View, note string) Decision {
 	next := t.change(v)
-	if t.Plan != nil {
-		plan := *t.Plan
+	if t.Plan == nil && t.invalid == nil {
+		if planned, _, err := t.draft(v.Now, v); err == nil { // else the resume says why not
+			next = planned
+		}
+	}
+	if next.Plan != nil {
+		plan := *next.Plan
 		plan.Paused = true
 		next.setPlan(&plan)
 	}

@@ -27,7 +27,10 @@ func TestControl(t *testing.T) {
 		{"pause", daily("pause", noon, `"note":"away"`), "end paused", map[string]string{
 			"note": `"away"`, "history": `[{"status":"paused","at":"2026-11-18T09:30:15.007Z","member":"m1","note":"away"}]`,
 		}},
-		{"pause of what was never planned", asked("pause", ""), "end paused", map[string]string{"plan": ""}},
+		{"pause of what was never planned", asked("pause", ""), "end paused", map[string]string{
+			"plan": `{"from":"2026-11-18T09:30:15.007Z","index":0,"nominal":"2026-11-18T09:30:15.007Z","due":"2026-11-18T09:30:15.007Z",` +
+				`"key":"t@2026-11-18T09:30:15.007Z/3-967a00df","rule":"now","paused":true}`,
+		}},
 		{"pause of what nobody can read", asked("pause", `"timeout":[]`), "end paused", nil},
 		{"paused", daily("paused", noon, ""), "ignore", nil},
 		{"resume before its date", daily("resume", noon, ""), "schedule scheduled " + noon, map[string]string{"skipped": ""}},

@@ -24,6 +24,8 @@ func orders() map[string]func(t *testing.T, b *bundle) {
 		"wait for others until expiry":    testWaitForOthersUntilExpiry,
 		"wait for others before expiry":   testWaitForOthersBeforeExpiry,
 		"expired while nobody waited":     testExpiredWhileNobodyWaited,
+		"orders over a run that died":     testOrdersOverARunThatDied,
+		"run of what was never planned":   testRunOfWhatWasNeverPlanned,
 		"outcomes that pause are counted": testOutcomesThatPauseAreCounted,
 		"thousands of calendars":          testThousandsOfCalendars,
 		"plans that would be refused":     testPlansThatWouldBeRefused,
@@ -212,4 +214,76 @@ func testOutcomesThatPauseAreCounted(t *testing.T, b *bundle) {
 		must(t, err)
 		return len(members) == 1 && len(members[0].Workers) == 1 && members[0].Workers[0].Errors == 3 && members[0].Workers[0].Done == 1
 	})
+}
+
+// testOrdersOverARunThatDied: an order that is written over "running", while nobody is there, does not hide the run that was cut short.
+func testOrdersOverARunThatDied(t *testing.T, b *bundle) {
+	t.Helper()
+	p := b.start("manobi")
+	const once = `"delivery":"at-most-once",`
+	tasks := map[string]string{
+		"once": once, "repeat": once + `"repeat":{"hours":1},`, "run": once + `"repeat":{"hours":1},`, "again": ``, "again repeat": `"repeat":{"hours":1},`,
+	}
+	for id, more := range tasks {
+		b.put(id, `{"worker":"manobi",%s"job":"block"}`, more)
+	}
+	for id := range tasks {
+		b.awaitStatus(id, "running")
+	}
+	p.crash()
+	for id := range tasks {
+		order := "pause"
+		if id == "run" {
+			order = "run"
+		}
+		b.edit(id, map[string]any{"status": order})
+		close(b.gate(id))
+	}
+	b.start("manobi")
+	if doc := b.awaitStatus("once", "error"); doc.Get("error.kind").String() != "unknown" {
+		t.Errorf("%s", doc.Raw)
+	}
+	if doc := b.awaitStatus("repeat", "paused"); doc.Get("error.kind").String() != "unknown" {
+		t.Errorf("%s", doc.Raw)
+	}
+	doc := b.awaitDoc("run", func(doc gjson.Result) bool { return doc.Get("executions").Int() == 2 })
+	if !strings.Contains(doc.Get("history").Raw, "nobody knows whether it was done") || doc.Get("error").Exists() {
+		t.Errorf("%s", doc.Raw)
+	}
+	for _, id := range []string{"again", "again repeat"} {
+		b.awaitStatus(id, "paused")
+		b.wantRuns(id, 1)
+		b.edit(id, map[string]any{"status": "resume"})
+		if runs := b.awaitRuns(id, 2); runs[0].Key != runs[1].Key {
+			t.Errorf("%s: another firing runs in place of the one that was cut short: %v", id, runs)
+		}
+	}
+	b.wantRuns("once", 1)
+	b.wantRuns("repeat", 1)
+	if runs := b.runsOf("run"); len(runs) != 2 || runs[0].Key == runs[1].Key {
+		t.Errorf("%v", runs)
+	}
+}
+
+func testRunOfWhatWasNeverPlanned(t *testing.T, b *bundle) {
+	t.Helper()
+	b.put("t", `{"worker":"manobi","job":"run","date":%q,"repeat":{"days":1},"status":"pause"}`, far())
+	b.put("words", `{"worker":"manobi","job":"run","date":"in 2 hours","status":"pause"}`)
+	b.put("wrong", `{"worker":"manobi","job":"run","repeat":"sometimes","status":"pause"}`)
+	b.start("manobi")
+	for _, id := range []string{"t", "words", "wrong"} {
+		b.awaitStatus(id, "paused")
+	}
+	for _, id := range []string{"t", "words"} {
+		b.edit(id, map[string]any{"status": "run"})
+		b.awaitRuns(id, 1)
+		if doc := b.awaitStatus(id, "paused"); doc.Get("executions").Int() != 1 {
+			t.Errorf("%s", doc.Raw)
+		}
+		b.edit(id, map[string]any{"status": "resume"})
+		if doc := b.awaitStatus(id, "scheduled"); doc.Get("plan.nominal").Time().Before(time.Now().Add(50 * time.Minute)) {
+			t.Errorf("%s", doc.Raw)
+		}
+		b.wantRuns(id, 1)
+	}
 }

@@ -295,7 +295,7 @@ func TestWords(t *testing.T) {
 		`{"minutes":5}`: "every 5 minutes",
 		`{"cron":"0 0 9 ? * MON#2","timezone":"Europe/Berlin","limit":10}`: "at 09:00 on the second Monday of every month, in Europe/Berlin, 10 times in all",
 		`{"every":"P1D","except":"holidays","until":"2026-12-31"}`:         "every day, except the days of the calendar holidays, until the end of 2026-12-31",
-		`{"every":"0 9 * * *","adjust":"next","jitter":"30s"}`:             "at 09:00 every day, moved to the next business day, up to 30s later",
+		`{"every":"0 9 * * *","adjust":"next","jitter":"30s"}`:             "at 09:00 every day, moved to the next business day, up to 30 seconds later",
 	} {
 		r, err := when.ParseRule([]byte(raw), when.Scope{Calendar: calendar})
 		if err != nil || r.Words() != want {

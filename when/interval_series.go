@@ -238,6 +238,15 @@ func (s *intervalSeries) words() string { return "every " + s.every.words() }
 
 // words names the amounts of v; a single one of 1 by its unit alone.
 func (v interval) words() string {
+	text := v.amounts()
+	if unit, one := strings.CutPrefix(text, "1 "); one && !strings.Contains(unit, " ") {
+		return unit
+	}
+	return text
+}
+
+// amounts names the amounts of v: "5 minutes", "1 day and 12 hours".
+func (v interval) amounts() string {
 	var parts []string
 	add := func(n int64, unit string) {
 		switch {
@@ -256,9 +265,6 @@ func (v interval) words() string {
 	add(v.ms%hour/minute, "minute")
 	add(v.ms%minute/second, "second")
 	add(v.ms%second, "millisecond")
-	if len(parts) == 1 {
-		return strings.TrimPrefix(parts[0], "1 ")
-	}
 	return joined(parts, "and")
 }
 

@@ -50,7 +50,7 @@ func (r *Rule) Words() string {
 		text += ", " + strconv.FormatInt(r.limit, 10) + " times in all"
 	}
 	if r.jitter > 0 {
-		text += ", up to " + r.jitter.String() + " later"
+		text += ", up to " + interval{ms: r.jitter.Milliseconds()}.amounts() + " later"
 	}
 	return text
 }

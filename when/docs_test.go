@@ -17,19 +17,17 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/docs.txt anew")
 
-// TestExamplesOfTheDocs reads every example of a rule or a date in docs/time.md. testdata/docs.txt has what each means, for somebody to
+// TestExamplesOfTheDocs reads every example of a rule or a date in docs/time.md and docs/task.md. testdata/docs.txt has what each means, for somebody to
 // compare with what the page says of it: its words, and its first three dates for a task of Sunday, 22 November 2026, 08:00 in Berlin.
 // Where the page says that two forms are the same, they have the same dates.
 func TestExamplesOfTheDocs(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile(filepath.Join("..", "docs", "time.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	d := &docs{t: t, berlin: zone(t, "Europe/Berlin")}
 	d.now = time.Date(2026, 11, 22, 8, 0, 0, 0, d.berlin)
-	for line := range strings.Lines(string(page)) {
-		d.line(strings.TrimRight(line, "\n"))
+	for _, path := range []string{"docs/time.md", "docs/task.md"} {
+		for line := range strings.Lines(d.page(path)) {
+			d.line(strings.TrimRight(line, "\n"))
+		}
 	}
 	for _, path := range []string{"docs/time.md", "docs/task.md", "README.md"} {
 		d.objects(path)
@@ -77,6 +75,7 @@ var tables = map[string]func(example string) string{
 	"iCalendar recurrences (RRULE)/Form": recurrence,
 	"ISO 8601 repeating intervals/Form":  func(s string) string { return s },
 	"Words for dates/Words":              nil,
+	"Dates/form":                         nil,
 }
 
 // line makes a whole cron line of a weekday alone.
@@ -122,12 +121,12 @@ func (d *docs) line(line string) {
 	if !known || len(cells) < 2 {
 		return
 	}
-	if d.heading == "Time" {
+	if d.heading == "Time" || d.heading == "Dates" {
 		cells = cells[1:] // the examples are in the second column
 	}
 	for i, match := range spans.FindAllStringSubmatch(cells[0], -1) {
 		if whole == nil {
-			d.date(match[1])
+			d.date(strings.Trim(match[1], `"`))
 			continue
 		}
 		dates := d.rule(whole(strings.Trim(match[1], `"`)), match[1])
@@ -189,17 +188,23 @@ var (
 	calendar = regexp.MustCompile("(?s)```json\n(\\{[^`]*\"type\": \"calendar\"[^`]*)```")
 )
 
-// objects enters the objects that a page has within its text, and reads its calendars.
-func (d *docs) objects(path string) {
+func (d *docs) page(path string) string {
+	d.t.Helper()
 	page, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(path)))
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	return string(page)
+}
+
+// objects enters the objects that a page has within its text, and reads its calendars.
+func (d *docs) objects(path string) {
+	page := d.page(path)
 	d.heading = path
-	for _, match := range object.FindAllStringSubmatch(string(page), -1) {
+	for _, match := range object.FindAllStringSubmatch(page, -1) {
 		d.rule(match[1], match[1])
 	}
-	for _, match := range calendar.FindAllStringSubmatch(string(page), -1) {
+	for _, match := range calendar.FindAllStringSubmatch(page, -1) {
 		if _, err := when.ParseCalendar([]byte(match[1])); err != nil {
 			d.t.Errorf("%s: %s: %v", path, match[1], err)
 		}
@@ -210,7 +215,7 @@ func (d *docs) objects(path string) {
 // date enters an example of a date.
 func (d *docs) date(text string) {
 	d.t.Helper()
-	if text == "this" {
+	if text == "this" || text == "timezone" {
 		return // a word, not an example
 	}
 	d.examples++

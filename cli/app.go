@@ -126,7 +126,7 @@ func (a *app) connect(cmd *cobra.Command) (*session, error) {
 	return &session{
 		config: c,
 		couch:  server,
-		tasks:  client.New(server.Database(c.Couch.Database)),
+		tasks:  client.New(server.Database(c.Couch.Database)).At(a.now),
 		fleet:  server.Database(fleet.Database(c.Couch.Database)),
 	}, nil
 }

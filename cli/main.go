@@ -43,7 +43,10 @@ type Streams struct {
 
 // Run runs one command line and gives the exit status, one of [ExitCodes].
 func Run(ctx context.Context, program string, args []string, streams Streams) int {
-	a := newApp(streams)
+	return newApp(streams).run(ctx, program, args)
+}
+
+func (a *app) run(ctx context.Context, program string, args []string) int {
 	root := newRoot(a, program) //nolint:contextcheck // the commands get theirs when they run
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -51,7 +54,7 @@ func Run(ctx context.Context, program string, args []string, streams Streams) in
 		return exitOK
 	}
 	if _, silent := errors.AsType[*silentError](err); !silent {
-		fmt.Fprintf(streams.Err, "%s: %s\n", program, hint(err)) //nolint:errcheck // there is nobody left to tell
+		fmt.Fprintf(a.Err, "%s: %s\n", program, hint(err)) //nolint:errcheck // there is nobody left to tell
 	}
 	return codeOf(err)
 }

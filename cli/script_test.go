@@ -23,7 +23,22 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"after": cli.Main})
+	testscript.Main(m, map[string]func(){"after": after})
+}
+
+// clockVariable gives a command another time than the machine's.
+const clockVariable = "TEST_NOW"
+
+func after() {
+	text := os.Getenv(clockVariable)
+	if text == "" {
+		cli.Main()
+	}
+	now, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		panic(err)
+	}
+	os.Exit(cli.RunAt(now, os.Args[1:]))
 }
 
 // TestScripts types every command as a person would, each script with a home, a state folder and a port of its own.

@@ -38,6 +38,9 @@ func New(db *couch.Database) *Client {
 	return &Client{db: db, now: time.Now} //nolint:forbidigo // words such as "tomorrow" are relative to now
 }
 
+// At gives a client that takes the time from a clock other than the machine's: words such as "tomorrow" are relative to it.
+func (c *Client) At(now func() time.Time) *Client { return &Client{db: c.db, now: now} }
+
 // Get reads one task.
 func (c *Client) Get(ctx context.Context, id string) (*task.Task, error) {
 	doc, err := c.db.Get(ctx, id)

@@ -86,7 +86,7 @@ func changesKeys() []Key {
 	return []Key{{
 		Path: "changes.filter", Kind: Text, Default: "", check: checkFilter,
 		Doc: "Empty: a worker reads every change of the database and passes over those of others, which is right nearly always. " +
-			"`selector`: the server sends a worker only its own tasks and deletions; it saves network where many workers share one large, busy database.",
+			"`selector`: the server sends a worker only its own tasks, those that they wait for, calendars and deletions; it saves network where many workers share one large, busy database.",
 	}}
 }
 

@@ -96,14 +96,14 @@ func (c Config) withDefaults() (Config, error) {
 // FilterSelector is the [Config.Filter] that lets the server select the changes by a selector.
 const FilterSelector = "selector"
 
-// selector matches what the loop has to see: our tasks, those that were ours and are another worker's now, and deletions,
+// selector matches what the loop has to see: our tasks, those that were ours and are another worker's now, calendars, and deletions,
 // which name no worker.
 func (c Config) selector() json.RawMessage {
 	names, err := json.Marshal(c.Names)
 	if err != nil {
 		return nil // strings can always be encoded
 	}
-	return fmt.Appendf(nil, `{"$or":[{"worker":{"$in":%s}},{"claim.worker":{"$in":%s}},{"_deleted":true}]}`, names, names)
+	return fmt.Appendf(nil, `{"$or":[{"worker":{"$in":%s}},{"claim.worker":{"$in":%s}},{"type":%q},{"_deleted":true}]}`, names, names, calendarType)
 }
 
 func discard() logrus.FieldLogger {

@@ -17,6 +17,7 @@ type upstreams struct {
 	waiters map[string]map[string]struct{} // the ids of our tasks that look at one
 	looks   map[string]map[string]struct{} // the ids that one of our tasks looks at
 	since   map[string]time.Time           // when each of our tasks that waits was first met so
+	changed bool                           // others are waited for than when it was last asked
 }
 
 func newUpstreams() *upstreams {
@@ -27,6 +28,7 @@ func newUpstreams() *upstreams {
 func (u *upstreams) look(waiter string) (known func(id string) *task.Task, missing *[]string) {
 	missing = &[]string{}
 	return func(id string) *task.Task {
+		u.changed = u.changed || u.waiters[id] == nil
 		join(u.waiters, id, waiter)
 		join(u.looks, waiter, id)
 		t, ok := u.known[id]
@@ -50,6 +52,7 @@ func (u *upstreams) forget(waiter string) {
 		if delete(u.waiters[id], waiter); len(u.waiters[id]) == 0 {
 			delete(u.waiters, id)
 			delete(u.known, id)
+			u.changed = true
 		}
 	}
 	delete(u.looks, waiter)

@@ -53,6 +53,7 @@ type loop struct {
 	besides  chan beside   // tasks for single dates, from those who make them
 	// sightings of such tasks, from those who look for them.
 	sightings chan sighting
+	watched   chan []string // what our tasks wait for, to those who follow it
 	ticker    *scheduler.Ticker
 
 	// writing ends when nothing may be written any more; working when nothing may run.
@@ -243,6 +244,7 @@ func (l *loop) advance() {
 	l.dispatch(now)
 	writes := l.flush(now)
 	l.load()
+	l.tellUpstreams()
 	next, ok := l.wheel.Next()
 	if !writes.IsZero() && (!ok || writes.Before(next)) {
 		next, ok = writes, true

@@ -222,6 +222,39 @@ func TestFeedFilteredByTheServer(t *testing.T) {
 	}
 }
 
+// TestFilteredFeedTellsOfOthersTasks: what a task waits for comes at once also where the server leaves out other workers' tasks, and so do
+// calendars.
+func TestFilteredFeedTellsOfOthersTasks(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	p := b.startWith(func(c *worker.Config) { c.Filter = worker.FilterSelector }, "one")
+	b.startWith(elsewhere, "somebody")
+	b.put("first", `{"worker":"somebody","job":"block"}`)
+	b.awaitRuns("first", 1)
+	b.put("t", `{"worker":"one","job":"run","after":["first","second"]}`)
+	b.put("u", `{"worker":"one","job":"run","after":"t"}`)
+	b.seen("one")
+	b.put("second", `{"worker":"somebody","job":"run"}`)
+	b.awaitStatus("second", "done")
+	b.put("v", `{"worker":"one","job":"run","after":["second","third"],"when":"ended"}`)
+	b.wantRuns("t", 0)
+	close(b.gate("first"))
+	b.awaitStatus("t", "done")
+	b.awaitStatus("u", "done")
+	b.put("third", `{"worker":"somebody","job":"fail"}`)
+	b.awaitStatus("v", "done")
+
+	day := func(n int) string { return time.Now().UTC().AddDate(0, 0, n).Format(time.DateOnly) }
+	b.put("closed", `{"type":"calendar","dates":[]}`)
+	b.put("w", `{"worker":"one","job":"run","date":%q,"repeat":{"every":"P1D","except":"closed"}}`, day(1)+"T09:00:00Z")
+	b.awaitStatus("w", "scheduled")
+	b.edit("closed", map[string]any{"dates": []string{day(1)}})
+	b.awaitDoc("w", func(doc gjson.Result) bool { return doc.Get("plan.nominal").String() == day(2)+"T09:00:00Z" })
+	b.put("x", `{"worker":"one","job":"run","after":"never"}`)
+	b.seen("one")
+	p.end() // while it follows what x waits for
+}
+
 func TestSite(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -105,15 +105,7 @@ func (l *loop) follow(ctx context.Context, r *reader, since string) error {
 		}
 	}
 	return changes.Follow(ctx, l.db, options, func(ctx context.Context, batch []changes.Row, _ string) error {
-		if len(batch) == 0 {
-			return nil
-		}
-		select {
-		case l.rows <- r.fromFeed(batch):
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+		return l.hand(ctx, r.fromFeed(batch))
 	})
 }
 

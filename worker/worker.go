@@ -103,6 +103,9 @@ func (p *process) work(ctx context.Context, since string) error {
 			failed <- fmt.Errorf("following the feed: %w", err)
 		}
 	})
+	if p.config.Filter == FilterSelector {
+		feeders.Go(func() { l.followUpstreams(serving, p.reader) })
+	}
 	ready := make(chan struct{}, len(p.config.Names))
 	for _, name := range p.config.Names {
 		feeders.Go(func() {
@@ -194,6 +197,7 @@ func (p *process) build() {
 		ends:      make(chan string),
 		besides:   make(chan beside),
 		sightings: make(chan sighting),
+		watched:   make(chan []string, 1),
 		alone:     map[string]string{},
 		older:     map[string]int{},
 		spoolPath: spoolFile(p.identity.Folder), refused: map[string]refused{},

@@ -1,0 +1,105 @@
+package worker
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/adlayer/after/changes"
+)
+
+// With [FilterSelector] the feed leaves out other workers' tasks. Those that ours wait for come through a second feed then, of these
+// documents alone, which is there only while somebody waits.
+
+// upstreamPause is how long the second feed stays as it is at least before it follows other documents.
+const upstreamPause = time.Second
+
+// tellUpstreams has the second feed follow what our tasks wait for now. It never waits: only the loop calls it, and what was not
+// taken yet is replaced.
+func (l *loop) tellUpstreams() {
+	if !l.upstreams.changed || l.config.Filter != FilterSelector {
+		return
+	}
+	l.upstreams.changed = false
+	select {
+	case <-l.watched:
+	default:
+	}
+	l.watched <- slices.Sorted(maps.Keys(l.upstreams.waiters))
+}
+
+// followUpstreams reads the second feed until its context ends.
+func (l *loop) followUpstreams(ctx context.Context, r *reader) {
+	var ids []string
+	since := ""
+	for ctx.Err() == nil {
+		if len(ids) == 0 {
+			since = ""
+			select {
+			case ids = <-l.watched:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		if since == "" {
+			since = l.upstreamsNow(ctx, r, ids)
+		}
+		following, stop := context.WithCancel(ctx)
+		last := make(chan string, 1)
+		go func(ids []string, since string) { last <- l.followIDs(following, r, ids, since) }(ids, since)
+		if wait(ctx, upstreamPause) {
+			select {
+			case ids = <-l.watched:
+			case <-ctx.Done():
+			}
+		}
+		stop()
+		since = <-last
+	}
+}
+
+// upstreamsNow gives the sequence that the feed begins with, and then the documents as they stand: what changed before the feed began
+// would be missed otherwise.
+func (l *loop) upstreamsNow(ctx context.Context, r *reader, ids []string) (since string) {
+	err := l.sender.persist(ctx, "reading the update sequence", func() error {
+		info, err := l.db.Info(ctx)
+		since = info.UpdateSeq
+		return err
+	})
+	if err != nil {
+		return ""
+	}
+	for part := range slices.Chunk(ids, loadMost) {
+		if l.hand(ctx, (&loader{db: l.db, reader: r, log: l.log}).read(ctx, part)) != nil {
+			break // the context has ended
+		}
+	}
+	return since
+}
+
+// followIDs follows some documents, and gives the sequence that it has reached.
+func (l *loop) followIDs(ctx context.Context, r *reader, ids []string, since string) string {
+	options := changes.Options{Since: since, IncludeDocs: true, Log: l.log, MaxBatch: 1000, DocIDs: ids}
+	_ = changes.Follow(ctx, l.db, options, func(ctx context.Context, batch []changes.Row, seq string) error {
+		if err := l.hand(ctx, r.fromFeed(batch)); err != nil {
+			return err
+		}
+		since = seq
+		return nil
+	}) // it ends with its context, and with nothing else
+	return since
+}
+
+// hand gives rows to the loop.
+func (l *loop) hand(ctx context.Context, rows []row) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	select {
+	case l.rows <- rows:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -92,6 +92,37 @@ func uuidOf(t *testing.T, address string) string {
 	return gjson.Get(text[strings.Index(text, "{"):], "uuid").String()
 }
 
+// TestReplicationsEnd: what _replicate started ends with the server.
+func TestReplicationsEnd(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	server, err := embedded.Serve(ctx, options(t, filepath.Join(t.TempDir(), "data"), "127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ask := range []struct{ method, path, body string }{
+		{http.MethodPut, "/x", ""}, {http.MethodPost, "/_replicate", `{"source":"x","target":"y","create_target":true,"continuous":true}`},
+	} {
+		request, err := http.NewRequestWithContext(ctx, ask.method, "http://"+server.Address()+ask.path, strings.NewReader(ask.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.SetBasicAuth("a", "b")
+		request.Header.Set("Content-Type", "application/json")
+		request.Close = true
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _ = response.Body.Close(); response.StatusCode >= http.StatusBadRequest {
+			t.Fatalf("%s answers %s", ask.path, response.Status)
+		}
+	}
+	if err := server.Close(ctx); err != nil {
+		t.Error(err) // and goleak finds a replication that goes on
+	}
+}
+
 // TestKeeperServesOn: when the server ends, the keeper has its address and its folder.
 func TestKeeperServesOn(t *testing.T) {
 	t.Parallel()

@@ -29,6 +29,7 @@ type Options struct {
 // Server is a store being served.
 type Server struct {
 	store   *store.Store
+	handler *httpd.Server
 	http    *http.Server
 	address string
 	end     context.CancelFunc // of the requests
@@ -49,10 +50,11 @@ func Serve(ctx context.Context, o Options) (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("listening for the store: %w", err), s.Close())
 	}
 	requests, end := context.WithCancel(context.WithoutCancel(ctx))
+	handler := httpd.New(s, httpd.Options{Admins: o.Admins, Log: o.Log, Version: o.Version}) //nolint:contextcheck // what it starts outlives ctx
 	server := &Server{
-		store: s, address: listener.Addr().String(), end: end, failed: make(chan error, 1),
+		store: s, handler: handler, address: listener.Addr().String(), end: end, failed: make(chan error, 1),
 		http: &http.Server{
-			Handler:           httpd.New(s, httpd.Options{Admins: o.Admins, Log: o.Log, Version: o.Version}),
+			Handler:           handler,
 			ReadHeaderTimeout: 30 * time.Second,
 			IdleTimeout:       2 * time.Minute,
 			BaseContext:       func(net.Listener) context.Context { return requests },
@@ -74,7 +76,7 @@ func (s *Server) Address() string { return s.address }
 // Failed gives the error with which the listener ended, nil after Close.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// Close ends the feeds, lets other answers under way finish, and closes the store, whether or not ctx has ended.
+// Close ends the feeds and the replications, lets other answers under way finish, and closes the store, whether or not ctx has ended.
 func (s *Server) Close(ctx context.Context) error {
 	s.end()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
@@ -83,7 +85,8 @@ func (s *Server) Close(ctx context.Context) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = s.http.Close()
 	}
-	return errors.Join(err, s.store.Close())
+	// After the connections, so that no reader of a feed who is slow is waited for.
+	return errors.Join(err, s.handler.Close(), s.store.Close())
 }
 
 // Holds says whether the folder's store is the one that a server's greeting names by uuid.

@@ -16,6 +16,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/adlayer/after/store"
+	"github.com/adlayer/after/store/replicate"
 )
 
 // Options configure a Server. The zero value works, but lets nobody in.
@@ -55,6 +56,8 @@ type Server struct {
 	ctx   context.Context //nolint:containedctx // it ends the feeds at Close
 	stop  context.CancelFunc
 	feeds sync.WaitGroup
+
+	replicator *replicate.Manager
 }
 
 // New makes the handler for a store, which stays the caller's to close, after the server.
@@ -84,11 +87,13 @@ func New(st *store.Store, o Options) *Server {
 	}
 	s := &Server{store: st, opts: o, log: o.Log, auth: newAuthenticator(st, o)}
 	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.replicator = replicate.NewManager(replicate.Options{UUID: st.UUID(), Log: o.Log})
 	return s
 }
 
-// Close ends the open feeds and waits for them. Requests after it still work; stop the listener first.
+// Close ends the replications and the open feeds, and waits for them. Requests after it still work; stop the listener first.
 func (s *Server) Close() error {
+	s.replicator.Close()
 	s.stop()
 	s.feeds.Wait()
 	return nil
@@ -133,13 +138,8 @@ func (c *call) serve() error {
 		return store.BadRequest("invalid_url_encoding")
 	}
 	c.q = q
-	who, err := c.s.auth.identify(c.r)
-	if err != nil {
+	if err := c.identify(); err != nil {
 		return err
-	}
-	c.who = who
-	if who.renew != "" {
-		c.setCookie(who.renew)
 	}
 	if len(c.path) == 0 {
 		return c.welcome()
@@ -148,6 +148,21 @@ func (c *call) serve() error {
 		return serve(c)
 	}
 	return c.database()
+}
+
+// identify finds out who asks. A request of the server to itself says so.
+func (c *call) identify() (err error) {
+	if who, ok := c.r.Context().Value(identityKey{}).(*identity); ok {
+		c.who = who
+		return nil
+	}
+	if c.who, err = c.s.auth.identify(c.r); err != nil {
+		return err
+	}
+	if c.who.renew != "" {
+		c.setCookie(c.who.renew)
+	}
+	return nil
 }
 
 // splitPath decodes the path's parts one by one, so that %2F stays within its part. As in CouchDB, a plus is a space.

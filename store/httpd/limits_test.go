@@ -71,8 +71,6 @@ func TestMissing(t *testing.T) {
 	s.want("PUT", "/db", "", http.StatusCreated)
 	for _, r := range []struct{ method, path, body string }{
 		{"GET", "/_utils", ""},
-		{"POST", "/_replicate", "{}"},
-		{"GET", "/_scheduler/jobs", ""},
 		{"POST", "/db/_purge", "{}"},
 		{"GET", "/db/_design/d/_view/v", ""},
 		{"COPY", "/db/a", ""},

@@ -18,14 +18,14 @@ var serverRoutes = map[string]func(*call) error{ //nolint:gochecknoglobals // a 
 	"_session":      (*call).session,
 	"_active_tasks": (*call).activeTasks,
 	"_membership":   (*call).membership,
+	"_replicate":    (*call).replicate,
+	"_scheduler":    (*call).scheduler,
 	"favicon.ico":   (*call).favicon,
 }
 
 // serverMissing are CouchDB's other server paths.
 var serverMissing = map[string]string{ //nolint:gochecknoglobals // a constant table
 	"_utils":             "The web interface (_utils)",
-	"_replicate":         "Replication (_replicate)",
-	"_scheduler":         "Replication (_scheduler)",
 	"_node":              "The node interface (_node)",
 	"_cluster_setup":     "Clustering (_cluster_setup)",
 	"_reshard":           "Clustering (_reshard)",
@@ -187,7 +187,11 @@ func (c *call) activeTasks() error {
 	if err := c.needAdmin(); err != nil {
 		return err
 	}
-	return c.answer(http.StatusOK, []byte(`[]`))
+	tasks, err := c.s.replicator.ActiveTasks()
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, appendRaw(nil, tasks))
 }
 
 func (c *call) membership() error {

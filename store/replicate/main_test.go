@@ -1,0 +1,234 @@
+package replicate_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.uber.org/goleak"
+
+	"github.com/adlayer/after/store"
+	"github.com/adlayer/after/store/httpd"
+)
+
+// childFolder makes this test binary serve the folder it names instead of running tests.
+const childFolder = "AFTER_TEST_SERVE"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childFolder); dir != "" {
+		fmt.Fprintln(os.Stderr, serveChild(dir))
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func serveChild(dir string) error {
+	st, err := store.Open(dir, store.Options{})
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println(l.Addr())
+	return httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}}).HTTPServer().Serve(l)
+}
+
+// server is a server with the administrator admin, secret.
+type server struct {
+	t   testing.TB
+	url string
+	web *http.Client
+}
+
+// start serves a store in memory until the test ends.
+func start(tb testing.TB, o store.Options) *server {
+	tb.Helper()
+	o.FS = vfs.NewMem()
+	st, err := store.Open("data", o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	h := httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}, HashRounds: 10})
+	web := httptest.NewServer(h)
+	tb.Cleanup(func() {
+		err := h.Close()
+		web.CloseClientConnections()
+		web.Close()
+		if err := errors.Join(err, st.Close()); err != nil {
+			tb.Error(err)
+		}
+	})
+	return at(tb, web.URL)
+}
+
+// at is a server that runs elsewhere.
+func at(tb testing.TB, address string) *server {
+	tb.Helper()
+	web := &http.Client{Transport: &http.Transport{}}
+	tb.Cleanup(web.CloseIdleConnections)
+	return &server{t: tb, url: address, web: web}
+}
+
+// child is a serving process.
+type child struct {
+	cmd *exec.Cmd
+	url string
+}
+
+func startChild(tb testing.TB, dir string) *child {
+	tb.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), childFolder+"="+dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c := &child{cmd: cmd}
+	tb.Cleanup(c.kill)
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		tb.Fatal("the child did not start: ", err)
+	}
+	c.url = "http://" + strings.TrimSpace(line)
+	return c
+}
+
+// kill ends the process as kill -9 does.
+func (c *child) kill() {
+	_ = c.cmd.Process.Kill()
+	_ = c.cmd.Wait()
+}
+
+// with is the address of a database with the administrator's credentials.
+func (s *server) with(db string) string {
+	u, err := url.Parse(s.url)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	u.User = url.UserPassword("admin", "secret")
+	return u.String() + "/" + db
+}
+
+func (s *server) do(method, path string, body any) (int, string) {
+	s.t.Helper()
+	text, ok := body.(string)
+	if !ok {
+		raw, err := json.Marshal(body)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		text = string(raw)
+	}
+	req, err := http.NewRequest(method, s.url+path, strings.NewReader(text))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.SetBasicAuth("admin", "secret")
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	res, err := s.web.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return res.StatusCode, strings.TrimSpace(string(raw))
+}
+
+func (s *server) want(status int, method, path string, body any) string {
+	s.t.Helper()
+	got, answer := s.do(method, path, body)
+	if got != status {
+		s.t.Fatalf("%s %s: status %d instead of %d: %s", method, path, got, status, answer)
+	}
+	return answer
+}
+
+func decode[T any](tb testing.TB, raw string) (v T) {
+	tb.Helper()
+	if err := json.Unmarshal([]byte(raw), &v); err != nil {
+		tb.Fatalf("%v: %s", err, raw)
+	}
+	return v
+}
+
+type j = map[string]any
+
+// outcome is the answer of a replication that ended.
+type outcome struct {
+	OK        bool
+	NoChanges bool   `json:"no_changes"`
+	LocalID   string `json:"_local_id"`
+	History   []struct {
+		StartLastSeq any `json:"start_last_seq"`
+		Read         int `json:"docs_read"`
+		Written      int `json:"docs_written"`
+		Failed       int `json:"doc_write_failures"`
+		Checked      int `json:"missing_checked"`
+	}
+}
+
+func (s *server) replicate(body j) outcome {
+	s.t.Helper()
+	return decode[outcome](s.t, s.want(200, "POST", "/_replicate", body))
+}
+
+// fill writes n documents in one request.
+func (s *server) fill(db, prefix string, n int) {
+	s.t.Helper()
+	docs := make([]j, n)
+	for i := range docs {
+		docs[i] = j{"_id": fmt.Sprintf("%s-%05d", prefix, i), "n": i, "pad": strings.Repeat("x", 200)}
+	}
+	s.want(201, "POST", "/"+db+"/_bulk_docs", j{"docs": docs})
+}
+
+// state is everything that replication copies: each document's leaves with their content and history, the winner first.
+func (s *server) state(db string) map[string]string {
+	s.t.Helper()
+	feed := decode[struct {
+		Results []struct {
+			ID      string
+			Changes []struct{ Rev string }
+			Deleted bool
+		}
+	}](s.t, s.want(200, "GET", "/"+db+"/_changes?style=all_docs", ""))
+	out := map[string]string{}
+	for _, row := range feed.Results {
+		raw := s.want(200, "GET", "/"+db+"/"+strings.ReplaceAll(url.QueryEscape(row.ID), "+", "%20")+"?open_revs=all&revs=true", "")
+		leaves := []string{}
+		for _, leaf := range decode[[]json.RawMessage](s.t, raw) {
+			leaves = append(leaves, string(leaf))
+		}
+		slices.Sort(leaves)
+		out[row.ID] = fmt.Sprint(row.Changes[0].Rev, row.Deleted, leaves)
+	}
+	return out
+}
+
+// escapePath encodes the id in /db/id.
+func escapePath(path string) string {
+	db, id, _ := strings.Cut(path[1:], "/")
+	return "/" + db + "/" + strings.ReplaceAll(url.QueryEscape(id), "+", "%20")
+}

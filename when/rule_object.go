@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -59,32 +58,71 @@ func under(key string, err error) error {
 
 // eachMember calls visit with every key of an object and its value, in order. An error names the key.
 func eachMember(raw []byte, visit func(key string, value json.RawMessage) error) error {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if _, err := dec.Token(); err != nil {
-		return notJSON(err)
+	if !json.Valid(raw) {
+		return notJSON(json.Unmarshal(raw, new(json.RawMessage)))
 	}
-	for dec.More() {
-		token, err := dec.Token()
+	for at := nextToken(raw, bytes.IndexByte(raw, '{')+1); raw[at] != '}'; {
+		end := stringEnd(raw, at)
+		key, err := unquote(raw[at:end])
 		if err != nil {
 			return notJSON(err)
 		}
-		key, _ := token.(string)
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return notJSON(err)
-		}
-		if err := visit(key, value); err != nil {
+		from := nextToken(raw, end) + 1 // behind the colon
+		from = nextToken(raw, from)
+		to := valueEnd(raw, from)
+		if err := visit(key, raw[from:to]); err != nil {
 			return fmt.Errorf("%s: %w", shorten(key), err)
 		}
-	}
-	if _, err := dec.Token(); err != nil {
-		return notJSON(err)
+		if at = nextToken(raw, to); raw[at] == ',' {
+			at = nextToken(raw, at+1)
+		}
 	}
 	return nil
 }
 
+// These walk JSON that is known to be valid; a json.Decoder takes ten times as long for the few members of a rule.
+
+// nextToken gives the index of what follows white space.
+func nextToken(raw []byte, i int) int {
+	for raw[i] == ' ' || raw[i] == '\n' || raw[i] == '\t' || raw[i] == '\r' {
+		i++
+	}
+	return i
+}
+
+// stringEnd gives the index behind the string that begins at i.
+func stringEnd(raw []byte, i int) int {
+	for i++; raw[i] != '"'; i++ {
+		if raw[i] == '\\' {
+			i++
+		}
+	}
+	return i + 1
+}
+
+// valueEnd gives the index behind the value that begins at i, within an object.
+func valueEnd(raw []byte, i int) int {
+	for depth := 0; ; i++ {
+		switch raw[i] {
+		case '"':
+			i = stringEnd(raw, i) - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth == 0 {
+				return i
+			}
+			depth--
+		case ',', ' ', '\n', '\t', '\r':
+			if depth == 0 {
+				return i
+			}
+		}
+	}
+}
+
 func notJSON(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok && syntax.Error() == "unexpected end of JSON input" {
 		return errors.New("it is no JSON: it ends too early")
 	}
 	return fmt.Errorf("it is no JSON: %w", err)

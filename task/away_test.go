@@ -172,3 +172,18 @@ func TestRunNowKeepsWhatCalendarsSaid(t *testing.T) {
 		}
 	}
 }
+
+// TestWaitingIsNotMissed: a date that passed while its task waited for others, and a worker was there, was not missed.
+func TestWaitingIsNotMissed(t *testing.T) {
+	t.Parallel()
+	v := recovering()
+	for since, want := range map[string]string{"2026-11-18T08:59:00Z": "start scheduled " + nine, "2026-11-18T09:10:00Z": "end error missed: it was due"} {
+		for _, waited := range []string{`"status":"waiting"`, join(`"status":"scheduled"`, plan(nine, nine, ""))} {
+			v.Since = at(t, since)
+			d := task.Decide(decode(t, document(join(waited, `"date":"`+nine+`"`, `"after":"u"`, `"missed":"skip"`))), v)
+			if got := describe(d); !matches(got, want) {
+				t.Errorf("%s, met at %s: %s, want %s", waited, since, got, want)
+			}
+		}
+	}
+}

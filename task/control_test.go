@@ -286,6 +286,10 @@ func TestBlocked(t *testing.T) {
 		{join(`"after":"again"`, plan(nine, nine, "")), ""},
 		{join(`"after":"again"`, plan("2026-11-18T09:05:00Z", "2026-11-18T09:05:00Z", "")), ""},
 		{join(`"after":"again"`, plan("2026-11-18T09:15:00Z", "2026-11-18T09:15:00Z", "")), "again"},
+		{join(`"status":"scheduled"`, `"after":"again"`, plan("2026-11-18T09:05:00Z", "2026-11-18T09:30:00Z", "")), ""},
+		{join(`"status":"scheduled"`, `"after":"error"`, `"retries":1`, plan(nine, noon, "")), ""},
+		{join(`"status":"waiting"`, `"after":"error"`, `"retries":1`, plan(nine, noon, "")), "error"},
+		{join(`"status":"scheduled"`, `"after":"error"`, strings.TrimSuffix(plan(nine, nine, ""), "}")+`,"interrupted":true}`), ""},
 		{`"after":"circle"`, "after: it waits for itself: t → circle2 → circle → t"},
 	} {
 		ids, err := decode(t, document(c.fields)).Blocked(func(id string) *task.Task { return known[id] })

@@ -21,8 +21,9 @@ type View struct {
 	// Absent says why there is no job of that name, "" where nothing more is known; nil knows nothing.
 	Absent      func(job string) string
 	Recovering  bool          // the document was met at a start or takeover: before it, no live member held it
-	MissedAfter time.Duration // in recovery, what was due earlier than this before Now was missed
-	// Since is when a task that waits for others was first met, zero is Now: without a date of its own, what expires counts from then.
+	MissedAfter time.Duration // in recovery, what was due earlier than this before Now, or before Since, was missed
+	// Since is when a task that waits for others was first met, zero is Now: what was due since was not missed, and without a date of its
+	// own, what expires counts from then.
 	Since time.Time
 	// Calendar gives a calendar document by its id; nil knows none.
 	Calendar func(id string) (*when.Calendar, error)
@@ -272,7 +273,7 @@ func (t *Task) begin(s schedule, v View) Decision {
 
 // missedNow says whether the planned firing was due while nobody held the task.
 func (t *Task) missedNow(v View) bool {
-	return v.Recovering && !t.Plan.Interrupted && !t.Plan.Paused && t.Plan.Back == nil && t.Plan.Due.Before(v.Now.Add(-v.MissedAfter))
+	return v.Recovering && !t.Plan.Interrupted && !t.Plan.Paused && t.Plan.Back == nil && t.Plan.Due.Before(v.since().Add(-v.MissedAfter))
 }
 
 // unlessExpired ends a firing that is to start and may not any more. What was missed is told first: of the dates of a repeat only those

@@ -6,10 +6,10 @@ import (
 )
 
 // Blocked gives the tasks that t still waits for: known gives the documents that it names, nil for one that is missing. A task without a
-// repeat counts once it has ended as t wants it; of a repeat, the firing of t's nominal date counts, else the next one to end after t
-// was due. The error names a circle in which t waits for itself.
+// repeat counts once it has ended as t wants it; of a repeat, the firing of t's nominal date counts, else the next one to end after
+// that date. A firing that began does not wait again before a retry, or after an interruption. The error names a circle in which t waits for itself.
 func (t *Task) Blocked(known func(id string) *Task) (ids []string, err error) {
-	if len(t.After) == 0 {
+	if len(t.After) == 0 || t.begun() {
 		return nil, nil
 	}
 	if circle := t.circle(known); circle != nil {
@@ -23,6 +23,11 @@ func (t *Task) Blocked(known func(id string) *Task) (ids []string, err error) {
 	return ids, nil
 }
 
+// begun says whether a run of the planned firing began before.
+func (t *Task) begun() bool {
+	return t.Plan != nil && !t.Asks() && (t.Retries > 0 || t.Plan.Interrupted)
+}
+
 func (t *Task) allowedBy(u *Task) bool {
 	if u.Repeat == nil || u.Plan == nil || u.Plan.Last == nil {
 		return t.wants(u.Status) && !u.Deleted
@@ -34,7 +39,7 @@ func (t *Task) allowedBy(u *Task) bool {
 	case t.Plan == nil:
 		return true
 	}
-	return !last.Nominal.Before(t.Plan.Nominal) || !last.At.Before(t.Plan.Due)
+	return !last.Nominal.Before(t.Plan.Nominal) || !last.At.Before(t.Plan.Nominal)
 }
 
 // wants says whether a status is an end that t waits for.

@@ -11,7 +11,7 @@ import (
 func (t *Task) recover(s schedule, v View) Decision {
 	since := time.Time{} // dates before it are not looked at
 	if t.missed.window > 0 {
-		since = v.Now.Add(-t.missed.window)
+		since = v.since().Add(-t.missed.window)
 	}
 	switch {
 	case t.Missed == MissedSkip:
@@ -23,7 +23,7 @@ func (t *Task) recover(s schedule, v View) Decision {
 	case t.Missed == MissedAll:
 		return t.catchUp(s, since, v)
 	}
-	date, ok := s.rule.Latest(t.Plan.From, v.Now)
+	date, ok := s.rule.Latest(t.Plan.From, v.since())
 	switch {
 	case t.tooOld(date, since, ok):
 		return t.skipMissed(s, v)
@@ -48,7 +48,7 @@ func (t *Task) tooOld(date, since time.Time, ok bool) bool {
 
 // catchUp runs the missed dates one by one: those within the window, and of these the latest that the limit allows.
 func (t *Task) catchUp(s schedule, since time.Time, v View) Decision {
-	first, last := t.Plan.Nominal, v.Now
+	first, last := t.Plan.Nominal, v.since()
 	for range t.missed.limit {
 		date, ok := s.rule.Latest(t.Plan.From, last)
 		if date.Before(t.Plan.Nominal) || t.tooOld(date, since, ok) {
@@ -56,7 +56,7 @@ func (t *Task) catchUp(s schedule, since time.Time, v View) Decision {
 		}
 		first, last = date, date.Add(-time.Millisecond)
 	}
-	if last.Equal(v.Now) && t.Plan.Due.Before(since) {
+	if last.Equal(v.since()) && t.Plan.Due.Before(since) {
 		return t.skipMissed(s, v) // none of them is within the window
 	}
 	next := t.change(v)
@@ -67,7 +67,7 @@ func (t *Task) catchUp(s schedule, since time.Time, v View) Decision {
 		next.moveTo(first, s)
 	}
 	plan := *next.Plan
-	plan.CatchUp = v.Now
+	plan.CatchUp = v.since()
 	next.setPlan(&plan)
 	return Decision{Action: Start, Next: next, Note: note}
 }

@@ -180,3 +180,38 @@ func testBesideMadeBeforeACrashAtMostOnce(t *testing.T, b *bundle) {
 		b.wantRuns(id, 1)
 	}
 }
+
+// TestNothingRunsBesideWhatIsToBePaused: dates that come after a pause was heard do not run beside the run that is still on.
+func TestNothingRunsBesideWhatIsToBePaused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.start("manobi")
+	b.put("t", `{"worker":"manobi","job":"block","repeat":{"ms":300},"overlap":"allow"}`)
+	besides := func() (ids []string) {
+		for id := range b.docs {
+			if strings.HasPrefix(id, "t@") {
+				ids = append(ids, id)
+			}
+		}
+		return ids
+	}
+	b.await("a date runs beside", func() bool { return len(besides()) > 0 })
+	b.edit("t", map[string]any{"status": "pause"})
+	b.seen("manobi")
+	b.mu.Lock()
+	most := len(besides()) + 1 // one may be on its way
+	b.mu.Unlock()
+	b.put("later", `{"worker":"manobi","job":"run","date":%q}`, time.Now().Add(1500*time.Millisecond).UTC().Format(time.RFC3339Nano))
+	b.awaitStatus("later", "done")
+	close(b.gate("t"))
+	b.awaitStatus("t", "paused")
+	b.mu.Lock()
+	ids := besides()
+	b.mu.Unlock()
+	if len(ids) > most {
+		t.Errorf("%d dates ran beside a run that is to be paused, not %d", len(ids), most)
+	}
+	for _, id := range ids {
+		close(b.gate(id))
+	}
+}

@@ -133,11 +133,13 @@ func (l *loop) onUpstream(r *row) {
 
 // goOn looks again at a task that waited.
 func (l *loop) goOn(i uint32, e *entry) {
+	v := l.viewOf(e.task)
 	if l.waits(i, e, e.task) {
 		return
 	}
 	l.leavePlace(i, e)
-	l.admit(i, e, l.decide(e.task, e.found))
+	v.Recovering = e.found
+	l.admit(i, e, task.Decide(e.task, v))
 }
 
 // results gives what the tasks ended with that a task waited for.

@@ -68,6 +68,7 @@ func (l *loop) start(i uint32, e *entry, now time.Time) {
 		return
 	}
 	if l.waits(i, e, e.task) {
+		e.found = false // what was missed has been looked at
 		return
 	}
 	if l.mayRunBeside(e) {

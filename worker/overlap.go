@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -26,7 +27,7 @@ func (l *loop) watchOverlap(i uint32, e *entry) {
 // onOverlap does what a running repeat's rule says about the date that has come.
 func (l *loop) onOverlap(e *entry, date time.Time) {
 	run := e.act.run
-	if run == nil {
+	if run == nil || e.act.edit != nil && steers(e.act.edit, e.act.ran) {
 		return
 	}
 	if e.act.ran.Overlap == task.OverlapCancel {
@@ -48,6 +49,12 @@ func (l *loop) onOverlap(e *entry, date time.Time) {
 		case <-l.writing.Done():
 		}
 	})
+}
+
+// steers says whether an edit that waits for the end of a run has other things in mind than the plan that it runs by.
+func steers(edit, ran *task.Task) bool {
+	asks := edit.Status != task.Scheduled && edit.Status != task.Running
+	return asks || edit.Deleted || edit.Worker != ran.Worker || !bytes.Equal(edit.Repeat, ran.Repeat) || !bytes.Equal(edit.Date, ran.Stored().Date)
 }
 
 // beside says what became of the task for one date of a repeat whose run is on.

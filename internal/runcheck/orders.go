@@ -32,6 +32,15 @@ func (w *walk) apply(o Order) {
 			}
 		}
 	}
+	if w.open != nil && !w.beside && o.Ask != Recalculate {
+		last, r := w.pending, w.open.runs[w.open.next-1]
+		if w.cut {
+			r.Ended = at
+		}
+		if w.besides(r); w.pending.After(last) && o.Ask != Skip {
+			w.pending, w.planned = w.after(w.pending)
+		}
+	}
 	// A run that was cut short within its first second is known to nobody: it is a date like others then, and what was seen tells.
 	if w.open != nil && o.Ask != Recalculate && (o.Ask != RunNow || w.cut && w.open.next == len(w.open.runs)) {
 		w.progress, w.below = progress{}, nil
@@ -44,6 +53,13 @@ func (w *walk) apply(o Order) {
 		}
 		w.paused, w.fired, w.failures, w.catchUp, w.owes, w.beside = false, 0, 0, time.Time{}, time.Time{}, false
 		w.free = later(w.free, o.At)
+		w.stand(o.At, func(s *standing) { *s = standing{failed: !w.planned} })
+		w.waits = time.Time{}
+		if from, ok := w.allowedFrom(at, time.Time{}); !ok {
+			w.planned = false
+		} else if from.After(at) {
+			w.free, w.waits = later(w.free, from), at
+		}
 	case Recalculate:
 		if w.terms.Dates == nil {
 			return
@@ -62,12 +78,15 @@ func (w *walk) apply(o Order) {
 		w.free = later(w.free, at)
 		if w.terms.Once {
 			w.planned = false
+			w.stand(o.At, func(s *standing) { s.canceled = true })
 		} else if w.planned {
 			w.pending, w.planned = w.after(later(w.pending, at))
 		}
 	case Cancel:
 		w.planned = false
+		w.stand(o.At, func(s *standing) { s.canceled = true })
 	case RunNow:
+		w.stand(o.At, func(s *standing) { s.busy = true })
 		w.runNow(at)
 	}
 }
@@ -183,9 +202,12 @@ func (w *walk) moveBeyond(at time.Time) {
 	w.report.LeftOut++
 	if w.terms.Once {
 		w.planned = false
+		w.stand(at, func(s *standing) { s.failed = true })
 		return
 	}
-	w.pending, w.planned = w.after(at)
+	if w.pending, w.planned = w.after(at); !w.planned {
+		w.stand(at, func(s *standing) { s.failed = s.failed || s.ended.IsZero() })
+	}
 	w.countLeftOut(from, w.pending)
 }
 

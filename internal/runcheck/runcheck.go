@@ -47,6 +47,8 @@ const (
 	OverlapSkip Overlap = iota
 	OverlapQueue
 	OverlapQueueAll
+	OverlapCancel
+	OverlapAllow
 )
 
 // Terms are what a document says of its firings.
@@ -64,6 +66,8 @@ type Terms struct {
 	AtMostOnce  bool
 	Expires     time.Duration // after its date a firing starts no more; 0 is never
 	PauseAfter  int           // errors in a row; 0 is any number
+	After       []string      // the tasks that it waits for
+	When        When          // how they have to end
 }
 
 // Ask is what a person asks of a task.
@@ -92,8 +96,9 @@ type Order struct {
 
 // Task is all that was asked of one task, in order of time.
 type Task struct {
-	ID     string
-	Orders []Order
+	ID      string
+	Orders  []Order
+	Present []Span // when its worker was there; nil is what Check is given for all
 }
 
 // Span is a time in which a worker was there, from reading its tasks up to when it started nothing more.
@@ -137,12 +142,12 @@ func Check(tasks []Task, present []Span, runs []Run, o Options) Report {
 		byKey[key].runs = append(byKey[key].runs, r)
 	}
 	report := Report{Runs: len(runs)}
+	c := &check{Options: o, firings: firings, tasks: map[string]Task{}, present: present, others: map[string]history{}, report: &report}
 	for _, t := range tasks {
-		w := &walk{Options: o, id: t.ID, orders: t.Orders, present: present, firings: firings[t.ID], report: &report}
-		delete(firings, t.ID)
-		for w.step() {
-		}
-		w.extras()
+		c.tasks[t.ID] = t
+	}
+	for _, t := range tasks {
+		c.task(t.ID)
 	}
 	for id, left := range firings {
 		w := &walk{id: id, firings: left, report: &report}
@@ -152,6 +157,47 @@ func Check(tasks []Task, present []Span, runs []Run, o Options) Report {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Task, b.Task), a.Nominal.Compare(b.Nominal))
 	})
 	return report
+}
+
+// check is one call of Check.
+type check struct {
+	Options
+	firings map[string][]*firing // of tasks that were not looked at
+	tasks   map[string]Task
+	present []Span
+	others  map[string]history // of the tasks that were
+	report  *Report
+}
+
+// task looks at one task, after those that it waits for.
+func (c *check) task(id string) {
+	t, ok := c.tasks[id]
+	if _, done := c.others[id]; done || !ok {
+		return
+	}
+	c.others[id] = nil
+	for _, o := range t.Orders {
+		for _, other := range o.Terms.After {
+			c.task(other)
+		}
+	}
+	w := &walk{Options: c.Options, id: id, orders: t.Orders, present: t.Present, firings: c.firings[id], others: c.others, all: c.firings, report: c.report}
+	if w.present == nil {
+		w.present = c.present
+	}
+	delete(c.firings, id)
+	for w.step() {
+	}
+	if w.open != nil {
+		w.besides(Run{Started: w.open.runs[w.open.next-1].Started, Ended: c.Until}) // it is still on, or was never taken up
+	}
+	w.extras()
+	c.others[id] = w.history
+	for _, child := range w.children {
+		child.Present = t.Present
+		c.tasks[child.ID] = child
+		c.task(child.ID)
+	}
 }
 
 // forget takes away the outcomes that died with a process: those of attempts that ran again after it.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/adlayer/after/internal/runcheck"
@@ -192,7 +193,7 @@ func (o *order) repeats(r *rand.Rand) {
 		o.until = o.first.Add(time.Duration(1+r.IntN(36)) * time.Hour)
 		repeat["until"], whole = o.until.UTC().Format(time.RFC3339), false
 	}
-	if r.IntN(2) == 0 {
+	if r.IntN(2) == 0 && o.terms.Overlap != runcheck.OverlapAllow {
 		o.terms.Limit = 1 + r.IntN(30)
 		repeat["limit"], whole = o.terms.Limit, false
 	}
@@ -219,8 +220,8 @@ func (o *order) policies(r *rand.Rand) {
 		missed["limit"] = o.terms.Most
 	}
 	o.fields["missed"] = missed
-	o.terms.Overlap = pick(r, runcheck.OverlapSkip, runcheck.OverlapQueue, runcheck.OverlapQueueAll)
-	o.fields["overlap"] = []string{"skip", "queue", "queue-all"}[o.terms.Overlap]
+	o.terms.Overlap = pick(r, runcheck.OverlapSkip, runcheck.OverlapQueue, runcheck.OverlapQueueAll, runcheck.OverlapCancel, runcheck.OverlapAllow)
+	o.fields["overlap"] = []string{"skip", "queue", "queue-all", "cancel", "allow"}[o.terms.Overlap]
 	o.fields["retry"], o.fields["expires"], o.fields["pause_after"], o.fields["delivery"] = nil, nil, nil, nil
 	switch r.IntN(6) {
 	case 0, 1:
@@ -237,6 +238,38 @@ func (o *order) policies(r *rand.Rand) {
 		o.terms.PauseAfter = 1 + r.IntN(3)
 		o.fields["pause_after"] = o.terms.PauseAfter
 	}
+}
+
+// dependent gives a task that waits for others, with their dates or its own.
+func dependent(r *rand.Rand, from, to time.Time, others []string, orders map[string]*order) order {
+	o, first := plan(r, from, to), pick(r, others...)
+	free := func(o *order) bool { return !strings.Contains(fmt.Sprint(o.fields["repeat"]), "except") }
+	for !free(&o) || !free(orders[first]) {
+		o, first = plan(r, from, to), pick(r, others...)
+	}
+	if u := orders[first]; r.IntN(2) == 0 {
+		o.loc, o.first, o.until, o.shape = u.loc, u.first, u.until, u.shape
+		o.terms = runcheck.Terms{Once: u.terms.Once, Limit: u.terms.Limit, Jitter: u.terms.Jitter}
+		for _, name := range []string{"timezone", "date", "repeat"} {
+			o.fields[name] = u.fields[name]
+		}
+	} else {
+		o.terms = runcheck.Terms{Once: o.terms.Once, Limit: o.terms.Limit, Jitter: o.terms.Jitter}
+	}
+	for _, name := range []string{"missed", "overlap", "retry", "expires", "pause_after", "delivery"} {
+		o.fields[name] = nil
+	}
+	if r.IntN(2) == 0 {
+		o.terms.Retries, o.terms.RetryWithin = 2, 2*time.Hour
+		o.fields["retry"] = map[string]any{"limit": 2, "interval": pick(r, "30s", "1h")}
+	}
+	o.terms.After = []string{first}
+	if second := pick(r, others...); second != first && free(orders[second]) && r.IntN(3) == 0 {
+		o.terms.After = append(o.terms.After, second)
+	}
+	o.terms.When = pick(r, runcheck.WhenDone, runcheck.WhenDone, runcheck.WhenEnded, runcheck.WhenError)
+	o.fields["after"], o.fields["when"] = o.terms.After, []string{"done", "ended", "error"}[o.terms.When]
+	return o
 }
 
 // adjusted is a rule whose dates are moved to the next day with business.

@@ -29,6 +29,12 @@ type walk struct {
 	// freeBefore is what free was before a firing beside the plan.
 	freeBefore time.Time
 	felt       time.Time // when the last order had been heard
+	waits      time.Time // since when it has waited to be planned; zero where it was at once, or has begun
+
+	history  history
+	others   map[string]history   // of the tasks that it waits for
+	all      map[string][]*firing // of tasks that were not looked at
+	children []Task               // for dates that ran beside
 
 	progress
 	below *progress // the firing that was open when a person asked for one beside it
@@ -97,6 +103,9 @@ func (w *walk) expect() (options []expectation) {
 		return nil
 	}
 	ready := later(w.pending, w.free)
+	if len(w.terms.After) > 0 {
+		return w.expectAllowed(ready)
+	}
 	jitter := max(0, w.pending.Add(w.terms.Jitter).Sub(ready))
 	span, ok := w.spanAt(ready)
 	if !ok {
@@ -204,7 +213,7 @@ func (w *walk) choose(options []expectation) (*expectation, *firing) {
 
 // begin takes up a firing that was seen.
 func (w *walk) begin(f *firing, beside bool) {
-	w.progress = progress{open: f, beside: beside}
+	w.progress, w.waits = progress{open: f, beside: beside}, time.Time{}
 	if f.next > 0 {
 		last := f.runs[f.next-1]
 		w.attempt, w.cut = last.Attempt, last.Ended.IsZero()
@@ -222,7 +231,11 @@ func (w *walk) take() {
 	if r.Started.Before(w.lastEnd) {
 		w.found(Beside, r, "another run was on until "+show(w.lastEnd))
 	}
+	if len(w.terms.After) > 0 && !w.beside && w.attempt == 0 && !w.mayStart(r.Started, r.Nominal) {
+		w.found(Early, r, "started at "+show(r.Started)+", when what it waits for did not allow it")
+	}
 	w.lastEnd = later(w.lastEnd, r.Ended)
+	stopped := w.stopped(r)
 	switch {
 	case r.Attempt == w.attempt+1 && !w.cut, r.Attempt == w.attempt && w.cut:
 	case r.Attempt == w.attempt:
@@ -244,7 +257,7 @@ func (w *walk) take() {
 			}
 		}
 		w.open, w.planned = nil, false
-	case r.Failed && w.attempt <= int64(w.terms.Retries):
+	case r.Failed && w.attempt <= int64(w.terms.Retries) && !stopped:
 		w.free = r.Ended
 	default:
 		w.settle(r)
@@ -265,6 +278,11 @@ func (w *walk) goOn() bool {
 	}
 	if w.cut {
 		latest = later(latest, w.free.Add(w.Slack+w.Late))
+	}
+	if from, ok := w.allowedFrom(latest, last.Nominal); w.cut && !ok { // cut short within its first second, it waits again
+		latest = w.Until
+	} else if w.cut && from.After(latest) {
+		latest = from.Add(w.Late + 2*w.Slack)
 	}
 	back, away := w.comesBack(last, latest)
 	if w.beside && away {
@@ -348,6 +366,15 @@ func (w *walk) comesBack(last Run, latest time.Time) (time.Time, bool) {
 
 // settle goes to the date after a firing that came to its end.
 func (w *walk) settle(r Run) {
+	nominal := w.pending
+	if w.beside {
+		nominal = r.Nominal
+	}
+	defer func() {
+		w.stand(r.Ended, func(s *standing) {
+			s.ended, s.nominal, s.failed, s.canceled, s.busy = r.Ended, nominal, r.Failed, false, false
+		})
+	}()
 	w.open = nil
 	w.free = r.Ended
 	switch {
@@ -431,6 +458,7 @@ func (w *walk) window() time.Duration {
 // advance plans the date that follows a firing, by the overlap rule.
 func (w *walk) advance(r Run) {
 	w.recalculate(r.Ended)
+	w.besides(r)
 	if w.payOff() {
 		return
 	}
@@ -441,9 +469,19 @@ func (w *walk) advance(r Run) {
 	covered := later(w.pending, w.catchUp)
 	w.catchUp = time.Time{}
 	switch w.terms.Overlap {
-	case OverlapQueueAll:
+	case OverlapQueueAll, OverlapAllow:
 	case OverlapQueue:
 		covered = later(covered, r.Started)
+	case OverlapCancel:
+		for date, ok := w.after(covered); ok && !date.After(r.Ended); date, ok = w.after(date) {
+			covered = date.Add(-1)
+			if covered.Before(w.pending) {
+				covered = w.pending
+			}
+			if next, more := w.after(date); !more || next.After(r.Ended) {
+				break
+			}
+		}
 	default:
 		covered = later(covered, r.Ended)
 	}

@@ -3,6 +3,7 @@ package runcheck_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -21,6 +22,9 @@ type worker struct {
 	held  map[string]*task.Task // that sleep or run, by id
 	found map[string]bool       // met at the start, and not written since
 	runs  map[string]*running
+	waits map[string]*task.Task // that wait for others, by id
+	begun map[string]time.Time  // since when
+	since time.Time
 }
 
 // running is a run that is on.
@@ -28,38 +32,37 @@ type running struct {
 	ran     *task.Task
 	started time.Time
 	seen    *runcheck.Run
+	covered time.Time // dates up to here run beside it
 	over    bool
 }
 
 var errJob = errors.New("it failed")
 
 // arrive starts a worker.
-func (w *world) arrive() {
+func (w *world) arrive(name string) {
 	w.count++
-	w.worker = &worker{
+	one := &worker{
 		world: w, name: fmt.Sprint("i", w.count), wheel: scheduler.New[string](), held: map[string]*task.Task{},
-		found: map[string]bool{}, runs: map[string]*running{},
+		found: map[string]bool{}, runs: map[string]*running{}, waits: map[string]*task.Task{}, begun: map[string]time.Time{}, since: w.now,
 	}
-	w.present = append(w.present, runcheck.Span{From: w.now, To: w.now.AddDate(10, 0, 0)})
-	for _, id := range w.ids {
+	w.workers[name] = one
+	w.present[name] = append(w.present[name], runcheck.Span{From: w.now, To: w.now.AddDate(10, 0, 0)})
+	for _, id := range w.all {
+		if workerOf(id) != name {
+			continue
+		}
 		if t := w.read(id); !t.Ended() {
-			w.worker.found[id] = true
-			w.worker.consider(t)
+			one.found[id] = true
+			one.consider(t)
 		}
 	}
 }
 
 // leave ends the worker: as it should, with what runs given back, or as a power cut does.
-func (w *world) leave(killed bool) {
-	old := w.worker
+func (w *world) leave(name string, killed bool) {
+	old := w.workers[name]
 	if !killed {
-		for _, id := range slices.Sorted(func(yield func(string) bool) {
-			for id := range old.runs {
-				if !yield(id) {
-					return
-				}
-			}
-		}) {
+		for _, id := range slices.Sorted(maps.Keys(old.runs)) {
 			r := old.runs[id]
 			if r.ran.Delivery == task.AtMostOnce {
 				r.seen.Ended, r.seen.Failed = w.now, true // its outcome is that nobody knows
@@ -70,8 +73,8 @@ func (w *world) leave(killed bool) {
 	for _, r := range old.runs {
 		r.over = true
 	}
-	w.present[len(w.present)-1].To = w.now
-	w.worker = nil
+	w.present[name][len(w.present[name])-1].To = w.now
+	delete(w.workers, name)
 }
 
 func (w *worker) view(id string) task.View {
@@ -82,6 +85,16 @@ func (w *worker) view(id string) task.View {
 
 // onRow takes in the newest revision of a task.
 func (w *worker) onRow(id string) {
+	for _, waiter := range slices.Sorted(maps.Keys(w.waits)) {
+		v := w.view(waiter)
+		v.Since = w.begun[waiter]
+		if t := w.waits[waiter]; slices.Contains(t.After, id) && !w.blocked(t) {
+			w.admit(waiter, task.Decide(t, v))
+		}
+	}
+	if w.workers[workerOf(id)] != w {
+		return
+	}
 	if held := w.held[id]; held != nil && held.Rev == w.documents[id].rev {
 		return
 	}
@@ -101,11 +114,41 @@ func (w *worker) reconsider(id string) {
 	}
 }
 
-func (w *worker) consider(t *task.Task) { w.admit(t.ID, task.Decide(t, w.view(t.ID))) }
+func (w *worker) consider(t *task.Task) {
+	if t.Asks() && w.blocked(t) {
+		return
+	}
+	w.admit(t.ID, task.Decide(t, w.view(t.ID)))
+}
+
+// blocked has a task wait for others, where it has to.
+func (w *worker) blocked(t *task.Task) bool {
+	ids, err := t.Blocked(func(id string) *task.Task {
+		if w.documents[id] == nil {
+			return nil
+		}
+		return w.read(id)
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	delete(w.waits, t.ID)
+	if len(ids) == 0 {
+		delete(w.begun, t.ID)
+		return false
+	}
+	if w.begun[t.ID].IsZero() {
+		w.begun[t.ID] = w.now
+	}
+	w.wheel.Remove(t.ID)
+	w.held[t.ID], w.waits[t.ID] = t, t
+	return true
+}
 
 // admit does what the rules decided.
 func (w *worker) admit(id string, d task.Decision) {
 	w.wheel.Remove(id)
+	delete(w.waits, id)
 	switch d.Action {
 	case task.Ignore:
 		delete(w.held, id)
@@ -159,6 +202,15 @@ func (w *worker) start(id string) {
 		w.admit(id, task.Expire(t, w.view(id)))
 		return
 	}
+	if w.blocked(t) {
+		delete(w.found, id)
+		return
+	}
+	if t.Overlap == task.OverlapAllow && t.Repeat != nil && t.Plan.Back == nil && !t.Plan.Interrupted && t.Retries == 0 &&
+		!t.Plan.Nominal.After(w.since.Add(5*time.Second)) && w.documents[task.ChildID(id, t.Plan.Nominal)] != nil {
+		w.admit(id, task.PassOver(t, w.view(id)))
+		return
+	}
 	if t.Delivery == task.AtMostOnce {
 		began := task.Begin(t, w.now, w.view(id))
 		rev, ok := w.save(began)
@@ -186,6 +238,41 @@ func (w *worker) start(id string) {
 		w.in(time.Second, func() { w.mark(id, r) })
 	}
 	w.in(took.Truncate(time.Millisecond), func() { w.end(id, r, o) })
+	w.watch(id, r)
+}
+
+// watch has the overlap rule act on the next date that comes during a run.
+func (w *worker) watch(id string, r *running) {
+	if r.ran.Repeat == nil {
+		return
+	}
+	date, ok := r.ran.Following(r.started, r.covered, w.view(id))
+	if !ok {
+		return
+	}
+	w.at(later(date, w.now), func() {
+		if r.over || w.documents[id].edited {
+			return
+		}
+		if r.ran.Overlap == task.OverlapCancel {
+			w.end(id, r, task.Outcome{Err: errJob, Kind: task.KindOverlap, Permanent: true})
+			return
+		}
+		if child := task.ChildID(id, date); w.documents[child] == nil {
+			w.put(child, "", func(rev string) []byte { return w.child(r.ran, date, rev) }, false)
+		}
+		r.covered = date
+		w.watch(id, r)
+	})
+}
+
+// child is the document that runs beside a task for one date.
+func (w *worker) child(t *task.Task, date time.Time, rev string) []byte {
+	raw, err := t.Child(date, "beside")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return append(raw[:len(raw)-1], fmt.Sprintf(`,"_rev":%q}`, rev)...)
 }
 
 // mark notes a run that takes long.
@@ -205,7 +292,7 @@ func (w *worker) end(id string, r *running, o task.Outcome) {
 	if r.over {
 		return
 	}
-	o.Started, o.Finished = r.started, w.now
+	o.Started, o.Finished, o.Covered = r.started, w.now, r.covered
 	r.seen.Ended, r.seen.Failed = w.now, o.Err != nil
 	w.settle(id, r, o)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/adlayer/after/when"
 )
 
-// world is a server, a worker and people in a time that moves from event to event.
+// world is a server, workers and people in a time that moves from event to event.
 type world struct {
 	t      *testing.T
 	random *rand.Rand
@@ -26,12 +26,14 @@ type world struct {
 	documents map[string]*document
 	closed    holidays
 	calendar  *when.Calendar
-	worker    *worker // nil while none is there
+	workers   map[string]*worker // those that are there, by name
 
-	ids     []string
+	all     []string // the ids of all tasks
+	ids     []string // of those that people wrote
+	free    []string // of those that people change
 	asked   map[string]*runcheck.Task
 	orders  map[string]*order // the last plan of each task
-	present []runcheck.Span
+	present map[string][]runcheck.Span
 	runs    []*runcheck.Run
 }
 
@@ -72,6 +74,24 @@ func (w *world) in(d time.Duration, do func()) {
 	heap.Push(&w.events, event{at: w.now.Add(d), order: w.count, do: do})
 }
 
+// names are those of the workers; each has its share of the tasks.
+func names() []string { return []string{"a", "b"} }
+
+func workerOf(id string) string {
+	sum := 0
+	for _, c := range id[:min(len(id), 5)] { // what runs beside a task belongs to its worker
+		sum += int(c)
+	}
+	return names()[sum%len(names())]
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 func (w *world) at(at time.Time, do func()) { w.in(at.Sub(w.now), do) }
 
 // run lets time pass up to an instant.
@@ -81,11 +101,11 @@ func (w *world) run(until time.Time) {
 		if len(w.events) > 0 && w.events[0].at.Before(next) {
 			next = w.events[0].at
 		}
-		if w.worker != nil {
-			if at, ok := w.worker.wheel.Next(); ok && !at.After(next) {
-				next, due = at, at
-				if due.Before(w.now) {
-					next = w.now
+		var first *worker
+		for _, name := range names() {
+			if one := w.workers[name]; one != nil {
+				if at, ok := one.wheel.Next(); ok && !at.After(next) && (first == nil || at.Before(next)) {
+					next, due, first = later(at, w.now), at, one
 				}
 			}
 		}
@@ -95,7 +115,7 @@ func (w *world) run(until time.Time) {
 			return
 		case !due.IsZero():
 			w.now = next
-			w.worker.expire()
+			first.expire()
 		default:
 			w.now = next
 			heap.Pop(&w.events).(event).do()
@@ -109,6 +129,7 @@ func (w *world) put(id, base string, next func(rev string) []byte, person bool) 
 	if d == nil {
 		d = &document{}
 		w.documents[id] = d
+		w.all = append(w.all, id)
 	}
 	if d.rev != base {
 		return "", false
@@ -117,8 +138,10 @@ func (w *world) put(id, base string, next func(rev string) []byte, person bool) 
 	d.rev = fmt.Sprintf("%d-%08x", d.generation, w.random.Uint32())
 	d.raw, d.edited = next(d.rev), person
 	w.in(feedDelay, func() {
-		if w.worker != nil {
-			w.worker.onRow(id)
+		for _, name := range names() {
+			if one := w.workers[name]; one != nil {
+				one.onRow(id)
+			}
 		}
 	})
 	return d.rev, true
@@ -155,6 +178,9 @@ func (w *world) write(id string, fields map[string]any, asked runcheck.Order) {
 	if w.asked[id] == nil {
 		w.asked[id] = &runcheck.Task{ID: id}
 		w.ids = append(w.ids, id)
+		if fields["after"] == nil {
+			w.free = append(w.free, id)
+		}
 	}
 	asked.At = w.now
 	w.asked[id].Orders = append(w.asked[id].Orders, asked)
@@ -165,7 +191,7 @@ func (w *world) ask(id string, o order, status any) { w.askSince(id, o, status, 
 
 func (w *world) askSince(id string, o order, status any, date time.Time) {
 	fields := maps.Clone(o.fields)
-	fields["worker"], fields["job"] = "w", "run"
+	fields["worker"], fields["job"] = workerOf(id), "run"
 	fields["status"] = status
 	w.orders[id] = &o
 	terms := o.terms
@@ -191,9 +217,11 @@ func (w *world) close(days holidays) {
 			continue
 		}
 		w.asked[id].Orders = append(w.asked[id].Orders, runcheck.Order{At: w.now, Ask: runcheck.Recalculate, Terms: runcheck.Terms{Dates: o.dates(maps.Clone(days))}})
-		if w.worker != nil {
-			w.in(0, func() { w.worker.reconsider(id) })
-		}
+		w.in(0, func() {
+			if one := w.workers[workerOf(id)]; one != nil {
+				one.reconsider(id)
+			}
+		})
 	}
 }
 

@@ -101,6 +101,8 @@ func (b Backfill) dates(t *task.Task, now time.Time, calendars func(string) (*wh
 		return nil, t.Invalid()
 	case t.Repeat == nil:
 		return nil, errors.New("it does not repeat: there are no dates to run it for")
+	case b.From.After(now):
+		return nil, fmt.Errorf("from (%s) lies in the future, where the task runs by itself", when.Format(b.From))
 	case b.Until.Before(b.From):
 		return nil, fmt.Errorf("until (%s) lies before from (%s)", when.Format(b.Until), when.Format(b.From))
 	case b.Until.After(now):

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/adlayer/after/couch"
@@ -73,6 +74,9 @@ func (c *Client) Retry(ctx context.Context, id string) error {
 
 // Delete deletes a task's document. A job that runs is told to stop.
 func (c *Client) Delete(ctx context.Context, id string) error {
+	if err := reserved(id); err != nil {
+		return err
+	}
 	return again(ctx, func() error {
 		doc, err := c.db.Get(ctx, id)
 		if err != nil {
@@ -89,8 +93,19 @@ func (c *Client) edit(ctx context.Context, id string, change func(*task.Task) (*
 	return err
 }
 
+// reserved refuses the documents that are the database's own, such as its indexes: a word in one of them spoils it.
+func reserved(id string) error {
+	if strings.HasPrefix(id, "_") {
+		return refused("editing document "+id, "it is no task: ids that begin with _ belong to the database")
+	}
+	return nil
+}
+
 // edited is edit, and gives the task as it was written.
 func (c *Client) edited(ctx context.Context, id string, change func(*task.Task) (*task.Task, error)) (written *task.Task, err error) {
+	if err := reserved(id); err != nil {
+		return nil, err
+	}
 	err = again(ctx, func() error {
 		t, err := c.Get(ctx, id)
 		if err != nil {

@@ -169,6 +169,10 @@ func TestBackfill(t *testing.T) {
 	if _, err := c.Backfill(ctx, "a", client.Backfill{From: day(1), Until: time.Now().Add(time.Hour)}); err == nil {
 		t.Error("a backfill of the future")
 	}
+	_, err = c.Backfill(ctx, "a", client.Backfill{From: time.Now().Add(time.Hour), Until: time.Now()})
+	if err == nil || !strings.Contains(err.Error(), "lies in the future") {
+		t.Errorf("a backfill from the future on: %v", err)
+	}
 }
 
 func TestRunAndWaitForNothing(t *testing.T) {
@@ -186,5 +190,29 @@ func TestRunAndWaitForNothing(t *testing.T) {
 	})
 	if !client.IsRefused(err) || len(ended) != 2 || ended[0].Status != task.Pause || ended[1] != ended[0] {
 		t.Errorf("a run that was taken back: %v, %v", ended, err)
+	}
+}
+
+// TestTheDatabasesOwnDocuments: no order and no deletion reaches an index.
+func TestTheDatabasesOwnDocuments(t *testing.T) {
+	t.Parallel()
+	c, db := tasks(t)
+	put(t, db, `{"_id":"_design/after","language":"query"}`)
+	before := body(t, db, "_design/after")
+	for name, do := range map[string]func(ctx context.Context, id string) error{
+		"cancel": c.Cancel, "retry": c.Retry, "delete": c.Delete, "resume": c.Resume, "run": c.Run, "skip": c.Skip,
+		"pause":      func(ctx context.Context, id string) error { return c.Pause(ctx, id, "") },
+		"reschedule": func(ctx context.Context, id string) error { return c.Reschedule(ctx, id, time.Now()) },
+		"wait": func(ctx context.Context, id string) error {
+			_, err := c.RunAndWait(ctx, []string{id}, nil)
+			return err
+		},
+	} {
+		if err := do(t.Context(), "_design/after"); !client.IsRefused(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if now := body(t, db, "_design/after"); now != before {
+		t.Errorf("it was %s and is %s", before, now)
 	}
 }

@@ -23,6 +23,11 @@ func with(r runcheck.Run, change func(*runcheck.Run)) runcheck.Run {
 	return r
 }
 
+// besides is a run on a date that came while another run was on.
+func besides(minute float64) runcheck.Run {
+	return with(ran(minute), func(r *runcheck.Run) { r.Task = "t@" + at(minute).Format(time.RFC3339) })
+}
+
 func always() []runcheck.Span { return []runcheck.Span{{From: at(-60), To: at(600)}} }
 
 func options() runcheck.Options {
@@ -110,9 +115,41 @@ func TestPlanted(t *testing.T) {
 			present: []runcheck.Span{{From: at(-60), To: at(5)}, {From: at(22), To: at(60)}},
 			runs:    []runcheck.Run{ran(0), ran(30)},
 		},
-		"paused":       {orders: []runcheck.Order{{At: at(5), Ask: runcheck.Pause}, {At: at(25), Ask: runcheck.Resume}}, runs: []runcheck.Run{ran(0), ran(30)}},
-		"not paused":   {orders: []runcheck.Order{{At: at(5), Ask: runcheck.Pause}, {At: at(25), Ask: runcheck.Resume}}, runs: []runcheck.Run{ran(0), ran(10), ran(30)}, want: "extra 10"},
-		"skipped":      {orders: []runcheck.Order{{At: at(5), Ask: runcheck.Skip}}, runs: []runcheck.Run{ran(0), ran(20), ran(30)}},
+		"paused":      {orders: []runcheck.Order{{At: at(5), Ask: runcheck.Pause}, {At: at(25), Ask: runcheck.Resume}}, runs: []runcheck.Run{ran(0), ran(30)}},
+		"not paused":  {orders: []runcheck.Order{{At: at(5), Ask: runcheck.Pause}, {At: at(25), Ask: runcheck.Resume}}, runs: []runcheck.Run{ran(0), ran(10), ran(30)}, want: "extra 10"},
+		"skipped":     {orders: []runcheck.Order{{At: at(5), Ask: runcheck.Skip}}, runs: []runcheck.Run{ran(0), ran(20), ran(30)}},
+		"a skip lost": {orders: []runcheck.Order{{At: at(5), Ask: runcheck.Skip}}, runs: []runcheck.Run{ran(0), ran(10), ran(20), ran(30)}, want: "extra 10"},
+		"early retry": {
+			terms: func(t *runcheck.Terms) { t.Retries, t.RetryWithin = 1, time.Minute },
+			runs: []runcheck.Run{ran(0), with(ran(10), func(r *runcheck.Run) { r.Failed = true }), with(ran(10), func(r *runcheck.Run) {
+				r.Attempt, r.Due = 2, at(11)
+				late(30 * time.Second)(r)
+			}), ran(20), ran(30)},
+			want: "early 10",
+		},
+		"stopped by its next date": {
+			terms: func(t *runcheck.Terms) { t.Overlap, t.Retries, t.RetryWithin = runcheck.OverlapCancel, 1, time.Minute },
+			runs:  []runcheck.Run{with(ran(0), func(r *runcheck.Run) { r.Ended, r.Failed = at(10), true }), ran(10), ran(20), ran(30)},
+		},
+		"not stopped": {
+			terms: func(t *runcheck.Terms) { t.Overlap = runcheck.OverlapCancel },
+			runs:  []runcheck.Run{with(ran(0), func(r *runcheck.Run) { r.Ended = at(15) }), with(ran(10), late(5*time.Minute)), ran(20), ran(30)},
+			want:  "beside 0",
+		},
+		"run beside": {
+			terms: func(t *runcheck.Terms) { t.Overlap = runcheck.OverlapAllow },
+			runs:  []runcheck.Run{with(ran(0), func(r *runcheck.Run) { r.Ended = at(15) }), besides(10), ran(20), ran(30)},
+		},
+		"run beside, and by itself": {
+			terms: func(t *runcheck.Terms) { t.Overlap = runcheck.OverlapAllow },
+			runs:  []runcheck.Run{with(ran(0), func(r *runcheck.Run) { r.Ended = at(15) }), besides(10), with(ran(10), late(5*time.Minute)), ran(20), ran(30)},
+			want:  "extra 10",
+		},
+		"not run beside": {
+			terms: func(t *runcheck.Terms) { t.Overlap = runcheck.OverlapAllow },
+			runs:  []runcheck.Run{with(ran(0), func(r *runcheck.Run) { r.Ended = at(15) }), ran(20), ran(30)},
+			want:  "miss 10",
+		},
 		"run now":      {orders: []runcheck.Order{{At: at(5), Ask: runcheck.RunNow}}, runs: []runcheck.Run{ran(0), ran(5), ran(10), ran(20), ran(30)}},
 		"not run now":  {orders: []runcheck.Order{{At: at(5), Ask: runcheck.RunNow}}, runs: []runcheck.Run{ran(0), ran(10), ran(20), ran(30)}, want: "miss 5"},
 		"canceled":     {orders: []runcheck.Order{{At: at(5), Ask: runcheck.Cancel}}, runs: []runcheck.Run{ran(0)}},
@@ -153,5 +190,57 @@ func TestPlanted(t *testing.T) {
 				t.Error("the error is not about the findings")
 			}
 		})
+	}
+}
+
+// TestPlantedAmongTasksThatWait: a task with the same dates as the one that it waits for, which fails at 12:10.
+func TestPlantedAmongTasksThatWait(t *testing.T) {
+	t.Parallel()
+	first := []runcheck.Run{ran(0), with(ran(10), func(r *runcheck.Run) { r.Failed = true }), ran(20), ran(30)}
+	second := func(date, start float64) runcheck.Run {
+		return with(ran(date), func(r *runcheck.Run) {
+			r.Task, r.Key, r.Started, r.Ended = "u", fmt.Sprint("u@", date), at(start), at(start+0.1)
+		})
+	}
+	for name, c := range map[string]struct {
+		runs []runcheck.Run
+		want string
+	}{
+		"in turn":              {[]runcheck.Run{second(0, 0.2), second(10, 20.2), second(30, 30.2)}, ""},
+		"beside the first":     {[]runcheck.Run{second(0, 0), second(10, 20.2), second(30, 30.2)}, "early 0"},
+		"after an error":       {[]runcheck.Run{second(0, 0.2), second(10, 10.2), second(30, 30.2)}, "miss 20, early 10"},
+		"never":                {nil, "miss 0, miss 10, miss 30"},
+		"long after the first": {[]runcheck.Run{second(0, 0.2), second(10, 25), second(30, 30.2)}, "late 10"},
+	} {
+		terms := runcheck.Terms{Dates: runcheck.Every(noon, 10*time.Minute), After: []string{"t"}}
+		tasks := append([]runcheck.Task{{ID: "u", Orders: []runcheck.Order{{At: at(-30), Terms: terms}}}}, planned(nil)...)
+		o := options()
+		o.Slack = 5 * time.Second
+		report := runcheck.Check(tasks, always(), append(c.runs, first...), o)
+		var found []string
+		for _, f := range report.Findings {
+			found = append(found, fmt.Sprint(f.Kind, " ", f.Nominal.Sub(noon).Minutes()))
+		}
+		if got := strings.Join(found, ", "); got != c.want {
+			t.Errorf("%s: found %q, not %q\n%s", name, got, c.want, report)
+		}
+	}
+}
+
+// TestDeaths: what ran before a death may run again after it, and nothing else may.
+func TestDeaths(t *testing.T) {
+	t.Parallel()
+	again := func(minutes float64) runcheck.Run {
+		return with(ran(0), func(r *runcheck.Run) { r.Started, r.Ended = at(minutes), at(minutes).Add(time.Second) })
+	}
+	present := []runcheck.Span{{From: at(-60), To: at(2)}, {From: at(2), To: at(600)}}
+	task := []runcheck.Task{{ID: "t", Orders: []runcheck.Order{{At: at(-30), Terms: runcheck.Terms{Dates: runcheck.Once(noon), Once: true}}}}}
+	o := options()
+	o.Deaths, o.Late = []time.Time{at(2)}, time.Minute
+	if err := runcheck.Check(task, present, []runcheck.Run{ran(0), again(2.5)}, o).Err(); err != nil {
+		t.Error(err)
+	}
+	if report := runcheck.Check(task, present, []runcheck.Run{ran(0), again(1)}, o); len(report.Of(runcheck.Extra)) != 1 {
+		t.Errorf("a run was repeated, and nobody had died: %s", report)
 	}
 }

@@ -3,9 +3,12 @@ package replicate
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"sync"
 )
 
 // A document whose attachments are small comes with them inside of JSON, many documents at a time. One with larger attachments goes alone,
@@ -131,15 +134,49 @@ func (b *batch) pass(ctx context.Context, id, rev string, since []string) error 
 }
 
 func (b *batch) passOn(ctx context.Context, id string, res *answer) error {
+	from := &noting{Reader: res.Body}
 	err := b.target.once(ctx, ask{
 		method: http.MethodPut, path: docPath(id), query: url.Values{"new_edits": {"false"}},
 		header: http.Header{"Content-Type": {res.Header.Get("Content-Type")}},
-		stream: res.Body,
+		stream: from,
 	})
-	if err != nil {
+	ended, failure := from.state()
+	switch {
+	case failure != nil:
+		// Whatever the target says of what it got, it is not the document that is wrong.
+		return fmt.Errorf("reading %s from %s: %w", id, b.source.URL, failure)
+	case err != nil:
 		return err
+	case ended:
+		_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxRefusal)) // so that the connection can be used again
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxRefusal)) // so that the connection can be used again
 	b.stats.add(counters{Read: 1, Written: 1})
 	return nil
+}
+
+// noting remembers how its reader ended. A transport may still read from it when the answer is there.
+type noting struct {
+	io.Reader
+
+	mu  sync.Mutex
+	err error
+}
+
+func (n *noting) Read(b []byte) (int, error) {
+	k, err := n.Reader.Read(b)
+	if err != nil {
+		n.mu.Lock()
+		n.err = err
+		n.mu.Unlock()
+	}
+	return k, err
+}
+
+func (n *noting) state() (ended bool, failure error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if errors.Is(n.err, io.EOF) {
+		return true, nil
+	}
+	return false, n.err
 }

@@ -155,7 +155,7 @@ func empty(r *http.Request) (int, string, error) {
 		return 0, "", r.Context().Err()
 	case strings.HasSuffix(r.URL.Path, "/_changes"):
 		return 200, `{"results":[],"last_seq":0}`, nil
-	case strings.Contains(r.URL.Path, "/_local/"):
+	case strings.Contains(r.URL.Path, "/_local/") && r.Method == http.MethodGet:
 		return 404, `{"error":"not_found","reason":"missing"}`, nil
 	}
 	return 200, `{"instance_start_time":"0"}`, nil

@@ -73,7 +73,7 @@ func (a *app) setup(cmd *cobra.Command, c *config.Config, o setupOptions) error 
 	case c.Couch.User == o.admin:
 		return fail(exitUsage, "the workers' user of the configuration is the administrator %s: give them a user of their own (couch.user)", o.admin)
 	}
-	password, err := a.adminPassword(o)
+	password, err := a.adminPassword(cmd.Context(), o)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (a *app) setup(cmd *cobra.Command, c *config.Config, o setupOptions) error 
 	return s.run(cmd.Context(), o.admin)
 }
 
-func (a *app) adminPassword(o setupOptions) (string, error) {
+func (a *app) adminPassword(ctx context.Context, o setupOptions) (string, error) {
 	if o.passwordFile != "" {
 		content, err := os.ReadFile(o.passwordFile)
 		if err != nil {
@@ -103,13 +103,14 @@ func (a *app) adminPassword(o setupOptions) (string, error) {
 	if !ok || !term.IsTerminal(int(in.Fd())) {
 		return "", fail(exitUsage, "the administrator's password is needed: set %s or give --admin-password-file", adminVariable)
 	}
-	fmt.Fprintf(a.Err, "password of %s: ", o.admin) //nolint:errcheck // a prompt that is not seen is answered anyway
-	password, err := term.ReadPassword(int(in.Fd()))
-	a.say("")
-	if err != nil {
+	password, err := askPassword(ctx, in, a.Err, "password of "+o.admin+": ")
+	switch {
+	case errors.Is(err, errNoPassword):
+		return "", &codeError{err: err, code: exitUsage}
+	case err != nil:
 		return "", fmt.Errorf("reading the administrator's password: %w", err)
 	}
-	return string(password), nil
+	return password, nil
 }
 
 // setup is one run of the command.

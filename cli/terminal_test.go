@@ -204,3 +204,44 @@ func TestImportOnATerminalWithoutAFile(t *testing.T) {
 		t.Errorf("%v, %s", state, shown)
 	}
 }
+
+func TestSetupAsksOnATerminal(t *testing.T) {
+	t.Parallel()
+	server := couchtest.Embedded(t)
+	for name, test := range map[string]struct {
+		typed, said string
+		status      int
+	}{
+		"right":         {server.Password + "\n", "user worker: created", 0},
+		"wrong":         {"guess\n", "does not accept the administrator admin with that password", 7},
+		"end of input":  {"\x04", "no password was given", 2},
+		"interrupt":     {"\x03", "no password was given", 2},
+		"typed, and ^C": {"gu\x03", "no password was given", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := onTerminal(t, append(outside(t, server), "AFTER_COUCH_URL="+server.URL, "AFTER_COUCH_USER=worker", "AFTER_COUCH_PASSWORD=w"), "after", "setup")
+			x.expect("password of admin: ")
+			x.types(test.typed)
+			shown, state := x.ends()
+			if state.ExitCode() != test.status || !strings.Contains(shown, test.said) || strings.Contains(shown, strings.TrimSpace(test.typed)+"\n") {
+				t.Errorf("%v, %s", state, shown)
+			}
+			if !x.echoes() {
+				t.Error("the terminal does not show any more what is typed")
+			}
+		})
+	}
+}
+
+// echoes says whether the terminal shows what is typed, as it did at first.
+func (x *terminal) echoes() bool {
+	x.t.Helper()
+	stty := exec.CommandContext(x.t.Context(), "stty", "-a")
+	stty.Stdin = x.slave
+	out, err := stty.Output()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return strings.Contains(string(out), " echo ")
+}

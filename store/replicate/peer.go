@@ -315,10 +315,13 @@ type dbInfo struct {
 
 // open looks whether the database is there and may be read, and makes it where that was asked for.
 func (p *peer) open(ctx context.Context, create bool, params url.Values) (dbInfo, error) {
+	var denied error
 	if create {
 		err := p.do(ctx, ask{method: http.MethodPut, query: params})
 		switch statusOf(err) {
-		case http.StatusUnauthorized, http.StatusForbidden, http.StatusPreconditionFailed: // it may be there already
+		case http.StatusPreconditionFailed: // it is there already
+		case http.StatusUnauthorized, http.StatusForbidden: // it may be
+			denied = err
 		default:
 			if err != nil {
 				return dbInfo{}, p.cannotOpen(err)
@@ -326,10 +329,14 @@ func (p *peer) open(ctx context.Context, create bool, params url.Values) (dbInfo
 		}
 	}
 	var info dbInfo
-	if err := p.do(ctx, ask{method: http.MethodGet, read: into(&info)}); err != nil {
-		return info, p.cannotOpen(err)
+	err := p.do(ctx, ask{method: http.MethodGet, read: into(&info)})
+	switch {
+	case err == nil:
+		return info, nil
+	case denied != nil && statusOf(err) == http.StatusNotFound:
+		return info, p.cannotOpen(denied)
 	}
-	return info, nil
+	return info, p.cannotOpen(err)
 }
 
 // cannotOpen says it as CouchDB does.
@@ -339,10 +346,13 @@ func (p *peer) cannotOpen(err error) error {
 		return &store.Error{
 			Status: http.StatusInternalServerError, Name: "db_not_found", Reason: "could not open " + p.URL,
 		}
-	case http.StatusUnauthorized, http.StatusForbidden:
+	case http.StatusUnauthorized:
 		return &store.Error{
-			Status: http.StatusUnauthorized, Name: "unauthorized",
-			Reason: "unauthorized to access or create database " + p.URL,
+			Status: http.StatusUnauthorized, Name: "unauthorized", Reason: "unauthorized to access or create database " + p.URL,
+		}
+	case http.StatusForbidden:
+		return &store.Error{
+			Status: http.StatusForbidden, Name: "forbidden", Reason: "forbidden to access or create database " + p.URL,
 		}
 	}
 	return err

@@ -155,14 +155,17 @@ func TestRights(t *testing.T) {
 	if status, answer := as("", `{"source":"a","target":"b"}`); status != 401 {
 		t.Error(status, answer)
 	}
-	if status, answer := as("bob", `{"source":"a","target":"b"}`); status != 401 || !strings.Contains(answer, "unauthorized to access") {
+	if status, answer := as("bob", `{"source":"a","target":"b"}`); status != 403 || !strings.Contains(answer, "forbidden to access") {
 		t.Error("databases of administrators alone: ", status, answer)
 	}
 	for _, db := range []string{"a", "b"} {
 		s.want(200, "PUT", "/"+db+"/_security", j{"members": j{"names": []string{"bob"}}})
 	}
-	if status, answer := as("bob", `{"source":"a","target":"b"}`); status != 200 {
+	if status, answer := as("bob", `{"source":"a","target":"b","create_target":true}`); status != 200 {
 		t.Error(status, answer)
+	}
+	if status, answer := as("bob", `{"source":"a","target":"c","create_target":true}`); status != 401 || !strings.Contains(answer, "create") {
+		t.Error("bob creates a database: ", status, answer)
 	}
 	s.want(202, "POST", "/_replicate", j{"source": "a", "target": "b", "continuous": true})
 	if status, answer := as("bob", `{"source":"a","target":"b","continuous":true,"cancel":true}`); status != 401 {
@@ -208,6 +211,9 @@ func TestOptions(t *testing.T) {
 	}
 	if out := s.replicate(j{"source": "a", "target": "b", "selector": j{"n": j{"$gte": 8}}}); out.History[0].Written != 2 {
 		t.Errorf("selector: %+v", out)
+	}
+	if out := s.replicate(j{"source": "a", "target": "b", "selector": j{"n": "none"}}); !out.NoChanges {
+		t.Errorf("a selector that nothing matches: %+v", out)
 	}
 	s.want(201, "POST", "/a/_bulk_docs", j{"new_edits": false, "docs": []j{{"_id": "doc-00000", "_rev": "1-zz"}}})
 	if out := s.replicate(j{"source": "a", "target": "b", "doc_ids": []string{"doc-00000"}, "winning_revs_only": true}); out.History[0].Written != 1 {

@@ -102,7 +102,7 @@ func (s *session) run(ctx context.Context) (*Result, error) {
 		}
 		return nil, err
 	}
-	if rows == 0 && (!s.req.filtered() || string(through) == string(s.keep.start)) {
+	if rows == 0 { // as in CouchDB, also where only the filter left nothing
 		return &Result{NoChanges: true, log: s.keep.source}, nil
 	}
 	if s.req.Checkpoints && string(through) != string(committed) {

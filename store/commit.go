@@ -40,6 +40,10 @@ func (s *Store) submit(r *request) error {
 		s.mu.RUnlock()
 		return ErrClosed
 	}
+	if s.readOnly {
+		s.mu.RUnlock()
+		return ErrReadOnly
+	}
 	s.writers.Add(1)
 	s.mu.RUnlock()
 	defer s.writers.Done()

@@ -101,6 +101,7 @@ func TestPowerLoss(t *testing.T) {
 			t.Fatalf("round %d: %v", round, err)
 		}
 		checkAnswered(t, db, known, round)
+		sound(t, st)
 		fs = crash(t, st, db, fs, r, known, round)
 	}
 }
@@ -239,6 +240,7 @@ func failDisk(t *testing.T, after int32, r *rand.Rand) {
 		t.Fatal(err)
 	}
 	defer st.Close()
+	sound(t, st)
 	db, err := st.Database("db")
 	if err != nil {
 		if good > 0 {

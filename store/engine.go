@@ -13,6 +13,7 @@ import (
 func engineOptions(s *Store, cache *pebble.Cache) *pebble.Options {
 	o := &pebble.Options{
 		FS:                          s.opts.FS,
+		ReadOnly:                    s.readOnly,
 		Lock:                        s.lock.lock,
 		Cache:                       cache,
 		Logger:                      engineLog{s},

@@ -28,6 +28,9 @@ var ErrStop = errors.New("stop")
 // ErrClosed is what every call gets after Close.
 var ErrClosed = errors.New("the store is closed")
 
+// ErrReadOnly is what every write gets where the store was opened for reading only.
+var ErrReadOnly = errors.New("the store is open for reading only")
+
 // NotFound is the 404 of a document; reason is "missing" or "deleted".
 func NotFound(reason string) *Error {
 	return &Error{Status: http.StatusNotFound, Name: "not_found", Reason: reason}

@@ -69,6 +69,9 @@ func lockFolder(fs vfs.FS, dir string) (*folderLock, error) {
 		return nil, held
 	}
 	l := &folderLock{fs: fs, dir: dir, lock: lock}
+	if _, looking := fs.(readOnlyFS); looking {
+		return l, nil // it lasts as long as a look does, and the medium may take no writes
+	}
 	host, _ := os.Hostname() // only for the message
 	raw, err := json.Marshal(Owner{PID: os.Getpid(), Host: host, Since: time.Now().UTC().Truncate(time.Second)})
 	if err == nil {
@@ -81,12 +84,31 @@ func lockFolder(fs vfs.FS, dir string) (*folderLock, error) {
 }
 
 func (l *folderLock) release() error {
+	if _, looking := l.fs.(readOnlyFS); looking {
+		return l.lock.Close()
+	}
 	err := l.fs.Remove(l.fs.PathJoin(l.dir, ownerFile))
 	if errors.Is(err, os.ErrNotExist) {
 		err = nil
 	}
 	return errors.Join(err, l.lock.Close())
 }
+
+// readOnlyFS is a file system for looking only. Where a lock cannot be made since nothing can be written there, nobody else can write either.
+type readOnlyFS struct{ vfs.FS }
+
+func (readOnlyFS) MkdirAll(string, os.FileMode) error { return nil }
+
+func (f readOnlyFS) Lock(name string) (io.Closer, error) {
+	lock, err := f.FS.Lock(name)
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return io.NopCloser(nil), nil
+	}
+	return lock, err
+}
+
+// Unwrap gives the file system beneath.
+func (f readOnlyFS) Unwrap() vfs.FS { return f.FS }
 
 // format is what the folder's own file says.
 type format struct {

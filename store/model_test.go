@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -89,7 +90,8 @@ func TestTreesAgainstModel(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer func() {
-			if err := st.Close(); err != nil {
+			err := st.Check(t.Context(), func(p store.Problem) { rt.Errorf("the check says: %s", p) })
+			if err := errors.Join(err, st.Close()); err != nil {
 				rt.Error(err)
 			}
 		}()

@@ -72,6 +72,8 @@ type Store struct {
 	queue chan *request // to the committer
 	ready chan *group   // from the committer to the syncer
 
+	readOnly bool
+
 	damaged damage
 	broken  atomic.Bool           // the engine's state itself cannot be trusted: nothing is read any more
 	failure atomic.Pointer[error] // the first error after which nothing is written any more
@@ -105,13 +107,34 @@ type catalogEntry struct {
 // Open opens the folder dir, making it where it is not there. A folder that another process holds, or that a newer version wrote, is refused
 // with an error that says so.
 func Open(dir string, o Options) (*Store, error) {
+	s, err := open(dir, o.withDefaults(), false)
+	if err != nil {
+		return nil, err
+	}
+	s.committing.Add(2)
+	go s.commitLoop()
+	go s.syncLoop()
+	return s, nil
+}
+
+// OpenReadOnly opens a folder that is there to look at it: nothing of what is stored changes, and every write gets ErrReadOnly. A database whose
+// record cannot be read is left out, and told to the log: see Check.
+func OpenReadOnly(dir string, o Options) (*Store, error) {
 	o = o.withDefaults()
+	if _, err := o.FS.Stat(o.FS.PathJoin(dir, formatFile)); err != nil {
+		return nil, fmt.Errorf("there is no store in %s: %w", dir, err)
+	}
+	o.FS = readOnlyFS{o.FS}
+	return open(dir, o, true)
+}
+
+func open(dir string, o Options, readOnly bool) (*Store, error) {
 	lock, err := lockFolder(o.FS, dir)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
-		dir: dir, opts: o, log: o.Log, lock: lock,
+		dir: dir, opts: o, log: o.Log, lock: lock, readOnly: readOnly,
 		queue: make(chan *request, 256), ready: make(chan *group),
 		databases: map[string]*Database{}, damaged: damage{log: o.Log},
 	}
@@ -124,9 +147,6 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, errors.Join(err, lock.release())
 	}
 	s.views.set(s.db.NewSnapshot())
-	s.committing.Add(2)
-	go s.commitLoop()
-	go s.syncLoop()
 	return s, nil
 }
 
@@ -157,17 +177,25 @@ func (s *Store) loadCatalog() error {
 	}
 	for ok := it.First(); ok; ok = it.Next() {
 		name := string(it.Key()[1:])
-		var e catalogEntry
-		if err := json.Unmarshal(it.Value(), &e); err != nil {
-			return errors.Join(fmt.Errorf("reading the record of database %s in %s: %w", name, s.dir, err), it.Close())
-		}
-		d, err := s.loadDatabase(name, e)
-		if err != nil {
+		d, err := s.readDatabase(name, it.Value())
+		switch {
+		case err == nil:
+			s.databases[name] = d
+		case s.readOnly:
+			s.log.WithError(err).Error("store: a database is left out")
+		default:
 			return errors.Join(err, it.Close())
 		}
-		s.databases[name] = d
 	}
 	return it.Close()
+}
+
+func (s *Store) readDatabase(name string, record []byte) (*Database, error) {
+	var e catalogEntry
+	if err := json.Unmarshal(record, &e); err != nil {
+		return nil, fmt.Errorf("reading the record of database %s in %s: %w", name, s.dir, err)
+	}
+	return s.loadDatabase(name, e)
 }
 
 // UUID names the store: 32 hexadecimal digits, the same for ever.

@@ -168,4 +168,5 @@ func TestCompaction(t *testing.T) {
 		}
 		return err
 	})
+	sound(t, st)
 }

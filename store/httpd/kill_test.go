@@ -110,6 +110,14 @@ func TestKilled(t *testing.T) {
 	lookFor(t, web, c.url, answered)
 	web.CloseIdleConnections()
 	c.kill()
+	st, err := store.OpenReadOnly(dir, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	if err := st.Check(t.Context(), func(p store.Problem) { t.Errorf("the check says: %s", p) }); err != nil {
+		t.Error(err)
+	}
 }
 
 // writeAndKill writes from several clients and kills the server once it has answered enough.

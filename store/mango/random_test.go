@@ -204,6 +204,9 @@ func TestIndexFindsWhatAScanFinds(t *testing.T) {
 			},
 			"": func(t *rapid.T) {},
 		})
+		if err := mango.Check(context.Background(), st, func(p store.Problem) { t.Errorf("the check says: %s", p) }); err != nil {
+			t.Error(err)
+		}
 		if err := st.DropDatabase(context.Background(), name); err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,25 @@
+package store
+
+// The keys of a database's content, for tests that damage it.
+
+func CatalogKey(name string) []byte { return catalogKey(name) }
+
+func NumberKey() []byte { return numberKey() }
+
+func CountersKey(d *Database) []byte { return countersKey(d.number) }
+
+func DocKey(d *Database, id string) []byte { return appendDocKey(nil, d.number, id) }
+
+func LocalKey(d *Database, id string) []byte { return localKey(d.number, id) }
+
+func RowKey(d *Database, seq uint64) []byte { return appendSeqKey(nil, d.number, seq, markRow) }
+
+func MarkKey(d *Database, seq uint64) []byte { return appendSeqKey(nil, d.number, seq, markSuperseded) }
+
+func KindKey(number uint32, kind byte) []byte { return appendPrefix(nil, number, kind) }
+
+// Counters encodes what a database counts.
+func Counters(seq uint64, docs, deleted, superseded int64) []byte {
+	c := counters{Seq: seq, Docs: docs, Deleted: deleted, Superseded: superseded}
+	return c.append(nil)
+}

@@ -32,7 +32,9 @@ func (w *walk) apply(o Order) {
 			}
 		}
 	}
-	if w.open != nil && !w.beside && o.Ask != Recalculate {
+	// A run that was cut short within its first second is known to nobody: it is a date like others then, and what was seen tells.
+	dropped := w.open != nil && o.Ask != Recalculate && (o.Ask != RunNow || w.cut && w.open.next == len(w.open.runs))
+	if dropped && !w.beside {
 		last, r := w.pending, w.open.runs[w.open.next-1]
 		if w.cut {
 			r.Ended = at
@@ -41,8 +43,7 @@ func (w *walk) apply(o Order) {
 			w.pending, w.planned = w.after(w.pending)
 		}
 	}
-	// A run that was cut short within its first second is known to nobody: it is a date like others then, and what was seen tells.
-	if w.open != nil && o.Ask != Recalculate && (o.Ask != RunNow || w.cut && w.open.next == len(w.open.runs)) {
+	if dropped {
 		w.progress, w.below = progress{}, nil
 	}
 	switch o.Ask {

@@ -145,6 +145,21 @@ func TestPlanted(t *testing.T) {
 			runs:  []runcheck.Run{with(ran(0), func(r *runcheck.Run) { r.Ended = at(15) }), besides(10), with(ran(10), late(5*time.Minute)), ran(20), ran(30)},
 			want:  "extra 10",
 		},
+		"run beside one that was on at the end": {
+			terms: func(t *runcheck.Terms) { t.Overlap, t.AtMostOnce = runcheck.OverlapAllow, true },
+			runs:  []runcheck.Run{ran(0), with(ran(10), func(r *runcheck.Run) { r.Ended = time.Time{} }), besides(20), besides(30)},
+		},
+		"run beside, run now, and the retry": {
+			terms: func(t *runcheck.Terms) {
+				t.Overlap, t.Retries, t.RetryWithin = runcheck.OverlapAllow, 1, time.Minute
+			},
+			orders: []runcheck.Order{{At: at(12), Ask: runcheck.RunNow}},
+			runs: []runcheck.Run{
+				with(ran(0), func(r *runcheck.Run) { r.Ended, r.Failed = at(15), true }), besides(10),
+				with(ran(15), func(r *runcheck.Run) { r.Ended = at(15.1) }),
+				with(ran(0), func(r *runcheck.Run) { r.Started, r.Ended, r.Attempt = at(15.5), at(15.6), 2 }), ran(20), ran(30),
+			},
+		},
 		"not run beside": {
 			terms: func(t *runcheck.Terms) { t.Overlap = runcheck.OverlapAllow },
 			runs:  []runcheck.Run{with(ran(0), func(r *runcheck.Run) { r.Ended = at(15) }), ran(20), ran(30)},

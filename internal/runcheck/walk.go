@@ -256,6 +256,7 @@ func (w *walk) take() {
 				return
 			}
 		}
+		w.besides(Run{Started: r.Started, Ended: w.Until})
 		w.open, w.planned = nil, false
 	case r.Failed && w.attempt <= int64(w.terms.Retries) && !stopped:
 		w.free = r.Ended
@@ -304,6 +305,9 @@ func (w *walk) goOn() bool {
 	}
 	switch {
 	case !latest.Before(w.Until) && !away, away && !back.Before(w.Until):
+		if w.cut {
+			w.besides(Run{Started: last.Started, Ended: w.Until})
+		}
 		return false
 	case away && !w.beside:
 		w.open, w.owes = nil, time.Time{}

@@ -1,0 +1,199 @@
+package script
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Pool runs functions in at most two children. Filters have one of them at most: one that never ends keeps no writer waiting. Its methods may
+// be called from any goroutine.
+type Pool struct {
+	opts    Options
+	ctx     context.Context //nolint:containedctx // it ends the children at Close
+	stop    context.CancelFunc
+	all     chan struct{} // a place for each child at work
+	filters chan struct{} // a place for each that filters
+
+	mu     sync.Mutex
+	idle   []*process // most recently used last
+	closed bool
+	reaper *time.Timer
+	busy   sync.WaitGroup // calls, and children that are being dismissed
+}
+
+// maxChildren is how many children there are at most.
+const maxChildren = 2
+
+// ErrClosed is what calls get after Close.
+var ErrClosed = errors.New("the server is stopping")
+
+// NewPool makes a pool. It starts nothing yet.
+func NewPool(o Options) *Pool {
+	p := &Pool{
+		opts: o.withDefaults(), all: make(chan struct{}, maxChildren), filters: make(chan struct{}, maxChildren-1),
+	}
+	p.ctx, p.stop = context.WithCancel(context.Background())
+	return p
+}
+
+// Runs tells whether there is a command to run functions with.
+func (p *Pool) Runs() bool { return p.opts.Command != nil }
+
+// Close ends all children, in the middle of their work if need be, and waits for their ends.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
+	p.closed = true
+	idle := p.idle
+	p.idle = nil
+	if p.reaper != nil {
+		p.reaper.Stop()
+	}
+	p.mu.Unlock()
+	for _, child := range idle {
+		child.dismiss()
+	}
+	p.stop()
+	p.busy.Wait()
+}
+
+// enter counts a call, unless the pool is closed.
+func (p *Pool) enter() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return ErrClosed
+	}
+	p.busy.Add(1)
+	return nil
+}
+
+// take waits for a place.
+func (p *Pool) take(ctx context.Context, places chan struct{}) error {
+	select {
+	case places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-p.ctx.Done():
+		return ErrClosed
+	}
+}
+
+// child gives an idle child, one that knows the design document if there is one, or starts one.
+func (p *Pool) child(key string, fresh bool) (*process, error) {
+	p.mu.Lock()
+	if i := len(p.idle) - 1; i >= 0 && !fresh {
+		if known := slices.IndexFunc(p.idle, func(one *process) bool { return one.known[key] }); known >= 0 {
+			i = known
+		}
+		child := p.idle[i]
+		p.idle = slices.Delete(p.idle, i, i+1)
+		p.mu.Unlock()
+		return child, nil
+	}
+	p.mu.Unlock()
+	return startProcess(p.ctx, p.opts)
+}
+
+// give takes a child back that can be used again.
+func (p *Pool) give(child *process) {
+	child.fresh, child.since = false, time.Now()
+	p.mu.Lock()
+	keep := !p.closed
+	if keep {
+		p.idle = append(p.idle, child)
+		if p.reaper == nil {
+			p.reaper = time.AfterFunc(p.opts.Idle, p.reap)
+		}
+	}
+	p.mu.Unlock()
+	if !keep {
+		child.dismiss()
+	}
+}
+
+// reap dismisses children that have been idle for long.
+func (p *Pool) reap() {
+	p.mu.Lock()
+	p.reaper = nil
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
+	p.busy.Add(1)
+	defer p.busy.Done()
+	now := time.Now()
+	var old []*process
+	p.idle = slices.DeleteFunc(p.idle, func(one *process) bool {
+		if now.Sub(one.since) < p.opts.Idle {
+			return false
+		}
+		old = append(old, one)
+		return true
+	})
+	if len(p.idle) > 0 {
+		p.reaper = time.AfterFunc(p.opts.Idle-now.Sub(p.idle[0].since), p.reap)
+	}
+	p.mu.Unlock()
+	for _, one := range old {
+		one.dismiss()
+	}
+}
+
+// with runs work with a child that knows d. Where a child that others have used before ends in the middle, another may finish: it may have
+// been brought to its end by what they left behind.
+func (p *Pool) with(d *Design, work func(*process) error) error {
+	err := p.try(d, false, work)
+	broken, ok := errors.AsType[*brokenError](err)
+	if ok && broken.again {
+		err = p.try(d, true, work)
+		broken, ok = errors.AsType[*brokenError](err)
+	}
+	if p.ctx.Err() != nil && err != nil {
+		return ErrClosed
+	}
+	if ok {
+		return broken.failure
+	}
+	return err
+}
+
+func (p *Pool) try(d *Design, fresh bool, work func(*process) error) error {
+	child, err := p.child(d.Key, fresh)
+	if err != nil {
+		return err
+	}
+	first := child.fresh
+	for {
+		if err = child.teach(d); err == nil {
+			err = work(child)
+		}
+		if f, ok := errors.AsType[*FunctionError](err); ok && f.Name == nameProtocol && f.Reason == uncached+d.Key && child.known[d.Key] {
+			delete(child.known, d.Key) // it had too many to keep them all
+			continue
+		}
+		break
+	}
+	broken, ended := errors.AsType[*brokenError](err)
+	switch {
+	case ended:
+		if first {
+			broken.again = false
+		}
+	case errors.Is(err, errGiveUp):
+		child.kill()
+	default:
+		p.give(child)
+	}
+	return err
+}
+
+// errGiveUp marks a child with which the conversation was cut off in the middle.
+var errGiveUp = errors.New("given up")

@@ -18,11 +18,13 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/adlayer/after/store/script"
 	"github.com/adlayer/after/when"
 )
 
 // Main runs the program with the arguments, the environment and the streams of the process, and exits.
 func Main() {
+	script.Main() // this process may be one that runs the functions of design documents
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

@@ -28,6 +28,7 @@ type group struct {
 	batch    *pebble.Batch
 	requests []*request
 	touched  map[*Database]uint64 // its sequence after the group
+	designs  []*Database          // whose design documents change
 }
 
 // maxGroup bounds a group's batch in bytes: more would only make all wait.
@@ -176,6 +177,9 @@ func (s *Store) decide(g *group, r *request) {
 		s.log.WithError(err).WithField("database", d.name).Error("store: reading before writing failed") // each document said so itself
 	}
 	s.scratch = w.scratch
+	if w.designs {
+		g.designs = append(g.designs, d)
+	}
 	d.compactIfDue()
 }
 
@@ -228,6 +232,9 @@ func (s *Store) publish(g *group) {
 		d.hub.mu.Lock()
 	}
 	s.views.set(snap)
+	for _, d := range g.designs {
+		d.designs.Add(1)
+	}
 	for _, r := range g.requests {
 		if r.db != nil && r.err == nil {
 			r.db.hub.dispatch(r)

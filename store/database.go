@@ -30,6 +30,8 @@ type Database struct {
 
 	compacting atomic.Bool
 
+	designs atomic.Uint64 // how many groups have changed design documents
+
 	// The rest belongs to the committer.
 	stats   counters        // as of the last write decided
 	decided map[string]meta // records decided in the group being gathered; they win over
@@ -158,6 +160,9 @@ func (d *Database) Created() time.Time { return time.Unix(d.entry.Load().Created
 
 // Seq is the newest update sequence on disk.
 func (d *Database) Seq() uint64 { return d.seq.Load() }
+
+// Designs is a number that changes whenever design documents do. Take it before looking at what is there.
+func (d *Database) Designs() uint64 { return d.designs.Load() }
 
 // Wait gives a channel that is closed when there are new writes, when the database is dropped or when the store is closed. Take it before
 // looking at what is there.

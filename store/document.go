@@ -24,6 +24,8 @@ type Doc struct {
 
 	next [16]byte // the hash of the revision that follows Rev; valid if hashed
 	had  bool     // next is computed
+
+	fresh bool // it was validated as a document that was never there
 }
 
 // Parser reads documents from JSON. It may be used again; the documents of an earlier call stay valid until Reset.

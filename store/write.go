@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"net/http"
 	"strconv"
@@ -15,6 +14,8 @@ import (
 type WriteOptions struct {
 	// Replicated stores the revisions as they are given (`new_edits=false`), whatever the current one is.
 	Replicated bool
+	// Validate, where it is set, is asked about the documents before they are decided.
+	Validate Validator
 }
 
 // Result is what became of one document.
@@ -54,6 +55,11 @@ func (d *Database) Write(ctx context.Context, docs []Doc, o WriteOptions) ([]Res
 	if len(docs) == 0 {
 		return results, nil
 	}
+	if o.Validate != nil {
+		if err := d.validate(ctx, docs, results, o); err != nil {
+			return nil, err
+		}
+	}
 	r := &request{db: d, docs: docs, results: results, opts: o, done: make(chan error, 1)}
 	if err := d.store.submit(r); err != nil {
 		return nil, err
@@ -75,9 +81,6 @@ func (d *Database) check(doc *Doc, o WriteOptions) *Error {
 		}
 	} else if o.Replicated && doc.Rev.IsZero() {
 		return BadRequest("When `new_edits: false`, the document needs `_rev` or `_revisions` specified")
-	}
-	if strings.HasPrefix(doc.ID, designPrefix) && bytes.Contains(doc.Body, []byte(`"validate_doc_update"`)) {
-		return NotImplemented("A validation function (validate_doc_update)")
 	}
 	return nil
 }
@@ -113,6 +116,8 @@ type writer struct {
 	scratch []byte
 	arena   []byte // meta records live on in the overlay
 	docs    lookups
+
+	designs bool // a design document was written
 }
 
 func (w *writer) write(doc *Doc, res *Result, o WriteOptions) error {
@@ -133,6 +138,9 @@ func (w *writer) write(doc *Doc, res *Result, o WriteOptions) error {
 	switch {
 	case err != nil:
 		return err
+	case doc.fresh && !doc.Rev.IsZero(): // it was judged as if there were no such document
+		res.Err = Conflict()
+		return nil
 	case h.branches:
 		return w.editBranched(doc, res, m)
 	case h.deleted && (!doc.Rev.IsZero() || doc.Deleted), !h.deleted && doc.Rev != h.rev:
@@ -278,6 +286,7 @@ func (w *writer) insert(doc *Doc, res *Result, t *tree, rev Rev, ancestors []Rev
 // that row.
 func (w *writer) store(doc *Doc, rev *Rev, ask bool, m meta, oldSeq uint64, mark byte) error {
 	d := w.db
+	w.designs = w.designs || strings.HasPrefix(doc.ID, designPrefix)
 	if err := w.putMeta(doc.ID, m); err != nil {
 		return err
 	}

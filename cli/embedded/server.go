@@ -15,6 +15,7 @@ import (
 
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/httpd"
+	"github.com/adlayer/after/store/script"
 )
 
 // Options say what to serve, and where.
@@ -50,7 +51,7 @@ func Serve(ctx context.Context, o Options) (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("listening for the store: %w", err), s.Close())
 	}
 	requests, end := context.WithCancel(context.WithoutCancel(ctx))
-	handler := httpd.New(s, httpd.Options{Admins: o.Admins, Log: o.Log, Version: o.Version}) //nolint:contextcheck // what it starts outlives ctx
+	handler := httpd.New(s, httpd.Options{Admins: o.Admins, Log: o.Log, Version: o.Version, Script: script.Options{Command: script.Self()}}) //nolint:contextcheck // what it starts outlives ctx
 	server := &Server{
 		store: s, handler: handler, address: listener.Addr().String(), end: end, failed: make(chan error, 1),
 		http: &http.Server{

@@ -6,9 +6,13 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/adlayer/after/couch/couchtest"
+	"github.com/adlayer/after/store/script"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	script.Main()
+	goleak.VerifyTestMain(m)
+}
 
 func TestServers(t *testing.T) {
 	for _, server := range couchtest.Servers(t) {

@@ -7,9 +7,11 @@ import (
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/httpd"
+	"github.com/adlayer/after/store/script"
 )
 
-// Embedded starts the embedded store on a folder of the test's own, behind a real listener, and ends it with the test.
+// Embedded starts the embedded store on a folder of the test's own, behind a real listener, and ends it with the test. It runs the functions of
+// design documents in test programs that call [script.Main].
 func Embedded(tb testing.TB) Server {
 	tb.Helper()
 	s := Server{Name: "embedded store", User: "admin", Password: "secret", Recorded: embeddedGaps()}
@@ -20,6 +22,7 @@ func Embedded(tb testing.TB) Server {
 	handler := httpd.New(st, httpd.Options{
 		Admins:     map[string]string{s.User: s.Password},
 		HashRounds: 1000, // for the sake of time
+		Script:     script.Options{Command: script.Self()},
 	})
 	listener := httptest.NewServer(handler)
 	tb.Cleanup(func() {

@@ -41,5 +41,17 @@ func pouchGaps() map[string]string {
 		"index/partial-finds":               "ignores partial indexes",
 		"index/partial-follows-writes":      "ignores partial indexes",
 		"index/partial-pages":               "ignores partial indexes, and has no bookmarks",
+		"validate/bulk":                     "answers the refused documents first",
+		"validate/new-edits-false":          "does not say which revisions it refused",
+		"validate/document":                 "shows no _revisions",
+		"validate/user-and-security":        "does not name the database",
+		"validate/conflicts-come-first":     "asks before it looks for conflicts",
+		"validate/errors":                   "has no name for what is no error of the language",
+		"validate/require":                  "does not find a module by a path from another",
+		"filter/all-leaves":                 "looks at the winner alone",
+		"filter/request":                    "leaves parts of the request out",
+		"filter/body":                       "has no body in the request",
+		"filter/missing":                    "does not say what is missing",
+		"filter/errors":                     "answers 400 to a function that fails",
 	}
 }

@@ -87,6 +87,9 @@ func (c *call) object(empty bool) (map[string]json.RawMessage, error) {
 		return nil, err
 	}
 	defer done()
+	if c.keep {
+		c.sent = bytes.Clone(raw)
+	}
 	if len(raw) == 0 && empty {
 		return map[string]json.RawMessage{}, nil
 	}

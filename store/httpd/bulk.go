@@ -73,17 +73,17 @@ func (c *call) bulkDocs() error {
 			return err
 		}
 	}
-	results, err := c.db.Write(c.r.Context(), docs, store.WriteOptions{Replicated: !newEdits})
+	results, err := c.write(docs, store.WriteOptions{Replicated: !newEdits})
 	if err != nil {
 		return err
 	}
 	b := getBuffer()
 	defer putBuffer(b)
-	return c.answer(http.StatusCreated, appendResults(b.AvailableBuffer(), results, newEdits))
+	return c.answer(http.StatusCreated, appendResults(b.AvailableBuffer(), docs, results, newEdits))
 }
 
 // appendResults adds the rows of a bulk write; of a replicator's only those that were refused.
-func appendResults(b []byte, results []store.Result, newEdits bool) []byte {
+func appendResults(b []byte, docs []store.Doc, results []store.Result, newEdits bool) []byte {
 	b = append(b, '[')
 	empty := true
 	for i := range results {
@@ -101,6 +101,9 @@ func appendResults(b []byte, results []store.Result, newEdits bool) []byte {
 			continue
 		}
 		b = store.AppendString(append(b, `{"id":`...), r.ID)
+		if !newEdits {
+			b = append(docs[i].Rev.Append(append(b, `,"rev":"`...)), '"')
+		}
 		b = store.AppendString(append(b, `,"error":`...), r.Err.Name)
 		b = append(store.AppendString(append(b, `,"reason":`...), r.Err.Reason), '}')
 	}

@@ -60,6 +60,8 @@ type changesQuery struct {
 	// counted tells that rows which the filter drops count as pending, as CouchDB does for filters that only look at ids.
 	counted bool
 	fields  []string
+	// function is a filter function of a design document, which is asked about many rows at once.
+	function functionFilter
 }
 
 const defaultTimeout = time.Minute
@@ -87,6 +89,7 @@ func (c *call) changesTag() string {
 func (c *call) parseChanges() (*changesQuery, error) {
 	body := map[string]json.RawMessage{}
 	if c.r.Method == http.MethodPost {
+		c.keep = true
 		if err := c.wantJSON(); err != nil {
 			return nil, err
 		}
@@ -193,8 +196,13 @@ func (c *call) parseFilter(q *changesQuery, body map[string]json.RawMessage) err
 		q.counted = true
 		q.match = func(row *store.Row) bool { return strings.HasPrefix(row.ID, designPrefix) }
 		return nil
+	case "_view":
+		return c.filterView(q)
 	default:
-		return store.NotImplemented("The filter " + filter)
+		if filter[0] == '_' {
+			return store.BadRequest("unknown builtin filter name")
+		}
+		return c.filterDesign(q, filter)
 	}
 }
 

@@ -3,6 +3,7 @@ package httpd
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -25,6 +26,9 @@ type feed struct {
 	sub  *store.Subscription // nil for a feed that does not wait
 	scan bool                // everything behind last has to be looked at, not only
 	due  []uint64            // what the subscription told
+
+	head bool        // the head of the answer has gone out
+	revs []store.Rev // those that a filter function let through, for the row being added
 }
 
 const (
@@ -70,14 +74,26 @@ func (f *feed) run() error {
 	if f.q.feed == "normal" {
 		f.c.w.Header().Set("ETag", f.c.changesTag())
 	}
-	f.c.w.WriteHeader(http.StatusOK)
 	f.open()
 	if err := f.follow(); err != nil {
+		if e, ok := errors.AsType[*store.Error](err); ok {
+			return f.refuse(e)
+		}
 		// The head has gone out: all that can be told now is that the answer is not complete.
 		f.c.s.log.WithError(err).WithField("database", f.db.Name()).Debug("store: a feed ended early")
 		panic(http.ErrAbortHandler)
 	}
 	return nil
+}
+
+// refuse ends the feed with an error: as the answer, or where that has begun as its last line.
+func (f *feed) refuse(e *store.Error) error {
+	if !f.head {
+		f.c.w.Header().Del("ETag")
+		return e
+	}
+	f.buf = append(appendError(append(f.buf, '\n'), e), '\n')
+	return f.flush()
 }
 
 // open writes what comes before the first row.
@@ -103,6 +119,10 @@ func (f *feed) beat() {
 func (f *feed) flush() error {
 	if len(f.buf) == 0 {
 		return nil
+	}
+	if !f.head {
+		f.head = true
+		f.c.w.WriteHeader(http.StatusOK)
 	}
 	_ = f.ctl.SetWriteDeadline(time.Now().Add(feedDeadline)) // not every ResponseWriter has deadlines
 	_, err := f.c.w.Write(f.buf)
@@ -173,6 +193,9 @@ func (f *feed) pass(clock *feedClock) error {
 		f.beat()
 	default:
 	}
+	if f.q.function != nil && f.q.feed == "normal" && len(f.buf) < feedBuffer {
+		return nil // an error can still be told with its status
+	}
 	return f.flush()
 }
 
@@ -202,6 +225,7 @@ func (f *feed) full() bool { return f.q.limit >= 0 && f.sent >= f.q.limit }
 // gather reads rows behind last into the buffer: until there are no more, the buffer is full, the limit is reached or it has taken long.
 // pending is the number of rows behind the last one.
 func (f *feed) gather() (pending int64, more bool, err error) {
+	f.scan = f.scan || f.q.function != nil // which is asked about many rows at once
 	snap, err := f.view()
 	if err != nil {
 		if f.db.Gone() {
@@ -246,6 +270,10 @@ func (f *feed) view() (*store.Snapshot, error) {
 
 // read adds the rows of a view that are wanted; more tells that it stopped before their end, dropped how many were not.
 func (f *feed) read(snap *store.Snapshot) (dropped int64, more bool, err error) {
+	if f.q.function != nil {
+		more, err = f.readFunction(snap)
+		return 0, more, err
+	}
 	if !f.scan {
 		more, err = f.readDue(snap)
 		return 0, more, err
@@ -366,6 +394,15 @@ func (f *feed) add(snap *store.Snapshot, row *store.Row) error {
 }
 
 func (f *feed) addRevs(b []byte, snap *store.Snapshot, row *store.Row) ([]byte, error) {
+	if f.q.function != nil {
+		for i, rev := range f.revs {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(rev.Append(append(b, `{"rev":"`...)), `"}`...)
+		}
+		return b, nil
+	}
 	if !f.q.allLeaves || !row.Branched {
 		return append(row.Rev.Append(append(b, `{"rev":"`...)), `"}`...), nil
 	}
@@ -437,7 +474,11 @@ func (f *feed) descend() error {
 			seen++
 			return nil
 		}
-		if f.q.match != nil && !f.q.match(row) {
+		passes, err := f.passes(snap, row)
+		if err != nil {
+			return err
+		}
+		if !passes {
 			if f.q.counted {
 				seen++
 			}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/replicate"
+	"github.com/adlayer/after/store/script"
 )
 
 // Options configure a Server. The zero value works, but lets nobody in.
@@ -37,6 +38,8 @@ type Options struct {
 	Find Finder
 	// Selector compiles the selector of a _changes filter; nil means the server's own.
 	Selector Selector
+	// Script says how the functions of design documents are run. Without a command they are not, and what needs them answers 501.
+	Script script.Options
 }
 
 const (
@@ -58,6 +61,7 @@ type Server struct {
 	feeds sync.WaitGroup
 
 	replicator *replicate.Manager
+	scripts    *script.Pool
 }
 
 // New makes the handler for a store, which stays the caller's to close, after the server.
@@ -88,13 +92,19 @@ func New(st *store.Store, o Options) *Server {
 	s := &Server{store: st, opts: o, log: o.Log, auth: newAuthenticator(st, o)}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.replicator = replicate.NewManager(replicate.Options{UUID: st.UUID(), Log: o.Log})
+	if o.Script.Log == nil {
+		o.Script.Log = o.Log
+	}
+	s.scripts = script.NewPool(o.Script)
 	return s
 }
 
-// Close ends the replications and the open feeds, and waits for them. Requests after it still work; stop the listener first.
+// Close ends the replications, the open feeds and the functions of design documents, and waits for them. Requests after it still work, as far
+// as they need no function; stop the listener first.
 func (s *Server) Close() error {
 	s.replicator.Close()
 	s.stop()
+	s.scripts.Close()
 	s.feeds.Wait()
 	return nil
 }
@@ -118,6 +128,8 @@ type call struct {
 	who  *identity
 	db   *store.Database
 	q    url.Values
+	keep bool   // functions may be told of the body:
+	sent []byte // the body then
 }
 
 // ServeHTTP answers one request.
@@ -238,10 +250,13 @@ func (c *call) fail(err error) {
 		c.s.log.WithError(err).WithField("path", c.r.URL.Path).Error("store: a request failed")
 		e = unexpected()
 	}
-	body := append([]byte(`{"error":`), store.AppendString(nil, e.Name)...)
-	body = append(body, `,"reason":`...)
-	body = append(store.AppendString(body, e.Reason), '}')
-	_ = c.answer(e.Status, body) // answer has no error of its own
+	_ = c.answer(e.Status, appendError(nil, e)) // answer has no error of its own
+}
+
+// appendError adds {"error":...,"reason":...}.
+func appendError(b []byte, e *store.Error) []byte {
+	b = store.AppendString(append(b, `{"error":`...), e.Name)
+	return append(store.AppendString(append(b, `,"reason":`...), e.Reason), '}')
 }
 
 func (c *call) base() string {

@@ -21,12 +21,14 @@ import (
 
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/httpd"
+	"github.com/adlayer/after/store/script"
 )
 
 // childFolder makes this test binary serve the folder it names instead of running tests.
 const childFolder = "AFTER_TEST_SERVE"
 
 func TestMain(m *testing.M) {
+	script.Main()
 	if dir := os.Getenv(childFolder); dir != "" {
 		fmt.Fprintln(os.Stderr, serveChild(dir))
 		os.Exit(1)

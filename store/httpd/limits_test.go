@@ -75,7 +75,6 @@ func TestMissing(t *testing.T) {
 		{"GET", "/db/_design/d/_view/v", ""},
 		{"COPY", "/db/a", ""},
 		{"PUT", "/db/a/file.txt", "x"},
-		{"GET", "/db/_changes?filter=d/f", ""},
 		{"PUT", "/db/b", `{"_attachments":{"a":{"data":""}}}`},
 		{"PUT", "/db/_design/v", `{"validate_doc_update":"function(){}"}`},
 		{"PUT", "/other?partitioned=true", ""},

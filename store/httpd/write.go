@@ -128,7 +128,7 @@ func (c *call) writeOne(docs []store.Doc, tag bool) error {
 	}
 	// With batch=ok CouchDB answers before the write is on disk. This server has no such short cut, only the answer.
 	batch := c.q.Get("batch") == "ok"
-	results, err := c.db.Write(c.r.Context(), docs, store.WriteOptions{Replicated: c.q.Get("new_edits") == "false"})
+	results, err := c.write(docs, store.WriteOptions{Replicated: c.q.Get("new_edits") == "false"})
 	if err != nil {
 		return err
 	}

@@ -21,12 +21,14 @@ import (
 
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/httpd"
+	"github.com/adlayer/after/store/script"
 )
 
 // childFolder makes this test binary serve the folder it names instead of running tests.
 const childFolder = "AFTER_TEST_SERVE"
 
 func TestMain(m *testing.M) {
+	script.Main()
 	if dir := os.Getenv(childFolder); dir != "" {
 		fmt.Fprintln(os.Stderr, serveChild(dir))
 		os.Exit(1)
@@ -62,7 +64,7 @@ func start(tb testing.TB, o store.Options) *server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	h := httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}, HashRounds: 10})
+	h := httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}, HashRounds: 10, Script: script.Options{Command: script.Self()}})
 	web := httptest.NewServer(h)
 	tb.Cleanup(func() {
 		err := h.Close()

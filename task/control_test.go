@@ -119,6 +119,11 @@ func TestOverlap(t *testing.T) {
 		}
 		expect(t, d.Next, map[string]string{"skipped": c.skipped})
 	}
+	const six = "2026-11-18T06:00:00Z"
+	raw := document(join(`"status":"scheduled"`, `"date":"`+six+`"`, `"repeat":{"hours":1,"limit":1}`, planAt(six, six, 0, six, "PT1H")))
+	if d := task.Settle(decode(t, raw), long, ours()); d.Action != task.End || d.Next.Skipped != 0 {
+		t.Errorf("dates after the last firing are left out: %s, %d", describe(d), d.Next.Skipped)
+	}
 }
 
 func TestMissedWindows(t *testing.T) {

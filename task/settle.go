@@ -204,8 +204,12 @@ func (t *Task) advance(o Outcome, v View) Decision {
 	}
 	t.Repetitions += s.covered(t.Plan, o.Covered)
 	date, catchUp, left, ok := s.next(t, o, v.Now)
-	t.leftOut(left)
-	if limit := s.rule.Limit(); !ok || (limit > 0 && t.Repetitions >= limit) {
+	limit := s.rule.Limit()
+	last := limit > 0 && t.Repetitions >= limit
+	if !last { // what would come after the last firing is no date of the task
+		t.leftOut(left)
+	}
+	if !ok || last {
 		t.note(v, status, "the last of its repeat", failure)
 		return t.end(status, "the last of its repeat")
 	}

@@ -36,17 +36,9 @@ const maxGroup = 8 << 20
 
 // submit queues r and waits for the answer. It does not end before the answer is there, since the committer holds r's memory until then.
 func (s *Store) submit(r *request) error {
-	s.mu.RLock()
-	if s.closed {
-		s.mu.RUnlock()
-		return ErrClosed
+	if err := s.begin(); err != nil {
+		return err
 	}
-	if s.readOnly {
-		s.mu.RUnlock()
-		return ErrReadOnly
-	}
-	s.writers.Add(1)
-	s.mu.RUnlock()
 	defer s.writers.Done()
 	if err := s.Failed(); err != nil {
 		return err

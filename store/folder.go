@@ -123,13 +123,7 @@ func checkFormat(fs vfs.FS, dir string) (uuid string, err error) {
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		f := format{Format: formatVersion, UUID: NewUUID()}
-		if raw, err = json.Marshal(f); err == nil {
-			err = writeFile(fs, path, append(raw, '\n'))
-		}
-		if err == nil {
-			err = syncDir(fs, dir)
-		}
-		if err != nil {
+		if err = writeFormat(fs, dir, f); err != nil {
 			return "", fmt.Errorf("marking the store's folder %s: %w", dir, err)
 		}
 		return f.UUID, nil

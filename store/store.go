@@ -121,11 +121,20 @@ func Open(dir string, o Options) (*Store, error) {
 // record cannot be read is left out, and told to the log: see Check.
 func OpenReadOnly(dir string, o Options) (*Store, error) {
 	o = o.withDefaults()
-	if _, err := o.FS.Stat(o.FS.PathJoin(dir, formatFile)); err != nil {
-		return nil, fmt.Errorf("there is no store in %s: %w", dir, err)
+	if err := IsStore(dir, o); err != nil {
+		return nil, err
 	}
 	o.FS = readOnlyFS{o.FS}
 	return open(dir, o, true)
+}
+
+// IsStore gives an error, which is an os.ErrNotExist, where a folder holds no store.
+func IsStore(dir string, o Options) error {
+	fs := o.withDefaults().FS
+	if _, err := fs.Stat(fs.PathJoin(dir, formatFile)); err != nil {
+		return fmt.Errorf("there is no store in %s: %w", dir, err)
+	}
+	return nil
 }
 
 func open(dir string, o Options, readOnly bool) (*Store, error) {

@@ -20,6 +20,7 @@ var serverRoutes = map[string]func(*call) error{ //nolint:gochecknoglobals // a 
 	"_membership":   (*call).membership,
 	"_replicate":    (*call).replicate,
 	"_scheduler":    (*call).scheduler,
+	"_after":        (*call).after,
 	"favicon.ico":   (*call).favicon,
 }
 

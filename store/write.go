@@ -44,7 +44,7 @@ func (d *Database) Write(ctx context.Context, docs []Doc, o WriteOptions) ([]Res
 		}
 		results[i].ID = doc.ID
 		err := d.check(doc, o)
-		if err != nil && err.Status == http.StatusBadRequest {
+		if err != nil && err.Status == http.StatusBadRequest && doc.Refused == nil {
 			return nil, err
 		}
 		results[i].Err = err

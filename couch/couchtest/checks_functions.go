@@ -142,6 +142,24 @@ func validationChecks() []check {
 			c.validation("v", `function (doc) { return - }`)
 			c.ask("PUT", "/a", `{}`).refuses(500, "compilation_error")
 		}},
+		{"validate/design-document", func(c *checker) {
+			for body, reason := range map[string]string{
+				`{"validate_doc_update":7}`:             "`validate_doc_update` field must have string type",
+				`{"language":[]}`:                       "`language` field must have string type",
+				`{"filters":"x"}`:                       "`filters` field must have object type",
+				`{"filters":{"f":7}}`:                   "`filters.f` field must have object or string type",
+				`{"rewrites":{}}`:                       "`rewrites` field must have string or array type",
+				`{"views":{"v":"function () {}"}}`:      "`views.v` field must have object type",
+				`{"views":{"v":{"map":{}}}}`:            "`views.v.map` field must have string type",
+				`{"views":{"v":{"reduce":"_count"}}}`:   "View `v` must contain map function",
+				`{"views":{"v":{"map":"","reduce":1}}}`: "`views.v.reduce` field must have string type",
+			} {
+				c.ask("PUT", "/_design/d", body).refuses(400, "invalid_design_doc").has("reason", quoted(reason))
+			}
+			r := c.ask("POST", "/_bulk_docs", `{"docs":[{"_id":"_design/d","filters":7},{"_id":"a"}]}`).wants(201)
+			r.has("0.error", `"invalid_design_doc"`).has("1.ok", "true")
+			c.put("_design/d", `{"filters":{},"views":{"lib":{"a":"x"},"v":{"map":"function () {}","reduce":"_sum"}},"rewrites":[],"mine":7}`)
+		}},
 		{"validate/require", func(c *checker) {
 			c.put("_design/v", `{"lib":{"rules":{"a":"exports.ok = function (doc) { return require('../names').list.indexOf(doc.name) >= 0 }"},`+
 				`"names":"exports.list = ['x', 'y'];"},`+

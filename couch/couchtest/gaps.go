@@ -47,6 +47,7 @@ func pouchGaps() map[string]string {
 		"validate/user-and-security":        "does not name the database",
 		"validate/conflicts-come-first":     "asks before it looks for conflicts",
 		"validate/errors":                   "has no name for what is no error of the language",
+		"validate/design-document":          "takes any",
 		"validate/require":                  "does not find a module by a path from another",
 		"filter/all-leaves":                 "looks at the winner alone",
 		"filter/request":                    "leaves parts of the request out",

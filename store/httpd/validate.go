@@ -16,11 +16,9 @@ import (
 
 // write writes documents of the request's database: the one way for all of them, by which the validation functions are asked.
 func (c *call) write(docs []store.Doc, o store.WriteOptions) ([]store.Result, error) {
-	if !c.s.scripts.Runs() {
-		for i := range docs {
-			if validates(docs[i].ID, docs[i].Body) && docs[i].Refused == nil {
-				docs[i].Refused = store.NotImplemented(validation)
-			}
+	for i := range docs {
+		if doc := &docs[i]; strings.HasPrefix(doc.ID, designPrefix) && !doc.Deleted && doc.Refused == nil {
+			doc.Refused = c.checkDesign(doc.Body)
 		}
 	}
 	designs, err := c.validators()
@@ -34,6 +32,17 @@ func (c *call) write(docs []store.Doc, o store.WriteOptions) ([]store.Result, er
 }
 
 const validation = "A validation function (validate_doc_update)"
+
+// checkDesign refuses design documents that make no sense, and those that this server could not hold to.
+func (c *call) checkDesign(body []byte) *store.Error {
+	if err := checkDesign(body); err != nil {
+		return err
+	}
+	if !c.s.scripts.Runs() && bytes.Contains(body, []byte(`"validate_doc_update"`)) {
+		return store.NotImplemented(validation)
+	}
+	return nil
+}
 
 // validates tells whether a document may have a validation function.
 func validates(id string, body []byte) bool {

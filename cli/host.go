@@ -34,7 +34,8 @@ const settling = 20 * time.Second
 
 func (h *host) options(data string) embedded.Options {
 	return embedded.Options{
-		Listen: h.config.Store.Listen, Data: data, Admins: h.config.Store.Admins, Version: Version(), Log: h.log,
+		Listen: h.config.Store.Listen, Data: data, Admins: h.config.Store.Admins, Relaxed: h.config.Store.Relaxed(),
+		Version: Version(), Log: h.log,
 	}
 }
 

@@ -78,7 +78,8 @@ func (a *app) serve(ctx context.Context, cmd *cobra.Command, c *config.Config, v
 	}
 	defer func() { err = errors.Join(err, log.close(), entry.Close()) }()
 	server, err := embedded.Serve(ctx, embedded.Options{
-		Listen: c.Store.Listen, Data: data, Admins: c.Store.Admins, Version: Version(), Log: log,
+		Listen: c.Store.Listen, Data: data, Admins: c.Store.Admins, Relaxed: c.Store.Relaxed(),
+		Version: Version(), Log: log,
 	})
 	if err != nil {
 		return err

@@ -59,6 +59,7 @@ type Changes struct {
 type Store struct {
 	Listen     string            `koanf:"listen"`
 	Data       string            `koanf:"data"`
+	Durability string            `koanf:"durability"`
 	Admins     map[string]string `koanf:"admins"`
 	AdminsFile string            `koanf:"admins_file"`
 }

@@ -21,6 +21,9 @@ func (c *Config) DataFolder() (string, error) {
 	return folder, nil
 }
 
+// Relaxed says whether the embedded store answers writes before they are on disk.
+func (s Store) Relaxed() bool { return s.Durability == "relaxed" }
+
 // StateFolder is where this machine's state lies: state.folder, else the user's usual place: $XDG_STATE_HOME or
 // ~/.local/state on Linux, ~/Library/Application Support on macOS, %LocalAppData% on Windows.
 func (c *Config) StateFolder() (string, error) {

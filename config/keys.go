@@ -102,6 +102,11 @@ func storeKeys() []Key {
 			Doc: "The folder of the embedded store's data. Empty: the user's usual place for data.",
 		},
 		{
+			Path: "store.durability", Kind: Text, Default: "full", check: checkOneOf("full", "relaxed"),
+			Doc: "`full`: a write to the embedded store is answered when it is on disk. `relaxed`: it is answered before, and brought to disk within a " +
+				"second or so; a power cut, or the death of the process, can cost what was answered last. The log says so at each start.",
+		},
+		{
 			Path: "store.admins", Kind: Map, Default: map[string]string{"after": DefaultPassword}, Secret: true, check: checkAdmins,
 			Doc: "The embedded store's users and their passwords. The file's object replaces the default whole. " +
 				"In the variable: JSON, or `name:password` pairs with commas between them.",

@@ -23,3 +23,6 @@ func Counters(seq uint64, docs, deleted, superseded int64) []byte {
 	c := counters{Seq: seq, Docs: docs, Deleted: deleted, Superseded: superseded}
 	return c.append(nil)
 }
+
+// Flush brings to disk what was answered before it was there, as the background does.
+func Flush(s *Store) { s.flush() }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -211,10 +212,47 @@ func (s *Store) sync(g *group) (err error) {
 			err = failed
 		}
 	}()
-	if err := g.batch.Commit(pebble.Sync); err != nil {
+	if s.opts.Relaxed {
+		err = g.batch.Commit(pebble.NoSync)
+		s.unflushed.Store(true)
+	} else {
+		err = g.batch.Commit(pebble.Sync)
+	}
+	if err != nil {
 		s.fail(err)
 	}
 	return nil
+}
+
+// flushEvery bounds what a power cut can cost where writes are answered before they are on disk.
+const flushEvery = time.Second
+
+// flushLoop brings such writes to disk in the background.
+func (s *Store) flushLoop() {
+	ticker := time.NewTicker(flushEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-ticker.C:
+			s.flush()
+		}
+	}
+}
+
+func (s *Store) flush() {
+	defer func() {
+		if p := recover(); p != nil {
+			s.fail(fmt.Errorf("the engine panicked: %v", p)) //nolint:err113 // the engine's own words
+		}
+	}()
+	if s.Failed() != nil || !s.unflushed.Swap(false) {
+		return
+	}
+	if err := s.db.LogData(nil, pebble.Sync); err != nil {
+		s.fail(err)
+	}
 }
 
 // publish shows g to readers and wakes them. A subscriber takes a view together with what it was told up to it, hence the locks.

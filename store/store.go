@@ -33,6 +33,9 @@ type Options struct {
 	// CompactAfter is the number of superseded revisions of a database after which their bodies are removed by themselves, provided that
 	// they also outnumber the documents; 0 means 100,000; negative means never.
 	CompactAfter int64
+	// Relaxed answers writes before they are on disk: a power cut, or the death of the process, can cost those of the last second or so.
+	// Whole batches are lost, the newest first, never one of those that others build on.
+	Relaxed bool
 }
 
 const defaultMaxDocument = 8_000_000
@@ -74,9 +77,10 @@ type Store struct {
 
 	readOnly bool
 
-	damaged damage
-	broken  atomic.Bool           // the engine's state itself cannot be trusted: nothing is read any more
-	failure atomic.Pointer[error] // the first error after which nothing is written any more
+	damaged   damage
+	unflushed atomic.Bool           // writes were answered that are not on disk: Options.Relaxed
+	broken    atomic.Bool           // the engine's state itself cannot be trusted: nothing is read any more
+	failure   atomic.Pointer[error] // the first error after which nothing is written any more
 
 	mu        sync.RWMutex
 	databases map[string]*Database
@@ -114,6 +118,9 @@ func Open(dir string, o Options) (*Store, error) {
 	s.committing.Add(2)
 	go s.commitLoop()
 	go s.syncLoop()
+	if s.opts.Relaxed {
+		s.background.Go(s.flushLoop)
+	}
 	return s, nil
 }
 

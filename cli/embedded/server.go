@@ -23,6 +23,7 @@ type Options struct {
 	Listen  string            // host:port; port 0 takes a free one
 	Data    string            // the folder, made where it is not there
 	Admins  map[string]string // users and their passwords
+	Relaxed bool              // writes are answered before they are on disk
 	Version string
 	Log     logrus.FieldLogger
 }
@@ -42,13 +43,16 @@ const goodbye = 3 * time.Second
 
 // Serve opens the store and serves it until Close; the end of ctx does not end it. A folder that another process holds is a [*store.HeldError].
 func Serve(ctx context.Context, o Options) (*Server, error) {
-	s, err := store.Open(o.Data, store.Options{Log: o.Log})
+	s, err := store.Open(o.Data, store.Options{Log: o.Log, Relaxed: o.Relaxed})
 	if err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Listen)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listening for the store: %w", err), s.Close())
+	}
+	if o.Relaxed {
+		o.Log.Warn(`store.durability is "relaxed": a power cut, or the death of this process, can cost the writes of the last second or so`)
 	}
 	requests, end := context.WithCancel(context.WithoutCancel(ctx))
 	handler := httpd.New(s, httpd.Options{Admins: o.Admins, Log: o.Log, Version: o.Version, Script: script.Options{Command: script.Self()}}) //nolint:contextcheck // what it starts outlives ctx

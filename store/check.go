@@ -242,7 +242,8 @@ func (c *checker) strangers() error {
 }
 
 // knownKinds are the kinds of keys that a database has.
-const knownKinds = string(kindDoc) + string(kindLocal) + string(kindProp) + string(kindSeq) + string(kindIndex)
+const knownKinds = string(kindDoc) + string(kindLocal) + string(kindProp) + string(kindSeq) + string(kindIndex) +
+	string(kindBlob) + string(kindKey) + string(kindName) + string(kindRef) + string(kindRefs) + string(kindUpload)
 
 // scan visits a range of keys. complete is false where it could not be read to its end, which is reported; the error is the context's.
 func (c *checker) scan(lower, upper []byte, what string, visit func(key, value []byte)) (complete bool, err error) {

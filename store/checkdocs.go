@@ -33,12 +33,24 @@ func (c *checker) database(name string, e catalogEntry) error {
 	if k.known = err == nil; err != nil {
 		k.wrong("", "the counters cannot be read: %s", shortly(err))
 	}
-	for _, step := range []func() error{k.documents, k.feed, k.locals} {
+	for _, step := range []func() error{k.documents, k.feed, k.locals, k.attachments} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
 	k.counters()
+	return nil
+}
+
+// attachments checks what revisions refer to.
+func (k *databaseCheck) attachments() error {
+	_, err := k.snap.CheckAttachments(k.ctx)
+	if k.ctx.Err() != nil {
+		return k.ctx.Err()
+	}
+	if err != nil {
+		k.wrong("", "%s", shortly(err))
+	}
 	return nil
 }
 

@@ -26,3 +26,19 @@ func Counters(seq uint64, docs, deleted, superseded int64) []byte {
 
 // Flush brings to disk what was answered before it was there, as the background does.
 func Flush(s *Store) { s.flush() }
+
+// ChunkKey is where a chunk of a content lies.
+func ChunkKey(d *Database, blob uint64, chunk uint32) []byte {
+	return appendChunkKey(nil, d.number, blob, chunk)
+}
+
+// BlobKey is a key of a content: 'n' for its name, 'u' for an upload.
+func BlobKey(d *Database, kind byte, blob uint64) []byte {
+	return appendBlobKey(nil, d.number, kind, blob)
+}
+
+// RefKey is a reference to a content.
+func RefKey(d *Database, blob, seq uint64) []byte { return appendRefKey(nil, d.number, blob, seq) }
+
+// RefsKey is the list of the contents of a revision.
+func RefsKey(d *Database, seq uint64) []byte { return refsKey(d.number, seq) }

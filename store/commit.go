@@ -109,10 +109,12 @@ func (s *Store) drain(g *group) bool {
 func (s *Store) rotate(g *group) {
 	for _, d := range s.unsynced {
 		clear(d.behind)
+		d.blobsBehind.clear()
 	}
 	s.unsynced = s.unsynced[:0]
 	for d := range g.touched {
 		d.behind, d.decided = d.decided, d.behind
+		d.blobsBehind, d.blobs = d.blobs, d.blobsBehind
 		s.unsynced = append(s.unsynced, d)
 	}
 }
@@ -120,7 +122,7 @@ func (s *Store) rotate(g *group) {
 // finish writes the counters of the databases that g touched.
 func (s *Store) finish(g *group) {
 	for d := range g.touched {
-		if g.touched[d] == d.stats.Seq && !d.uncounted {
+		if (g.touched[d] == d.stats.Seq && !d.uncounted) || d.dropped.Load() {
 			continue
 		}
 		g.touched[d] = d.stats.Seq
@@ -134,11 +136,11 @@ func (s *Store) finish(g *group) {
 // decide puts one request into g.
 func (s *Store) decide(g *group, r *request) {
 	g.requests = append(g.requests, r)
-	if r.op != nil {
+	d := r.db
+	if d == nil {
 		r.err = r.op(g.batch)
 		return
 	}
-	d := r.db
 	if d.dropped.Load() {
 		r.err = NoDatabase()
 		return
@@ -147,7 +149,11 @@ func (s *Store) decide(g *group, r *request) {
 		g.touched[d] = 0
 	}
 	d.uncounted = true
-	w := writer{batch: g.batch, db: d, limit: d.RevsLimit(), scratch: s.scratch, docs: newLookups(d.number, kindDoc)}
+	if r.op != nil {
+		r.err = r.op(g.batch)
+		return
+	}
+	w := writer{batch: g.batch, db: d, limit: d.RevsLimit(), scratch: s.scratch, docs: newLookups(d.number, kindDoc), replicated: r.opts.Replicated}
 	for i := range r.docs {
 		if r.results[i].Err != nil {
 			continue

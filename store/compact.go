@@ -113,10 +113,14 @@ func (v *Snapshot) noLeaf(raw []byte, seq uint64) (bool, error) {
 	return true, nil
 }
 
+// removeRows removes rows, whose sequences ascend, and what they alone refer to.
 func (d *Database) removeRows(ctx context.Context, seqs []uint64) error {
-	return d.store.do(ctx, func(b *pebble.Batch) error {
-		if d.dropped.Load() {
-			return NoDatabase()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	op := func(b *pebble.Batch) error {
+		if err := d.release(b, seqs); err != nil {
+			return err
 		}
 		var key [seqKeyLen]byte
 		for _, seq := range seqs {
@@ -128,6 +132,7 @@ func (d *Database) removeRows(ctx context.Context, seqs []uint64) error {
 		}
 		d.stats.Superseded -= int64(len(seqs))
 		d.compactAt.Store(d.stats.Superseded + max(d.store.opts.CompactAfter, 1))
-		return b.Set(countersKey(d.number), d.stats.append(nil), nil)
-	}, nil)
+		return nil
+	}
+	return d.store.submit(&request{db: d, op: op, done: make(chan error, 1)})
 }

@@ -30,12 +30,16 @@ type Database struct {
 
 	compacting atomic.Bool
 
-	designs atomic.Uint64 // how many groups have changed design documents
+	designs   atomic.Uint64 // how many groups have changed design documents
+	uploading sync.RWMutex  // held while an upload gives bytes to the engine, and while the database is dropped
+	lastBlob  atomic.Uint64 // the last number given to a blob
 
 	// The rest belongs to the committer.
 	stats   counters        // as of the last write decided
 	decided map[string]meta // records decided in the group being gathered; they win over
 	behind  map[string]meta // those of the group being synced, and over the engine's; a nil local document is a deletion
+
+	blobs, blobsBehind blobChanges // likewise, of what attachments have
 
 	uncounted bool // stats are not yet in the batch
 
@@ -88,13 +92,16 @@ func (s *Store) loadDatabase(name string, e catalogEntry) (*Database, error) {
 		return nil, fmt.Errorf("reading the counters of database %s: %w", name, err)
 	}
 	d.seq.Store(d.stats.Seq)
+	if err := d.recoverBlobs(); err != nil {
+		return nil, fmt.Errorf("looking for the attachments of database %s: %w", name, err)
+	}
 	return d, nil
 }
 
 func (s *Store) newDatabase(name string, e catalogEntry) *Database {
 	d := &Database{
 		store: s, name: name, number: e.Number, wake: newWake(),
-		decided: map[string]meta{}, behind: map[string]meta{},
+		decided: map[string]meta{}, behind: map[string]meta{}, blobs: newBlobChanges(), blobsBehind: newBlobChanges(),
 	}
 	d.entry.Store(&e)
 	return d

@@ -19,6 +19,8 @@ type Doc struct {
 	Deleted bool
 	// Body is the object without the members that begin with an underscore, in canonical form: `{...}`.
 	Body []byte
+	// Attachments are the document's files, in their order. A write takes those that it uploaded, or gives them up.
+	Attachments []Attachment
 	// Refused keeps the document from being written, and is its result.
 	Refused *Error
 
@@ -287,6 +289,11 @@ func (p *Parser) underscore(d *Doc, from, comma int) error {
 	s.flush()
 	key := string(s.out[from+1 : len(s.out)-2])
 	value := len(s.out)
+	if key == "_attachments" {
+		err := p.attachments(d)
+		s.out = s.out[:comma]
+		return err
+	}
 	if err := s.value(); err != nil {
 		return err
 	}
@@ -310,13 +317,6 @@ func (p *Parser) underscore(d *Doc, from, comma int) error {
 		d.Deleted = raw[0] == 't'
 	case "_revisions":
 		return takeRevisions(d, raw)
-	case "_attachments":
-		if raw[0] != '{' {
-			return badMember(key)
-		}
-		if len(raw) > 2 {
-			return NotImplemented("Storing attachments")
-		}
 	case "_conflicts", "_deleted_conflicts", "_revs_info", "_local_seq", "_access":
 	default:
 		return badMember(unquote([]byte(`"` + key + `"`)))
@@ -484,6 +484,13 @@ func sum(d *Doc, parent Rev) [16]byte {
 	}
 	_, _ = h.Write(b)
 	_, _ = h.Write(d.Body)
+	for i := range d.Attachments {
+		a := &d.Attachments[i]
+		b = binary.AppendUvarint(b[:0], uint64(len(a.Name)))
+		b = binary.AppendUvarint(append(b, a.Name...), uint64(len(a.Type)))
+		b = append(append(b, a.Type...), a.Digest[:]...)
+		_, _ = h.Write(b)
+	}
 	var out [16]byte
 	h.Sum(out[:0])
 	return out

@@ -48,7 +48,7 @@ func TestDocument(t *testing.T) {
 	}
 	for in, reason := range map[string]string{
 		`{"_foo":1}`: "Bad special document member: _foo", `[]`: "Document must be a JSON object", `{"_id":5}`: "Document id must be a string",
-		`{"_id":""}`: "Document id must not be empty", `{"_rev":"x"}`: "Invalid rev format", `{"_attachments":{"a":{}}}`: "not implemented",
+		`{"_id":""}`: "Document id must not be empty", `{"_rev":"x"}`: "Invalid rev format", `{"_attachments":{"a":{}}}`: "Invalid attachment data for a",
 		`{"\u005ffoo":1}`: "Bad special document member: _foo", `{"_id":"_x"}`: "Only reserved document ids may start with underscore.",
 	} {
 		if err := p.Document([]byte(in), &d); err == nil || !strings.Contains(err.Error(), reason) {

@@ -130,24 +130,27 @@ func (v *Snapshot) winner(id string, m meta, body bool) (*Row, error) {
 	}
 	row := &Row{ID: id, Seq: h.seq, Rev: h.rev, Deleted: h.deleted, Branched: h.branches}
 	if body {
-		row.Body, err = v.body(h.body)
+		err = v.content(h.body, row)
 	}
 	return row, err
 }
 
-// body reads the body written at seq; nil if it is gone.
-func (v *Snapshot) body(seq uint64) ([]byte, error) {
+// content reads the body and the attachments written at seq into row; the body stays nil if they are gone.
+func (v *Snapshot) content(seq uint64, row *Row) error {
 	if seq == 0 {
-		return nil, nil
+		return nil
 	}
 	var key [seqKeyLen]byte
 	raw, err := v.copy(&v.rows, appendSeqKey(key[:0], v.db.number, seq, markRow))
 	if err != nil || raw == nil {
-		return nil, err
+		return err
 	}
-	var row Row
-	_, err = parseRow(raw, &row)
-	return row.Body, err
+	var stored Row
+	if _, err = parseRow(raw, &stored); err != nil {
+		return err
+	}
+	row.Body, row.files = stored.Body, stored.files
+	return nil
 }
 
 // Range is a part of the documents by id, in bytewise order.

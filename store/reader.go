@@ -69,21 +69,24 @@ func (r *Reader) Get(id string) (*Row, error) {
 	}
 	r.row = Row{ID: id, Seq: h.seq, Rev: h.rev, Deleted: h.deleted, Branched: h.branches}
 	if h.body != 0 {
-		r.row.Body, err = r.body(h.body)
+		err = r.content(h.body)
 	}
 	return &r.row, err
 }
 
-// body reads the body written at seq; nil if it is gone.
-func (r *Reader) body(seq uint64) ([]byte, error) {
+// content reads the body and the attachments written at seq into r.row; the body stays nil if they are gone.
+func (r *Reader) content(seq uint64) error {
 	r.key = appendSeqKey(r.key[:0], r.v.db.number, seq, markRow)
 	raw, err := r.seek(&r.bodies, kindSeq)
 	if err != nil || raw == nil {
-		return nil, err
+		return err
 	}
 	var stored Row
-	_, err = parseRow(raw, &stored)
-	return stored.Body, err
+	if _, err = parseRow(raw, &stored); err != nil {
+		return err
+	}
+	r.row.Body, r.row.files = stored.Body, stored.files
+	return nil
 }
 
 // IndexGet is Snapshot.IndexGet; the bytes are only valid until the next call.

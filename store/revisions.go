@@ -103,18 +103,19 @@ func (t *Tree) Ancestors(missing []Rev) []Rev {
 
 // Revision reads one revision of the tree with its body. A 404 if it is not there or its body is gone.
 func (v *Snapshot) Revision(t *Tree, r Revision) (*Row, error) {
-	body, err := v.body(r.body)
-	if err != nil {
+	row := &Row{ID: t.id, Seq: t.seq, Rev: r.Rev, Deleted: r.Deleted, Branched: len(t.tree.nodes) > 1}
+	if err := v.content(r.body, row); err != nil {
 		return nil, fmt.Errorf("reading document %q of %s: %w", t.id, v.db.name, err)
 	}
-	if body == nil {
+	if row.Body == nil {
 		return nil, NotFound("missing")
 	}
-	return &Row{ID: t.id, Seq: t.seq, Rev: r.Rev, Deleted: r.Deleted, Branched: len(t.tree.nodes) > 1, Body: body}, nil
+	return row, nil
 }
 
 // HasBody tells whether the body of a revision is still there.
 func (v *Snapshot) HasBody(r Revision) (bool, error) {
-	body, err := v.body(r.body)
-	return body != nil, err
+	var row Row
+	err := v.content(r.body, &row)
+	return row.Body != nil, err
 }

@@ -30,6 +30,8 @@ type Options struct {
 	MemTableSize uint64
 	// MaxDocument is the largest document, in bytes; 0 means 8,000,000, as in CouchDB.
 	MaxDocument int
+	// MaxAttachment is the largest attachment, in bytes as they are sent; 0 means 4 GiB, negative no limit.
+	MaxAttachment int64
 	// CompactAfter is the number of superseded revisions of a database after which their bodies are removed by themselves, provided that
 	// they also outnumber the documents; 0 means 100,000; negative means never.
 	CompactAfter int64
@@ -38,7 +40,10 @@ type Options struct {
 	Relaxed bool
 }
 
-const defaultMaxDocument = 8_000_000
+const (
+	defaultMaxDocument   = 8_000_000
+	defaultMaxAttachment = 4 << 30
+)
 
 func (o Options) withDefaults() Options {
 	if o.FS == nil {
@@ -57,6 +62,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxDocument == 0 {
 		o.MaxDocument = defaultMaxDocument
+	}
+	if o.MaxAttachment == 0 {
+		o.MaxAttachment = defaultMaxAttachment
 	}
 	if o.CompactAfter == 0 {
 		o.CompactAfter = 100_000
@@ -335,7 +343,9 @@ func (s *Store) DropDatabase(ctx context.Context, name string) error {
 		if d == nil {
 			return NoDatabase()
 		}
+		d.uploading.Lock() // after it no upload writes any more
 		d.dropped.Store(true)
+		d.uploading.Unlock()
 		d.wake.close()
 		d.hub.close()
 		if err := b.Delete(catalogKey(name), nil); err != nil {

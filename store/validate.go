@@ -35,6 +35,9 @@ func (e *Edit) AppendNew(dst []byte) []byte {
 	if d.Deleted {
 		dst = append(dst, `,"_deleted":true`...)
 	}
+	if len(d.Attachments) > 0 {
+		dst = appendStubs(append(dst, `,"_attachments":`...), d.Attachments)
+	}
 	dst = strconv.AppendUint(append(dst, `,"_revisions":{"start":`...), d.Rev.Pos, 10)
 	dst = append(dst, `,"ids":[`...)
 	if !d.Rev.IsZero() {

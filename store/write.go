@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -32,7 +33,7 @@ type Result struct {
 // order of docs. A document that is wrong in itself refuses all: the error is then its *Error with status 400, and nothing was written. Else it
 // returns when everything is on disk; another error means that the outcome of all is unknown, or that none was written (ErrClosed, a dropped
 // database). Documents without an id get one. The memory of docs belongs to the caller again when it returns.
-func (d *Database) Write(ctx context.Context, docs []Doc, o WriteOptions) ([]Result, error) {
+func (d *Database) Write(ctx context.Context, docs []Doc, o WriteOptions) (_ []Result, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -45,26 +46,36 @@ func (d *Database) Write(ctx context.Context, docs []Doc, o WriteOptions) ([]Res
 		results[i].ID = doc.ID
 		err := d.check(doc, o)
 		if err != nil && err.Status == http.StatusBadRequest && doc.Refused == nil {
-			return nil, err
+			return nil, errors.Join(err, discard(docs))
 		}
 		results[i].Err = err
-		if err == nil && !o.Replicated {
-			doc.Prepare()
-		}
 	}
 	if len(docs) == 0 {
 		return results, nil
 	}
-	if o.Validate != nil {
-		if err := d.validate(ctx, docs, results, o); err != nil {
-			return nil, err
-		}
-	}
-	r := &request{db: d, docs: docs, results: results, opts: o, done: make(chan error, 1)}
-	if err := d.store.submit(r); err != nil {
+	err = d.write(ctx, docs, results, o)
+	if err := errors.Join(err, discard(docs)); err != nil {
 		return nil, err
 	}
 	return results, nil
+}
+
+// write writes documents that were checked.
+func (d *Database) write(ctx context.Context, docs []Doc, results []Result, o WriteOptions) error {
+	if err := d.attach(ctx, docs, results, o); err != nil {
+		return err
+	}
+	if o.Validate != nil {
+		if err := d.validate(ctx, docs, results, o); err != nil {
+			return err
+		}
+	}
+	for i := range docs {
+		if results[i].Err == nil && !o.Replicated {
+			docs[i].Prepare()
+		}
+	}
+	return d.store.submit(&request{db: d, docs: docs, results: results, opts: o, done: make(chan error, 1)})
 }
 
 // check refuses what no state of the database could take.
@@ -76,6 +87,7 @@ func (d *Database) check(doc *Doc, o WriteOptions) *Error {
 		return tooLarge(doc.ID)
 	}
 	if IsLocal(doc.ID) {
+		doc.Attachments = nil // as in CouchDB, which says nothing either
 		if _, err := localNumber(doc.Rev); err != nil {
 			return errBadRev()
 		}
@@ -117,7 +129,8 @@ type writer struct {
 	arena   []byte // meta records live on in the overlay
 	docs    lookups
 
-	designs bool // a design document was written
+	designs    bool // a design document was written
+	replicated bool
 }
 
 func (w *writer) write(doc *Doc, res *Result, o WriteOptions) error {
@@ -184,6 +197,9 @@ func (w *writer) keep(b []byte) []byte {
 
 // grow writes a new revision over the only leaf of m, or a new document.
 func (w *writer) grow(doc *Doc, res *Result, m meta, h *head) error {
+	if ok, err := w.attachable(doc, res); !ok || err != nil {
+		return err
+	}
 	d := w.db
 	parent := h.rev
 	var parents []Rev
@@ -261,6 +277,9 @@ func (w *writer) replicate(doc *Doc, res *Result) error {
 
 // insert adds a revision to a tree and stores both.
 func (w *writer) insert(doc *Doc, res *Result, t *tree, rev Rev, ancestors []Rev, was bool) error {
+	if ok, err := w.attachable(doc, res); !ok || err != nil {
+		return err
+	}
 	d := w.db
 	res.Rev = rev
 	wasDeleted := was && t.leaves()[0].deleted
@@ -274,6 +293,9 @@ func (w *writer) insert(doc *Doc, res *Result, t *tree, rev Rev, ancestors []Rev
 	d.stats.Seq = seq
 	// Where only the history became longer, the row is there for the feed: leaves may have become ancestors. Readers go by the tree.
 	ask := !stored || t.branched() || winner.rev != rev
+	if !stored {
+		doc.Attachments = nil // the row that has them is another
+	}
 	if err := w.store(doc, &rev, ask, t.encode(seq), t.seq, 0); err != nil {
 		return err
 	}
@@ -290,9 +312,14 @@ func (w *writer) store(doc *Doc, rev *Rev, ask bool, m meta, oldSeq uint64, mark
 	if err := w.putMeta(doc.ID, m); err != nil {
 		return err
 	}
+	if len(doc.Attachments) > 0 {
+		if err := w.refer(doc, rev, d.stats.Seq); err != nil {
+			return err
+		}
+	}
 	n := seqKeyLen
 	w.scratch = appendSeqKey(w.scratch[:0], d.number, d.stats.Seq, markRow)
-	w.scratch = appendRow(w.scratch, doc, rev, ask)
+	w.scratch = appendRow(w.scratch, doc, rev, doc.Attachments, ask)
 	if err := w.batch.Set(w.scratch[:n], w.scratch[n:], nil); err != nil {
 		return err
 	}

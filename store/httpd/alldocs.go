@@ -21,6 +21,7 @@ type viewQuery struct {
 	includeDocs  bool
 	conflicts    bool
 	updateSeq    bool
+	files        fileOptions
 	sawKey, sawK bool // key or a range; keys
 }
 
@@ -138,6 +139,10 @@ func (v *viewQuery) set(name string, p param) (err error) {
 		v.includeDocs, err = p.boolean()
 	case "conflicts":
 		v.conflicts, err = p.boolean()
+	case "attachments":
+		v.files.data, err = p.boolean()
+	case "att_encoding_info":
+		v.files.encoding, err = p.boolean()
 	case "update_seq":
 		v.updateSeq, err = p.boolean()
 	case "reduce":

@@ -135,104 +135,143 @@ func (c *call) bulkGet() error {
 		return err
 	}
 	defer snap.Close() //nolint:errcheck // the reads have told all there is
-	o := c.readOptions()
-	if kind := c.multipartKind(); kind != "" {
+	o, err := c.readOptions()
+	if err != nil {
+		return err
+	}
+	if kind := c.bulkKind(); kind != "" {
 		return c.bulkGetParts(kind, snap, refs, o)
 	}
 	buf := getBuffer()
 	defer putBuffer(buf)
+	s := &stream{c: c}
 	b := append(buf.AvailableBuffer(), `{"results":[`...)
 	for i, ref := range refs {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if b, err = appendBulkGet(b, snap, ref, o); err != nil {
-			return err
+		if b, err = appendBulkGet(b, snap, ref, o, s.flush); err != nil {
+			return s.end(b, err)
 		}
 	}
-	return c.answer(http.StatusOK, append(b, "]}"...))
+	return s.end(append(b, "]}"...), nil)
 }
 
 // bulkRef is one document asked for.
 type bulkRef struct {
-	ID  *string `json:"id"`
-	Rev *string `json:"rev"`
+	ID    *string         `json:"id"`
+	Rev   *string         `json:"rev"`
+	Since json.RawMessage `json:"atts_since"`
 }
 
-func appendBulkGet(b []byte, snap *store.Snapshot, raw json.RawMessage, o readOptions) ([]byte, error) {
-	var ref bulkRef
+// bulkResult is what was found of one document asked for.
+type bulkResult struct {
+	ref   bulkRef
+	o     readOptions
+	tree  *store.Tree // nil where it was not needed
+	found []openRev
+	err   error  // instead
+	noRev string // with err: what stands where no revision was named
+}
+
+// bulkGetOne reads one document asked for. An error refuses the whole request.
+func bulkGetOne(snap *store.Snapshot, raw json.RawMessage, o readOptions) (res bulkResult, err error) {
+	res = bulkResult{o: o, noRev: "null"}
 	if raw[0] != '{' {
-		return appendBulkError(b, ref, "null", store.BadRequest("document must be a JSON object")), nil
+		res.err = store.BadRequest("document must be a JSON object")
+		return res, nil
 	}
-	if json.Unmarshal(raw, &ref) != nil {
-		return b, store.BadRequest("`id` and `rev` must be strings")
+	if json.Unmarshal(raw, &res.ref) != nil {
+		return res, store.BadRequest("`id` and `rev` must be strings")
 	}
+	ref := &res.ref
 	if ref.ID == nil {
 		ref.Rev = nil
-		return appendBulkError(b, ref, "null", store.BadRequest("document id missed")), nil
+		res.err = store.BadRequest("document id missed")
+		return res, nil
 	}
-	if err := store.CheckID(*ref.ID); err != nil {
-		return appendBulkError(b, ref, "null", err), nil
+	if res.err = store.CheckID(*ref.ID); res.err != nil {
+		return res, nil //nolint:nilerr // it is told in the row
 	}
-	if ref.Rev == nil && !o.needTree() {
+	if ref.Since != nil {
+		if res.o.files.since, err = parseRevList(ref.Since); err != nil {
+			return res, err
+		}
+	}
+	if ref.Rev == nil && !res.o.needTree() {
 		row, err := snap.Get(*ref.ID)
 		if err == nil && !row.Branched {
-			b = store.AppendString(append(b, `{"id":`...), *ref.ID)
-			return append(row.AppendJSON(append(b, `,"docs":[{"ok":`...)), `}]}`...), nil
+			res.found = []openRev{{row.Rev, row}}
+			return res, nil
 		}
 		if err != nil && !store.IsNotFound(err) {
-			return b, err
+			return res, err
 		}
 	}
-	return appendBulkRevs(b, snap, ref, o)
-}
-
-func appendBulkRevs(b []byte, snap *store.Snapshot, ref bulkRef, o readOptions) ([]byte, error) {
 	var revs []store.Rev
 	if ref.Rev != nil {
-		rev, err := store.ParseRev(*ref.Rev)
-		if err != nil {
-			return appendBulkError(b, ref, "null", err), nil
+		var rev store.Rev
+		if rev, res.err = store.ParseRev(*ref.Rev); res.err != nil {
+			return res, nil //nolint:nilerr // it is told in the row
 		}
 		revs = []store.Rev{rev}
 	}
-	found, err := leavesOrRevs(snap, *ref.ID, revs, ref.Rev == nil, o)
+	res.tree, res.found, err = leavesOrRevs(snap, *ref.ID, revs, ref.Rev == nil, res.o)
+	if store.IsNotFound(err) {
+		res.err, res.noRev, err = err, `"undefined"`, nil
+	}
+	return res, err
+}
+
+func appendBulkGet(b []byte, snap *store.Snapshot, raw json.RawMessage, o readOptions, flush flusher) ([]byte, error) {
+	got, err := bulkGetOne(snap, raw, o)
 	if err != nil {
-		if store.IsNotFound(err) {
-			return appendBulkError(b, ref, `"undefined"`, err), nil
-		}
 		return b, err
 	}
-	b = store.AppendString(append(b, `{"id":`...), *ref.ID)
-	b = append(b, `,"docs":[`...)
-	for i, f := range found {
+	b = append(append(append(b, `{"id":`...), got.ref.id()...), `,"docs":[`...)
+	if got.err != nil {
+		return append(appendBulkError(append(b, `{"error":`...), got.ref, got.noRev, got.err), "}]}"...), nil //nolint:nilerr // it is told in the row
+	}
+	for i, f := range got.found {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if f.doc != nil {
-			b = append(append(append(b, `{"ok":`...), f.doc...), '}')
+		if f.row == nil {
+			b = append(appendBulkMissing(append(b, `{"error":`...), got.ref, f.rev), '}')
 			continue
 		}
-		b = append(f.rev.Append(append(b, `{"error":{"rev":"`...)), `","reason":"missing","id":`...)
-		b = append(store.AppendString(b, *ref.ID), `,"error":"not_found"}}`...)
+		if b, err = appendDocument(append(b, `{"ok":`...), snap, got.tree, f.row, got.o, flush); err != nil {
+			return b, err
+		}
+		b = append(b, '}')
 	}
 	return append(b, "]}"...), nil
 }
 
-// appendBulkError adds a row of _bulk_get that is an error; noRev stands where no revision was named.
+// id is the id as JSON.
+func (r *bulkRef) id() []byte {
+	if r.ID == nil {
+		return []byte("null")
+	}
+	return store.AppendString(nil, *r.ID)
+}
+
+// appendBulkMissing adds the error of a revision that is not there.
+func appendBulkMissing(b []byte, ref bulkRef, rev store.Rev) []byte {
+	b = append(rev.Append(append(b, `{"rev":"`...)), `","reason":"missing","id":`...)
+	return append(append(b, ref.id()...), `,"error":"not_found"}`...)
+}
+
+// appendBulkError adds an error of _bulk_get; noRev stands where no revision was named.
 func appendBulkError(b []byte, ref bulkRef, noRev string, err error) []byte {
 	e := asError(err)
-	id := []byte("null")
-	if ref.ID != nil {
-		id = store.AppendString(nil, *ref.ID)
-	}
-	b = append(append(append(b, `{"id":`...), id...), `,"docs":[{"error":{"rev":`...)
+	b = append(b, `{"rev":`...)
 	if ref.Rev != nil {
 		b = store.AppendString(b, *ref.Rev)
 	} else {
 		b = append(b, noRev...)
 	}
 	b = store.AppendString(append(b, `,"reason":`...), e.Reason)
-	b = append(append(b, `,"id":`...), id...)
-	return append(store.AppendString(append(b, `,"error":`...), e.Name), `}}]}`...)
+	b = append(append(b, `,"id":`...), ref.id()...)
+	return append(store.AppendString(append(b, `,"error":`...), e.Name), '}')
 }

@@ -62,6 +62,7 @@ type changesQuery struct {
 	fields  []string
 	// function is a filter function of a design document, which is asked about many rows at once.
 	function functionFilter
+	files    fileOptions
 }
 
 const defaultTimeout = time.Minute
@@ -98,8 +99,13 @@ func (c *call) parseChanges() (*changesQuery, error) {
 			return nil, err
 		}
 	}
+	files, err := c.fileOptions()
+	if err != nil {
+		return nil, err
+	}
 	q := &changesQuery{
-		feed: c.q.Get("feed"), limit: -1, descending: c.flag("descending"), includeDocs: c.flag("include_docs"),
+		files: files,
+		feed:  c.q.Get("feed"), limit: -1, descending: c.flag("descending"), includeDocs: c.flag("include_docs"),
 		conflicts: c.flag("conflicts"), interval: 1,
 	}
 	switch q.feed {

@@ -33,9 +33,9 @@ func (c *call) document() error {
 		if c.r.Header.Get("Referer") == "" {
 			return store.BadRequest("Referer header required.")
 		}
-		return store.NotImplemented("Uploading attachments by a form")
+		return c.postForm(id)
 	case "COPY":
-		return store.NotImplemented("COPY")
+		return c.copyDocument(id)
 	}
 	return c.allow(http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, "COPY")
 }
@@ -63,30 +63,24 @@ func (c *call) below(id string, rest []string) error {
 	if strings.HasPrefix(id, localPrefix) {
 		return store.BadRequest("_local documents do not accept attachments.")
 	}
-	if c.r.Method == http.MethodGet || c.r.Method == http.MethodHead {
-		row, err := c.find1(id)
-		switch {
-		case err != nil:
-			return err
-		case row.Deleted:
-			return store.NotFound("deleted")
-		}
-		return store.NotFound("Document is missing attachment")
-	}
-	return store.NotImplemented("An attachment")
+	return c.attachment(id, strings.Join(rest, "/"))
 }
 
 // readOptions are what GET can add to a document.
 type readOptions struct {
 	revs, revsInfo, conflicts, deletedConflicts, localSeq, latest bool
+
+	files fileOptions
 }
 
-func (c *call) readOptions() readOptions {
+func (c *call) readOptions() (readOptions, error) {
 	meta := c.flag("meta")
+	files, err := c.fileOptions()
 	return readOptions{
-		revs: c.flag("revs"), revsInfo: c.flag("revs_info") || meta, conflicts: c.flag("conflicts") || meta,
+		files: files,
+		revs:  c.flag("revs"), revsInfo: c.flag("revs_info") || meta, conflicts: c.flag("conflicts") || meta,
 		deletedConflicts: c.flag("deleted_conflicts") || meta, localSeq: c.flag("local_seq"), latest: c.flag("latest"),
-	}
+	}, err
 }
 
 // adorned tells whether the answer is more than one revision, so that the revision is no ETag for it.
@@ -94,7 +88,9 @@ func (o readOptions) adorned() bool {
 	return o.revsInfo || o.conflicts || o.deletedConflicts || o.localSeq
 }
 
-func (o readOptions) needTree() bool { return o.revs || o.adorned() || o.latest }
+func (o readOptions) needTree() bool {
+	return o.revs || o.adorned() || o.latest || len(o.files.since) > 0
+}
 
 func (c *call) getDocument(id string) error {
 	snap, err := c.db.Snapshot()
@@ -108,7 +104,10 @@ func (c *call) getDocument(id string) error {
 	if open := c.q.Get("open_revs"); open != "" && open != "[]" {
 		return c.openRevs(snap, id, open)
 	}
-	o := c.readOptions()
+	o, err := c.readOptions()
+	if err != nil {
+		return err
+	}
 	if !c.q.Has("rev") && !o.needTree() {
 		row, err := snap.Get(id)
 		switch {
@@ -117,7 +116,7 @@ func (c *call) getDocument(id string) error {
 		case row.Deleted:
 			return store.NotFound("deleted")
 		}
-		return c.sendDocument(row, row.AppendJSON(nil), true)
+		return c.sendDocument(snap, nil, row, o)
 	}
 	return c.getRevision(snap, id, o)
 }
@@ -136,10 +135,18 @@ func (c *call) getLocal(snap *store.Snapshot, id string) error {
 	return c.answer(http.StatusOK, doc)
 }
 
-// sendDocument sends a document, or says that it is the one the client has. An adorned one has an ETag only while that is what CouchDB does:
-// none.
-func (c *call) sendDocument(row *store.Row, doc []byte, tag bool) error {
-	if tag {
+// sendDocument sends a document, or says that it is the one the client has. One with what can change while its revision does not has no ETag, as
+// in CouchDB. Content comes in the JSON, or behind it where the client takes that.
+func (c *call) sendDocument(snap *store.Snapshot, tree *store.Tree, row *store.Row, o readOptions) error {
+	related := c.flag("attachments") && row.HasAttachments() && c.accepts("multipart/related")
+	if related {
+		o.files.follows, o.files.encoding = true, true
+	}
+	doc, extra, err := adorn(snap, tree, row, o)
+	if err != nil {
+		return err
+	}
+	if !extra {
 		etag := `"` + row.Rev.String() + `"`
 		c.w.Header().Set("ETag", etag)
 		if c.r.Header.Get("If-None-Match") == etag {
@@ -147,7 +154,14 @@ func (c *call) sendDocument(row *store.Row, doc []byte, tag bool) error {
 			return nil
 		}
 	}
-	return c.answer(http.StatusOK, doc)
+	s := &stream{c: c}
+	doc, err = appendFiles(doc, snap, tree, row, &o.files, s.flush)
+	if related && err == nil {
+		if files := o.files.wanted(tree, row); len(files) > 0 {
+			return c.sendRelated(snap, doc, files)
+		}
+	}
+	return s.end(doc, err)
 }
 
 func (c *call) getRevision(snap *store.Snapshot, id string, o readOptions) error {
@@ -185,17 +199,17 @@ func (c *call) getRevision(snap *store.Snapshot, id string, o readOptions) error
 	if err != nil {
 		return err
 	}
-	doc, extra, err := adorn(snap, tree, row, o)
-	if err != nil {
-		return err
-	}
-	return c.sendDocument(row, doc, !extra)
+	return c.sendDocument(snap, tree, row, o)
 }
 
-// adorn makes the document with what was asked for beside it. extra tells that something of it can change while the revision does not.
+// adorn makes the document with what was asked for beside it, but for its attachments and the closing brace. extra tells that something of it can
+// change while the revision does not. tree may be nil where o needs none.
 func adorn(snap *store.Snapshot, tree *store.Tree, row *store.Row, o readOptions) (doc []byte, extra bool, err error) {
-	doc = row.AppendJSON(nil)
-	doc = doc[:len(doc)-1]
+	return appendAdorned(nil, snap, tree, row, o)
+}
+
+func appendAdorned(doc []byte, snap *store.Snapshot, tree *store.Tree, row *store.Row, o readOptions) (_ []byte, extra bool, err error) {
+	doc = row.AppendOpen(doc)
 	if o.revs {
 		doc = appendRevisions(doc, tree.Path(row.Rev))
 	}
@@ -214,7 +228,7 @@ func adorn(snap *store.Snapshot, tree *store.Tree, row *store.Row, o readOptions
 		extra = true
 		doc = appendUint(append(doc, `,"_local_seq":`...), tree.Seq())
 	}
-	return append(doc, '}'), extra, nil
+	return doc, extra, nil
 }
 
 func appendRevisions(b []byte, path []store.Revision) []byte {
@@ -284,33 +298,48 @@ func appendRevList(b []byte, revs []store.Rev) []byte {
 
 // openRevs answers several revisions at once: all leaves, or those that are named.
 func (c *call) openRevs(snap *store.Snapshot, id, text string) error {
-	o := c.readOptions()
+	o, err := c.readOptions()
+	if err != nil {
+		return err
+	}
 	var revs []store.Rev
 	if text != "all" {
-		var err error
 		if revs, err = parseRevList([]byte(text)); err != nil {
 			return err
 		}
 	}
-	found, err := leavesOrRevs(snap, id, revs, text == "all", o)
+	tree, found, err := leavesOrRevs(snap, id, revs, text == "all", o)
 	if err != nil {
 		return err
 	}
-	if kind := c.multipartKind(); kind != "" {
-		return c.sendOpenRevs(kind, found)
+	if c.accepts("multipart/mixed") {
+		return c.sendOpenRevs(snap, tree, found, o)
 	}
+	s := &stream{c: c}
 	b := []byte{'['}
 	for i, f := range found {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if f.doc != nil {
-			b = append(append(append(b, `{"ok":`...), f.doc...), '}')
-		} else {
+		if f.row == nil {
 			b = append(f.rev.Append(append(b, `{"missing":"`...)), `"}`...)
+			continue
 		}
+		if b, err = appendDocument(append(b, `{"ok":`...), snap, tree, f.row, o, s.flush); err != nil {
+			return s.end(b, err)
+		}
+		b = append(b, '}')
 	}
-	return c.answer(http.StatusOK, append(b, ']'))
+	return s.end(append(b, ']'), nil)
+}
+
+// appendDocument adds a whole document with what was asked for beside it.
+func appendDocument(b []byte, snap *store.Snapshot, tree *store.Tree, row *store.Row, o readOptions, flush flusher) ([]byte, error) {
+	b, _, err := appendAdorned(b, snap, tree, row, o)
+	if err != nil {
+		return b, err
+	}
+	return appendFiles(b, snap, tree, row, &o.files, flush)
 }
 
 func parseRevList(raw []byte) ([]store.Rev, error) {
@@ -331,20 +360,21 @@ func parseRevList(raw []byte) ([]store.Rev, error) {
 	return revs, nil
 }
 
-// openRev is one revision asked for: its document, or nil where it is not there.
+// openRev is one revision asked for; row is nil where it is not there.
 type openRev struct {
 	rev store.Rev
-	doc []byte
+	row *store.Row
 }
 
 // leavesOrRevs reads all leaves of a document, or the revisions named (with o.latest the leaves that descend from them). A 404 only for all
 // leaves of a document that was never there.
-func leavesOrRevs(snap *store.Snapshot, id string, revs []store.Rev, all bool, o readOptions) ([]openRev, error) {
-	tree, err := snap.Tree(id)
+func leavesOrRevs(snap *store.Snapshot, id string, revs []store.Rev, all bool, o readOptions) (
+	tree *store.Tree, out []openRev, err error,
+) {
+	tree, err = snap.Tree(id)
 	if err != nil && (all || !store.IsNotFound(err)) {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []openRev
 	add := func(r store.Revision) error {
 		row, err := snap.Revision(tree, r)
 		if store.IsNotFound(err) {
@@ -354,17 +384,16 @@ func leavesOrRevs(snap *store.Snapshot, id string, revs []store.Rev, all bool, o
 		if err != nil {
 			return err
 		}
-		doc, _, err := adorn(snap, tree, row, o)
-		out = append(out, openRev{r.Rev, doc})
-		return err
+		out = append(out, openRev{r.Rev, row})
+		return nil
 	}
 	if all {
 		for _, leaf := range byRev(tree.Leaves()) {
 			if err := add(leaf); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
-		return out, nil
+		return tree, out, nil
 	}
 	for _, rev := range revs {
 		var targets []store.Revision
@@ -380,9 +409,9 @@ func leavesOrRevs(snap *store.Snapshot, id string, revs []store.Rev, all bool, o
 		}
 		for _, r := range targets {
 			if err := add(r); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 	}
-	return out, nil
+	return tree, out, nil
 }

@@ -427,15 +427,11 @@ func (f *feed) addDoc(b []byte, snap *store.Snapshot, row *store.Row) ([]byte, e
 		doc, err := project(row.AppendJSON(nil), f.q.fields)
 		return append(b, doc...), err
 	}
-	if !f.q.conflicts || !row.Branched {
-		return row.AppendJSON(b), nil
-	}
-	tree, err := snap.Tree(row.ID)
-	if err != nil {
-		return b, err
-	}
-	doc, _, err := adorn(snap, tree, row, readOptions{conflicts: true})
-	return append(b, doc...), err
+	return appendListed(b, snap, row, f.q.conflicts, &f.q.files, func(b []byte) ([]byte, error) {
+		f.buf = b
+		err := f.flush()
+		return f.buf, err
+	})
 }
 
 // close writes what comes behind the last row.

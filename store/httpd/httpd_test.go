@@ -29,7 +29,13 @@ func start(t *testing.T, o store.Options) *server {
 	if o.FS == nil {
 		o.FS = vfs.NewMem()
 	}
-	st, err := store.Open("data", o)
+	return startIn(t, "data", o)
+}
+
+// startIn is start with the store in a folder.
+func startIn(t *testing.T, dir string, o store.Options) *server {
+	t.Helper()
+	st, err := store.Open(dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}

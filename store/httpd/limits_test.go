@@ -73,9 +73,6 @@ func TestMissing(t *testing.T) {
 		{"GET", "/_utils", ""},
 		{"POST", "/db/_purge", "{}"},
 		{"GET", "/db/_design/d/_view/v", ""},
-		{"COPY", "/db/a", ""},
-		{"PUT", "/db/a/file.txt", "x"},
-		{"PUT", "/db/b", `{"_attachments":{"a":{"data":""}}}`},
 		{"PUT", "/db/_design/v", `{"validate_doc_update":"function(){}"}`},
 		{"PUT", "/other?partitioned=true", ""},
 	} {

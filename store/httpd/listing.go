@@ -31,6 +31,30 @@ func (l *listing) flush() error {
 	return err
 }
 
+// flushed is a flusher.
+func (l *listing) flushed(b []byte) ([]byte, error) {
+	l.buf = b
+	err := l.flush()
+	return l.buf, err
+}
+
+// appendListed adds a document as lists and feeds show it.
+func appendListed(b []byte, snap *store.Snapshot, row *store.Row, conflicts bool, files *fileOptions, flush flusher) ([]byte, error) {
+	var tree *store.Tree
+	o := readOptions{files: *files}
+	if conflicts && row.Branched {
+		var err error
+		if tree, err = snap.Tree(row.ID); err != nil {
+			return b, err
+		}
+		o.conflicts = true
+	} else if !files.data && !files.encoding {
+		return row.AppendJSON(b), nil
+	}
+	o.files.since = nil
+	return appendDocument(b, snap, tree, row, o, flush)
+}
+
 // list writes one list. An error after the head has gone out cuts the answer off.
 func (l *listing) list(v *viewQuery) error {
 	l.v, l.rows = v, 0
@@ -233,21 +257,13 @@ func (l *listing) row(row *store.Row, byKey bool) error {
 	b = append(b, '}')
 	if l.v.includeDocs {
 		b = append(b, `,"doc":`...)
-		switch {
-		case row.Deleted:
+		if row.Deleted {
 			b = append(b, "null"...)
-		case l.v.conflicts && row.Branched:
-			tree, err := l.snap.Tree(row.ID)
-			if err != nil {
+		} else {
+			var err error
+			if b, err = appendListed(b, l.snap, row, l.v.conflicts, &l.v.files, l.flushed); err != nil {
 				return err
 			}
-			doc, _, err := adorn(l.snap, tree, row, readOptions{conflicts: true})
-			if err != nil {
-				return err
-			}
-			b = append(b, doc...)
-		default:
-			b = row.AppendJSON(b)
 		}
 	}
 	l.buf = append(b, '}')

@@ -2,84 +2,202 @@ package httpd
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/adlayer/after/store"
 )
 
-// multipartKind is the multipart type that a client gets several documents in; empty where it takes JSON. As in CouchDB, one that says
-// nothing gets multipart/mixed.
-func (c *call) multipartKind() string {
-	accept := c.r.Header.Get("Accept")
+// bulkKind is the multipart type that a client gets the documents of _bulk_get in; empty where it takes JSON.
+func (c *call) bulkKind() string {
 	switch {
-	case accept == "", strings.Contains(accept, "multipart/mixed"):
+	case c.accepts("application/json"):
+		return ""
+	case c.accepts("multipart/mixed"):
 		return "multipart/mixed"
-	case strings.Contains(accept, "multipart/related"):
+	case c.accepts("multipart/related"):
 		return "multipart/related"
 	}
 	return ""
 }
 
-// parts writes a multipart answer of JSON parts.
+// parts writes a multipart answer.
 type parts struct {
+	c        *call
+	snap     *store.Snapshot
 	boundary string
-	buf      []byte
+	named    bool // documents that have attachments come with their names
+	begun    bool
+	err      error
 }
 
-func (p *parts) add(doc []byte, failed bool) {
-	p.buf = append(append(p.buf, "\r\n--"...), p.boundary...)
-	p.buf = append(p.buf, "\r\nContent-Type: application/json"...)
-	if failed {
-		p.buf = append(p.buf, `; error="true"`...)
-	}
-	p.buf = append(append(p.buf, "\r\n\r\n"...), doc...)
-}
-
-func (c *call) sendParts(kind string, p *parts) error {
-	p.buf = append(append(append(p.buf, "\r\n--"...), p.boundary...), "--"...)
+// newParts begins an answer; nothing is sent before the first part.
+func (c *call) newParts(kind string, snap *store.Snapshot) *parts {
+	p := &parts{c: c, snap: snap, boundary: store.NewUUID()}
 	c.w.Header().Set("Content-Type", kind+`; boundary="`+p.boundary+`"`)
-	c.w.WriteHeader(http.StatusOK)
-	_, _ = c.w.Write(p.buf) // a reader that has gone is no error of ours
-	return nil
+	return p
 }
 
-func (c *call) sendOpenRevs(kind string, found []openRev) error {
-	p := &parts{boundary: store.NewUUID()}
-	for _, f := range found {
-		if f.doc != nil {
-			p.add(f.doc, false)
-		} else {
-			p.add(append(f.rev.Append([]byte(`{"missing":"`)), `"}`...), true)
+func (p *parts) write(text string) {
+	if p.err == nil {
+		_, p.err = io.WriteString(p.c.w, text)
+	}
+}
+
+func (p *parts) bytes(b []byte) {
+	if p.err == nil {
+		_, p.err = p.c.w.Write(b)
+	}
+}
+
+// open begins a part.
+func (p *parts) open() {
+	if !p.begun {
+		p.begun = true
+		p.c.w.WriteHeader(http.StatusOK)
+		p.write("--" + p.boundary)
+		return
+	}
+	p.write("\r\n--" + p.boundary)
+}
+
+// failed adds a part that is an error.
+func (p *parts) failed(doc []byte) {
+	p.open()
+	p.write("\r\nContent-Type: application/json; error=\"true\"\r\n\r\n")
+	p.bytes(doc)
+}
+
+// document adds a part that is a document, with its attachments behind it.
+func (p *parts) document(tree *store.Tree, row *store.Row, o readOptions) error {
+	o.files.data, o.files.follows, o.files.encoding = true, true, true
+	doc, _, err := adorn(p.snap, tree, row, o)
+	if err == nil {
+		doc, err = appendFiles(doc, p.snap, tree, row, &o.files, nil)
+	}
+	if err != nil {
+		return err
+	}
+	p.open()
+	files := o.files.wanted(tree, row)
+	if len(files) == 0 {
+		p.write("\r\nContent-Type: application/json\r\n\r\n")
+		p.bytes(doc)
+		return p.err
+	}
+	if p.named {
+		p.write("\r\nX-Doc-Id: " + headerText(row.ID) + "\r\nX-Rev-Id: " + row.Rev.String())
+	}
+	inner := store.NewUUID()
+	p.write("\r\nContent-Type: multipart/related; boundary=\"" + inner + "\"\r\n\r\n")
+	if p.err == nil {
+		p.err = writeRelated(p.c.w, inner, p.snap, doc, files)
+	}
+	return p.err
+}
+
+// end ends the answer.
+func (p *parts) end(err error) error {
+	if err != nil && !p.begun {
+		return err
+	}
+	if !p.begun {
+		p.open()
+		p.write("--")
+	} else {
+		p.write("\r\n--" + p.boundary + "--")
+	}
+	if err == nil {
+		err = p.err
+	}
+	return p.c.cutOff(err)
+}
+
+// writeRelated writes a document and its attachments, as they are stored.
+func writeRelated(w io.Writer, boundary string, snap *store.Snapshot, doc []byte, files []store.Attachment) error {
+	head := append([]byte("--"+boundary+"\r\nContent-Type: application/json\r\n\r\n"), doc...)
+	if _, err := w.Write(append(head, "\r\n--"+boundary...)); err != nil {
+		return err
+	}
+	for _, a := range files {
+		if _, err := io.WriteString(w, relatedHead(&a)); err != nil {
+			return err
+		}
+		if _, err := io.Copy(w, snap.Attachment(a)); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(w, "\r\n--"+boundary); err != nil {
+			return err
 		}
 	}
-	return c.sendParts(kind, p)
+	_, err := io.WriteString(w, "--")
+	return err
+}
+
+func relatedHead(a *store.Attachment) string {
+	name := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(headerText(a.Name))
+	head := "\r\nContent-Disposition: attachment; filename=\"" + name + "\"\r\nContent-Type: " + headerText(a.Type) +
+		"\r\nContent-Length: " + strconv.FormatInt(a.Stored, 10)
+	if a.Gzip {
+		head += "\r\nContent-Encoding: gzip"
+	}
+	return head + "\r\n\r\n"
+}
+
+// sendRelated sends one document with its attachments.
+func (c *call) sendRelated(snap *store.Snapshot, doc []byte, files []store.Attachment) error {
+	boundary := store.NewUUID()
+	length := len("--\r\nContent-Type: application/json\r\n\r\n") + len(boundary) + len(doc) + len("\r\n--") + len(boundary) + len("--")
+	total := int64(length)
+	for i := range files {
+		total += int64(len(relatedHead(&files[i]))+len("\r\n--")+len(boundary)) + files[i].Stored
+	}
+	h := c.w.Header()
+	h.Set("Content-Type", `multipart/related; boundary="`+boundary+`"`)
+	h.Set("Content-Length", strconv.FormatInt(total, 10))
+	c.w.WriteHeader(http.StatusOK)
+	if c.r.Method == http.MethodHead {
+		return nil
+	}
+	return c.cutOff(writeRelated(c.w, boundary, snap, doc, files))
+}
+
+func (c *call) sendOpenRevs(snap *store.Snapshot, tree *store.Tree, found []openRev, o readOptions) error {
+	p := c.newParts("multipart/mixed", snap)
+	for _, f := range found {
+		if f.row == nil {
+			p.failed(append(f.rev.Append([]byte(`{"missing":"`)), `"}`...))
+			continue
+		}
+		if err := p.document(tree, f.row, o); err != nil {
+			return p.end(err)
+		}
+	}
+	return p.end(nil)
 }
 
 // bulkGetParts answers _bulk_get part by part.
 func (c *call) bulkGetParts(kind string, snap *store.Snapshot, refs []json.RawMessage, o readOptions) error {
-	p := &parts{boundary: store.NewUUID()}
-	for _, ref := range refs {
-		row, err := appendBulkGet(nil, snap, ref, o)
+	p := c.newParts(kind, snap)
+	p.named = true
+	for _, raw := range refs {
+		got, err := bulkGetOne(snap, raw, o)
 		if err != nil {
-			return err
+			return p.end(err)
 		}
-		var result struct {
-			Docs []struct {
-				OK    json.RawMessage `json:"ok"`
-				Error json.RawMessage `json:"error"`
-			} `json:"docs"`
+		if got.err != nil {
+			p.failed(appendBulkError(nil, got.ref, got.noRev, got.err))
+			continue
 		}
-		if err := json.Unmarshal(row, &result); err != nil {
-			return err
-		}
-		for _, d := range result.Docs {
-			if d.OK != nil {
-				p.add(d.OK, false)
-			} else {
-				p.add(d.Error, true)
+		for _, f := range got.found {
+			if f.row == nil {
+				p.failed(appendBulkMissing(nil, got.ref, f.rev))
+			} else if err := p.document(got.tree, f.row, got.o); err != nil {
+				return p.end(err)
 			}
 		}
 	}
-	return c.sendParts(kind, p)
+	return p.end(nil)
 }

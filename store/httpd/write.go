@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"crypto/md5" //nolint:gosec // a tag, no secret
+	"errors"
 	"math/big"
 	"net/http"
 	"slices"
@@ -65,11 +66,12 @@ func (c *call) putDocument(id string) error {
 	if err := c.mayWrite(id); err != nil {
 		return err
 	}
-	if kind := c.r.Header.Get("Content-Type"); strings.HasPrefix(kind, "multipart/") {
-		return store.NotImplemented("Uploading a document as multipart")
-	}
 	docs := make([]store.Doc, 1)
-	done, err := c.readDocument(&docs[0])
+	read := c.readDocument
+	if strings.HasPrefix(c.r.Header.Get("Content-Type"), "multipart/related") {
+		read = c.readRelated
+	}
+	done, err := read(&docs[0])
 	if err != nil {
 		return err
 	}
@@ -77,7 +79,7 @@ func (c *call) putDocument(id string) error {
 	docs[0].ID = id
 	if !strings.HasPrefix(id, localPrefix) || c.q.Has("rev") {
 		if docs[0].Rev, err = c.namedRev(docs[0].Rev); err != nil {
-			return err
+			return errors.Join(err, docs[0].DiscardUploads())
 		}
 	}
 	return c.writeOne(docs, true)
@@ -124,7 +126,7 @@ func (c *call) readDocument(d *store.Doc) (done func(), err error) {
 func (c *call) writeOne(docs []store.Doc, tag bool) error {
 	doc := &docs[0]
 	if err := c.prepareUser(doc); err != nil {
-		return err
+		return errors.Join(err, doc.DiscardUploads())
 	}
 	// With batch=ok CouchDB answers before the write is on disk. This server has no such short cut, only the answer.
 	batch := c.q.Get("batch") == "ok"
@@ -144,7 +146,7 @@ func (c *call) writeOne(docs []store.Doc, tag bool) error {
 	h := c.w.Header()
 	switch {
 	case !tag:
-	case strings.HasPrefix(doc.ID, localPrefix):
+	case strings.HasPrefix(doc.ID, localPrefix) && c.r.Method != "COPY":
 		h.Set("ETag", localTag(res.Rev, doc.Body))
 	default:
 		h.Set("ETag", `"`+res.Rev.String()+`"`)

@@ -160,7 +160,7 @@ func (f *frame) collect(names []string) {
 	}
 }
 
-// special gives _id and _rev of a body that lacks them.
+// special gives _id, _rev and _attachments of a body that lacks them.
 func (f *frame) special(name string) ([]byte, bool) {
 	switch {
 	case f.row == nil:
@@ -169,6 +169,8 @@ func (f *frame) special(name string) ([]byte, bool) {
 		return appendString(nil, f.row.ID), true
 	case name == "_rev":
 		return appendString(nil, f.row.Rev.String()), true
+	case name == "_attachments" && f.row.HasAttachments():
+		return f.row.AppendStubs(nil), true
 	}
 	return nil, false
 }

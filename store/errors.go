@@ -31,6 +31,9 @@ var ErrClosed = errors.New("the store is closed")
 // ErrReadOnly is what every write gets where the store was opened for reading only.
 var ErrReadOnly = errors.New("the store is open for reading only")
 
+// ErrStuck is part of Close's error where a store that had failed could not be closed in time: its process must not open the folder again.
+var ErrStuck = errors.New("the engine does not end")
+
 // NotFound is the 404 of a document; reason is "missing" or "deleted".
 func NotFound(reason string) *Error {
 	return &Error{Status: http.StatusNotFound, Name: "not_found", Reason: reason}

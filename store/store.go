@@ -260,7 +260,7 @@ func (s *Store) closeEngine() error {
 			return errors.Join(err, closing)
 		case <-timer.C:
 		}
-		return err
+		return errors.Join(err, ErrStuck)
 	}
 	return s.db.Close()
 }

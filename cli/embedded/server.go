@@ -9,13 +9,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/sirupsen/logrus"
-
-	"github.com/adlayer/after/store"
-	"github.com/adlayer/after/store/httpd"
-	"github.com/adlayer/after/store/script"
 )
 
 // Options say what to serve, and where.
@@ -26,45 +24,44 @@ type Options struct {
 	Relaxed bool              // writes are answered before they are on disk
 	Version string
 	Log     logrus.FieldLogger
+	FS      vfs.FS // nil is the operating system's
 }
 
 // Server is a store being served.
 type Server struct {
-	store   *store.Store
-	handler *httpd.Server
+	options Options
+	opened  atomic.Pointer[opened]
 	http    *http.Server
 	address string
-	end     context.CancelFunc // of the requests
-	failed  chan error         // the listener's end, once
+	failed  chan error // the listener's end, once
+
+	unwatch context.CancelFunc
+	watched chan struct{} // closed when nobody watches any more
+	closed  bool          // what is opened was closed; the watch has it, and who waited for its end
 }
 
 // goodbye is how long answers under way may take when the server closes.
 const goodbye = 3 * time.Second
 
-// Serve opens the store and serves it until Close; the end of ctx does not end it. A folder that another process holds is a [*store.HeldError].
+// Serve opens the store and serves it until Close; the end of ctx does not end it. A folder that another process holds is a store.HeldError.
 func Serve(ctx context.Context, o Options) (*Server, error) {
-	s, err := store.Open(o.Data, store.Options{Log: o.Log, Relaxed: o.Relaxed})
+	first, err := o.open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Listen)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("listening for the store: %w", err), s.Close())
+		return nil, errors.Join(fmt.Errorf("listening for the store: %w", err), first.handler.Close(), first.store.Close())
 	}
 	if o.Relaxed {
 		o.Log.Warn(`store.durability is "relaxed": a power cut, or the death of this process, can cost the writes of the last second or so`)
 	}
-	requests, end := context.WithCancel(context.WithoutCancel(ctx))
-	handler := httpd.New(s, httpd.Options{Admins: o.Admins, Log: o.Log, Version: o.Version, Script: script.Options{Command: script.Self()}}) //nolint:contextcheck // what it starts outlives ctx
-	server := &Server{
-		store: s, handler: handler, address: listener.Addr().String(), end: end, failed: make(chan error, 1),
-		http: &http.Server{
-			Handler:           handler,
-			ReadHeaderTimeout: 30 * time.Second,
-			IdleTimeout:       2 * time.Minute,
-			BaseContext:       func(net.Listener) context.Context { return requests },
-		},
-	}
+	server := &Server{options: o, address: listener.Addr().String(), failed: make(chan error, 1), watched: make(chan struct{})}
+	server.opened.Store(first)
+	server.http = &http.Server{Handler: server, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+	watch, unwatch := context.WithCancel(context.WithoutCancel(ctx))
+	server.unwatch = unwatch
+	go server.watch(watch)
 	go func() {
 		err := server.http.Serve(listener)
 		if errors.Is(err, http.ErrServerClosed) {
@@ -83,7 +80,10 @@ func (s *Server) Failed() <-chan error { return s.failed }
 
 // Close ends the feeds and the replications, lets other answers under way finish, and closes the store, whether or not ctx has ended.
 func (s *Server) Close(ctx context.Context) error {
-	s.end()
+	s.unwatch()
+	<-s.watched
+	last := s.opened.Load()
+	last.end()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
 	defer cancel()
 	err := s.http.Shutdown(ctx)
@@ -91,7 +91,10 @@ func (s *Server) Close(ctx context.Context) error {
 		err = s.http.Close()
 	}
 	// After the connections, so that no reader of a feed who is slow is waited for.
-	return errors.Join(err, s.handler.Close(), s.store.Close())
+	if s.closed {
+		return err
+	}
+	return errors.Join(err, last.handler.Close(), last.store.Close())
 }
 
 // Holds says whether the folder's store is the one that a server's greeting names by uuid.

@@ -1,0 +1,103 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/adlayer/after/store"
+	"github.com/adlayer/after/store/httpd"
+	"github.com/adlayer/after/store/script"
+)
+
+// opened is a store between its opening and its closing.
+type opened struct {
+	store   *store.Store
+	handler *httpd.Server
+	ctx     context.Context //nolint:containedctx // of its requests
+	end     context.CancelFunc
+}
+
+func (o Options) open(ctx context.Context) (*opened, error) {
+	st, err := store.Open(o.Data, store.Options{Log: o.Log, Relaxed: o.Relaxed, FS: o.FS})
+	if err != nil {
+		return nil, err
+	}
+	handler := httpd.New(st, httpd.Options{Admins: o.Admins, Log: o.Log, Version: o.Version, Script: script.Options{Command: script.Self()}}) //nolint:contextcheck // what it starts outlives ctx
+	served := &opened{store: st, handler: handler}
+	served.ctx, served.end = context.WithCancel(context.WithoutCancel(ctx))
+	return served, nil
+}
+
+// ServeHTTP answers by the store that is open now. When that one closes, its feeds end: who follows them asks again from where they were.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	o := s.opened.Load()
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(o.ctx, cancel)() //nolint:contextcheck // both end the request
+	o.handler.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// probing is how often a store that cannot write is looked after.
+const probing = time.Second
+
+// watch opens the store anew when it has failed, the disk was full, say, and can be written again. Until then it can be read.
+func (s *Server) watch(ctx context.Context) {
+	defer close(s.watched)
+	ticker := time.NewTicker(probing)
+	defer ticker.Stop()
+	said := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		old := s.opened.Load()
+		if failed := old.store.Failed(); failed == nil && !s.closed || !s.closed && s.options.probe() != nil {
+			continue
+		}
+		if !s.closed {
+			s.closed = true
+			old.end()
+			err := errors.Join(old.handler.Close(), old.store.Close())
+			if errors.Is(err, store.ErrStuck) {
+				s.options.Log.WithError(err).Error("the store cannot be opened again by this process: end it and start it anew")
+				return
+			}
+		}
+		next, err := s.options.open(ctx)
+		if err != nil {
+			if err.Error() != said {
+				said = err.Error()
+				s.options.Log.WithError(err).Warn("the store cannot be opened again yet")
+			}
+			continue
+		}
+		s.closed = false
+		s.opened.Store(next)
+		s.options.Log.Info("the store can write again: it was opened anew")
+	}
+}
+
+// probe tells whether the folder can be written: a megabyte must reach the disk.
+func (o Options) probe() error {
+	fs := o.FS
+	if fs == nil {
+		fs = vfs.Default
+	}
+	name := filepath.Join(o.Data, "probe.tmp")
+	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, 1<<20))
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close(), fs.Remove(name))
+}

@@ -258,7 +258,7 @@ func (c *call) writeAttachment(doc *store.Doc, status int, name string) error {
 	if err := c.prepareUser(&docs[0]); err != nil {
 		return errors.Join(err, docs[0].DiscardUploads())
 	}
-	results, err := c.db.Write(c.r.Context(), docs, store.WriteOptions{})
+	results, err := c.write(docs, store.WriteOptions{})
 	if err != nil {
 		return err
 	}

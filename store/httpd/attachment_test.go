@@ -3,7 +3,6 @@ package httpd_test
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/md5"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -21,6 +20,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/adlayer/after/store"
+	"github.com/adlayer/after/store/script"
 )
 
 // head is the head of an answer.
@@ -267,6 +267,33 @@ func TestAttachmentForm(t *testing.T) {
 	s.law(2)
 }
 
+// TestAttachmentValidated shows attachments to a validation function, which refuses some: what was uploaded for them goes.
+func TestAttachmentValidated(t *testing.T) {
+	t.Parallel()
+	s := startScripts(t, script.Options{})
+	s.want("PUT", "/db/_design/v", `{"validate_doc_update":"function (doc, old) { `+
+		`if (doc._attachments && doc._attachments.bad) throw({forbidden: 'bad: ' + doc._attachments.bad.length}); `+
+		`if (old && old._attachments && !doc._attachments) throw({forbidden: 'it must keep some'}); }"}`, http.StatusCreated)
+	large := bytes.Repeat([]byte{0, 1}, 200<<10)
+	res, raw := s.send("PUT", "/db/a/good", bytes.NewReader(large))
+	if res.StatusCode != http.StatusCreated {
+		t.Fatal(string(raw))
+	}
+	rev := revOf(raw)
+	for _, r := range []struct{ method, path, body, reason string }{
+		{"PUT", "/db/a/bad?rev=" + rev, string(large) + "x", "bad: 409601"},
+		{"PUT", "/db/b/bad", "x", "bad: 1"},
+		{"PUT", "/db/b", `{"_attachments":{"bad":{"data":"aGk="}}}`, "bad: 2"},
+		{"DELETE", "/db/a/good?rev=" + rev, "", "it must keep some"},
+	} {
+		res, raw := s.send(r.method, r.path, strings.NewReader(r.body))
+		if res.StatusCode != http.StatusForbidden || gjson.GetBytes(raw, "reason").String() != r.reason {
+			t.Errorf("%s %s: %d %s", r.method, r.path, res.StatusCode, raw)
+		}
+	}
+	s.law(1)
+}
+
 // endless is n bytes of noise, and their digest once they are read.
 type endless struct {
 	noise *rand.ChaCha8
@@ -286,14 +313,9 @@ func (e *endless) Read(p []byte) (int, error) {
 
 // TestAttachmentMemory sends 200 MB up and down, alone and behind a document, and watches the heap.
 func TestAttachmentMemory(t *testing.T) {
-	const size, bound = 200 << 20, 64 << 20
+	const size, behind, bound = 200 << 20, 100 << 20, 96 << 20
 	s := startIn(t, t.TempDir(), store.Options{FS: vfs.Default, MemTableSize: 8 << 20, CacheSize: 8 << 20})
 	s.want("PUT", "/db", "", http.StatusCreated)
-	sum := md5.New()
-	if _, err := io.Copy(sum, newEndless(size)); err != nil {
-		t.Fatal(err)
-	}
-	want := sum.Sum(nil)
 	peak := make(chan uint64)
 	stop := make(chan struct{})
 	go func() {
@@ -319,9 +341,9 @@ func TestAttachmentMemory(t *testing.T) {
 		}
 	}
 	put("/db/a/f", "application/x-noise", newEndless(size))
-	head := "--b\r\n\r\n" + fmt.Sprintf(`{"_attachments":{"f":{"follows":true,"length":%d,"content_type":"application/x-noise"}}}`, size) + "\r\n--b\r\n\r\n"
-	put("/db/b", "multipart/related; boundary=b", io.MultiReader(strings.NewReader(head), newEndless(size), strings.NewReader("\r\n--b--")))
-	read := func(path, accept string, content func(io.Reader) io.Reader) {
+	head := "--b\r\n\r\n" + fmt.Sprintf(`{"_attachments":{"f":{"follows":true,"length":%d,"content_type":"application/x-noise"}}}`, behind) + "\r\n--b\r\n\r\n"
+	put("/db/b", "multipart/related; boundary=b", io.MultiReader(strings.NewReader(head), newEndless(behind), strings.NewReader("\r\n--b--")))
+	read := func(path, accept string, n int64, content func(io.Reader) io.Reader) {
 		t.Helper()
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, http.NoBody)
 		if err != nil {
@@ -334,23 +356,34 @@ func TestAttachmentMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer res.Body.Close()
-		got := md5.New()
-		if _, err := io.Copy(got, content(res.Body)); err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got.Sum(nil), want) {
-			t.Errorf("%s: other bytes came back", path)
+		if err := same(content(res.Body), newEndless(n)); err != nil {
+			t.Errorf("%s: %v", path, err)
 		}
 	}
-	read("/db/a/f", "*/*", func(r io.Reader) io.Reader { return r })
-	read("/db/b?attachments=true", "application/json", func(r io.Reader) io.Reader { return base64.NewDecoder(base64.StdEncoding, &between{r: r}) })
+	read("/db/a/f", "*/*", size, func(r io.Reader) io.Reader { return r })
+	read("/db/b?attachments=true", "application/json", behind, func(r io.Reader) io.Reader { return base64.NewDecoder(base64.StdEncoding, &between{r: r}) })
 	close(stop)
 	if top := <-peak; top > bound {
 		t.Errorf("the heap rose to %d MiB, beyond %d", top>>20, bound>>20)
 	} else {
 		t.Logf("the heap rose to %d MiB", top>>20)
 	}
-	s.law(1)
+	s.law(2)
+}
+
+// same compares two streams.
+func same(got, want io.Reader) error {
+	a, b := make([]byte, 256<<10), make([]byte, 256<<10)
+	for at := 0; ; {
+		n, err := io.ReadFull(got, a)
+		m, _ := io.ReadFull(want, b)
+		if n != m || !bytes.Equal(a[:n], b[:m]) {
+			return fmt.Errorf("other bytes came back in %d behind %d: %w", n, at, err)
+		}
+		if at += n; n < len(a) {
+			return nil
+		}
+	}
 }
 
 // between reads what is between the quotes of "data":"...", of a document with one attachment.

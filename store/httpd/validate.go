@@ -23,6 +23,9 @@ func (c *call) write(docs []store.Doc, o store.WriteOptions) ([]store.Result, er
 	}
 	designs, err := c.validators()
 	if err != nil {
+		for i := range docs {
+			err = errors.Join(err, docs[i].DiscardUploads())
+		}
 		return nil, err
 	}
 	if len(designs) > 0 {

@@ -122,6 +122,50 @@ func TestMissedBehindARunThatWasAskedFor(t *testing.T) {
 	}
 }
 
+// TestRunNowOverARunThatWasStopped: the run that a worker's stop cut short comes next, and then what the missed rule says.
+func TestRunNowOverARunThatWasStopped(t *testing.T) {
+	t.Parallel()
+	const six = "2026-11-18T06:00:00Z"
+	for missed, want := range map[string]string{
+		"skip": "schedule scheduled 2026-11-18T10:00:00Z", "run": "schedule scheduled " + nine, "all": "schedule scheduled 2026-11-18T07:00:00Z",
+	} {
+		away := document(join(`"status":"run"`, `"date":"`+six+`"`, `"repeat":{"hours":1}`, `"overlap":"queue-all"`, `"missed":"`+missed+`"`,
+			strings.TrimSuffix(planAt(six, six, 0, six, "PT1H"), "}")+`,"interrupted":true}`))
+		d := task.Decide(decode(t, away), recovering())
+		d = task.Settle(writes(t, d, "4-a", ""), ok(), ours())
+		if got := describe(d); !matches(got, "schedule scheduled "+six) {
+			t.Fatalf("%s, after the run: %s", missed, got)
+		}
+		if got := describe(task.Settle(writes(t, d, "5-a", ""), ok(), ours())); !matches(got, want) {
+			t.Errorf("%s, after the one that was cut short: %s, want %s", missed, got, want)
+		}
+	}
+}
+
+// TestDatesWithinAPauseDoNotRun: a run that was cut short runs again when the task is resumed; the dates since then do not, nor beside it.
+func TestDatesWithinAPauseDoNotRun(t *testing.T) {
+	t.Parallel()
+	const six = "2026-11-18T06:00:00Z"
+	for _, overlap := range []string{"queue-all", "allow", "queue", "skip"} {
+		paused := document(join(`"status":"resume"`, `"date":"`+six+`"`, `"repeat":{"hours":1}`, `"overlap":"`+overlap+`"`, `"missed":"all"`,
+			strings.TrimSuffix(planAt(six, six, 0, six, "PT1H"), "}")+`,"interrupted":true,"paused":true,"catchup":"2026-11-18T08:30:00Z"}`))
+		d := task.Decide(decode(t, paused), ours())
+		if got := describe(d); !matches(got, "schedule scheduled "+six) {
+			t.Fatalf("%s, resumed: %s", overlap, got)
+		}
+		resumed := writes(t, d, "4-a", "")
+		if overlap == "allow" {
+			if date, ok := resumed.Following(now, time.Time{}, ours()); !ok || date.Format(time.RFC3339) != "2026-11-18T10:00:00Z" {
+				t.Errorf("the next date beside it is %s, %t", date, ok)
+			}
+		}
+		d = task.Settle(resumed, ok(), ours())
+		if got := describe(d); !matches(got, "schedule scheduled 2026-11-18T10:00:00Z") || !d.Next.Plan.Skipped.IsZero() {
+			t.Errorf("%s, after the run: %s", overlap, got)
+		}
+	}
+}
+
 // TestMissedAfterARunThatCountsAsRun: what runs at most once does not run again; the dates missed since follow the missed rule, whatever
 // overlap says of those that come during a run.
 func TestMissedAfterARunThatCountsAsRun(t *testing.T) {

@@ -16,10 +16,10 @@ func (t *Task) Following(started, covered time.Time, v View) (date time.Time, ok
 	if err != nil || s.rule == nil || t.Plan == nil || t.Plan.Back != nil {
 		return time.Time{}, false
 	}
-	after, firings := latest(t.Plan.Nominal, covered), t.Repetitions+1
+	after, firings := latest(latest(t.Plan.Nominal, t.Plan.Skipped), covered), t.Repetitions+1
 	switch t.Overlap {
 	case OverlapCancel:
-		after = latest(t.Plan.Nominal, started)
+		after = latest(after, started)
 	case OverlapAllow:
 		if !t.Plan.CatchUp.IsZero() {
 			return time.Time{}, false

@@ -93,6 +93,7 @@ func (t *Task) resumeBeside(s schedule, v View) Decision {
 		back = next.Plan.firing(next.Retries)
 	}
 	run.Back, run.Paused, run.Calendars = &back, false, s.calendars()
+	run.Skipped, run.CatchUp = next.Plan.Skipped, next.Plan.CatchUp
 	next.setPlan(&run)
 	next.Retries = retries
 	return next.goOn(v)
@@ -102,7 +103,13 @@ func (t *Task) resumeBeside(s schedule, v View) Decision {
 // there is none.
 func (t *Task) catchUpWithNow(s schedule, v View) bool {
 	plan := t.Plan
-	if passed := !plan.Nominal.After(v.Now); s.rule == nil || plan.Interrupted || !passed && s.calendars() == plan.Calendars {
+	switch passed := !plan.Nominal.After(v.Now); {
+	case s.rule == nil, !passed && s.calendars() == plan.Calendars:
+		return true
+	case plan.Interrupted: // it runs again, and the dates within the pause do not
+		next := *plan
+		next.Skipped, next.CatchUp = v.Now, time.Time{}
+		t.setPlan(&next)
 		return true
 	}
 	date, ok := s.rule.After(plan.From, latest(v.Now, plan.Skipped))
@@ -212,6 +219,9 @@ func (t *Task) runNow(v View) Decision {
 	}
 	if old.Back != nil {
 		plan.Back = old.Back
+	}
+	if s.rule != nil && v.Recovering && old.Interrupted && !old.Paused {
+		plan.CatchUp = v.Now // as behind any run that was cut short
 	}
 	next.setPlan(plan)
 	next.Retries = 0

@@ -133,6 +133,7 @@ func (s schedule) next(t *Task, o Outcome, now time.Time) (date time.Time, catch
 		}
 		done = latest(done, p.CatchUp)
 	}
+	done = latest(done, p.Skipped)
 	date, ok = s.rule.After(p.From, done)
 	if t.Overlap != OverlapAllow {
 		leftOut = s.between(p, date, ok, now)

@@ -103,7 +103,7 @@ type Plan struct {
 	Interrupted bool      // a run of this firing was cut short: it runs first, whatever missed says
 	Paused      bool      // nothing fires until a person resumes it
 	Ended       bool      // nothing comes after, though the planned firing did not come to an end: the task was canceled, or given up
-	Skipped     time.Time // the last date that a person skipped: no change of a calendar brings back one up to it
+	Skipped     time.Time // no date up to here runs any more, whatever calendars and overlap say: a person skipped it, or it lay within a pause
 	Last        *Ended    // the last firing that came to an end; nil before there is one
 	Back        *Firing   // where the plan goes on after a firing that a person asked for beside it; nil else
 }

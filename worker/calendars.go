@@ -89,8 +89,12 @@ func (l *loop) onCalendar(r *row) {
 	}
 	l.calendars.Store(&next)
 	for id := range l.calendarUsers.of[r.id] {
-		if _, e := l.table.find(id); e != nil && e.act == nil {
+		switch i, e := l.table.find(id); {
+		case e == nil:
+		case e.act == nil:
 			l.want(e)
+		case e.act.run != nil && !e.act.run.beside:
+			l.watchOverlap(i, e)
 		}
 	}
 }

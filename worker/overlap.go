@@ -30,6 +30,10 @@ func (l *loop) onOverlap(e *entry, date time.Time) {
 	if run == nil || e.act.edit != nil && steers(e.act.edit, e.act.ran) {
 		return
 	}
+	if next, ok := e.act.ran.Following(run.started, run.covered, l.view()); !ok || !next.Equal(date) { // a calendar has changed since
+		l.watchOverlap(run.index, e)
+		return
+	}
 	if e.act.ran.Overlap == task.OverlapCancel {
 		l.logOf(e).Warnf("its date %s came while it ran: the run is stopped", date.Format(time.RFC3339))
 		l.tell(run, ErrOverlap)

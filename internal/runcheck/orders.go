@@ -92,10 +92,11 @@ func (w *walk) apply(o Order) {
 	}
 }
 
-// recalculate takes in what became of the dates during a run that ended.
-func (w *walk) recalculate(ended time.Time) {
-	for i := 0; i < len(w.orders) && w.orders[i].At.Before(ended) && w.orders[i].Ask != Plan; i++ {
+// recalculate takes in what became of the dates during a run, and those that ran beside it before.
+func (w *walk) recalculate(r Run) {
+	for i := 0; i < len(w.orders) && w.orders[i].At.Before(r.Ended) && w.orders[i].Ask != Plan; i++ {
 		if w.orders[i].Ask == Recalculate {
+			w.besides(Run{Started: r.Started, Ended: w.orders[i].At})
 			w.terms.Dates = w.orders[i].Terms.Dates
 		}
 	}

@@ -147,7 +147,7 @@ func (w *walk) expect() (options []expectation) {
 // start expects a date to start, or to be left out because it has expired.
 func (w *walk) start(nominal, earliest, latest, catchUp time.Time) expectation {
 	e := expectation{nominal: nominal, earliest: earliest, latest: latest, catchUp: catchUp}
-	if w.terms.Expires > 0 && earliest.After(nominal.Add(w.terms.Expires)) {
+	if w.terms.Expires > 0 && earliest.After(nominal.Add(w.terms.Expires)) && !w.wasCut(nominal) {
 		e.over = func() {
 			w.leaveOutUpTo(nominal)
 			w.pending, w.catchUp = nominal, catchUp
@@ -156,6 +156,16 @@ func (w *walk) start(nominal, earliest, latest, catchUp time.Time) expectation {
 		}
 	}
 	return e
+}
+
+// wasCut says whether a firing began before, and was cut short.
+func (w *walk) wasCut(nominal time.Time) bool {
+	for _, f := range w.firings {
+		if f.nominal.Equal(nominal) && f.next > 0 && f.next < len(f.runs) && f.runs[f.next-1].Ended.IsZero() {
+			return true
+		}
+	}
+	return false
 }
 
 // missed says what becomes of the pending date, and those after it, when a worker comes back.
@@ -310,6 +320,10 @@ func (w *walk) goOn() bool {
 		}
 		return false
 	case away && !w.beside:
+		before := w.pending
+		if w.besides(last); w.pending.After(before) {
+			w.pending, w.planned = w.after(w.pending)
+		}
 		w.open, w.owes = nil, time.Time{}
 		e := w.missed(back)
 		switch {
@@ -339,7 +353,7 @@ func (w *walk) catchUpAfter(last Run) {
 		return
 	}
 	span, ok := w.spanAt(w.open.start())
-	if !ok || !span.From.After(last.Ended) || w.open.start().After(span.From.Add(w.Slack+w.Late)) {
+	if !ok || !span.From.After(last.Ended) || w.open.start().After(later(span.From, w.free).Add(w.Slack+w.Late)) {
 		return
 	}
 	back := span.From
@@ -461,7 +475,7 @@ func (w *walk) window() time.Duration {
 
 // advance plans the date that follows a firing, by the overlap rule.
 func (w *walk) advance(r Run) {
-	w.recalculate(r.Ended)
+	w.recalculate(r)
 	w.besides(r)
 	if w.payOff() {
 		return

@@ -254,6 +254,10 @@ func (w *worker) watch(id string, r *running) {
 		if r.over || w.documents[id].edited {
 			return
 		}
+		if next, ok := r.ran.Following(r.started, r.covered, w.view(id)); !ok || !next.Equal(date) { // a calendar has changed since
+			w.watch(id, r)
+			return
+		}
 		if r.ran.Overlap == task.OverlapCancel {
 			w.end(id, r, task.Outcome{Err: errJob, Kind: task.KindOverlap, Permanent: true})
 			return

@@ -23,6 +23,7 @@ func TestBeside(t *testing.T) {
 		"made before a crash":              testBesideMadeBeforeACrash,
 		"made before a crash, all missed":  testBesideMadeBeforeACrashAll,
 		"made before a crash, run for one": testBesideMadeBeforeACrashAtMostOnce,
+		"calendar that changes":            testBesideCalendarThatChanges,
 	})
 }
 
@@ -141,6 +142,27 @@ func testBesideMadeWhileTheRunEnds(t *testing.T, b *bundle) {
 	b.awaitStatus(s.child(1), "done")
 	s.wantEachDateOnce()
 	b.wantRuns("t", 1)
+}
+
+// testBesideCalendarThatChanges gives the dates after the first one free while that runs.
+func testBesideCalendarThatChanges(t *testing.T, b *bundle) {
+	t.Helper()
+	s := besides{bundle: b, from: time.Now().UTC().Truncate(time.Millisecond), n: 3}
+	b.put("closed", `{"type":"calendar","dates":[{"from":%q,"until":%q}]}`,
+		s.date(1).Format(time.RFC3339Nano), s.date(1).Add(time.Hour).Format(time.RFC3339Nano))
+	b.start("manobi")
+	b.put("t", `{"worker":"manobi","job":"block","date":%q,"repeat":{"ms":%d,"until":%q,"except":"closed"},"overlap":"allow"}`,
+		s.from.Format(time.RFC3339Nano), besideEvery.Milliseconds(), s.date(2).Format(time.RFC3339Nano))
+	b.awaitRuns("t", 1)
+	b.edit("closed", map[string]any{"dates": []any{}})
+	for n := 1; n < s.n; n++ {
+		b.awaitRuns(s.child(n), 1)
+		close(b.gate(s.child(n)))
+		b.awaitStatus(s.child(n), "done")
+	}
+	close(b.gate("t"))
+	b.awaitStatus("t", "done")
+	s.wantEachDateOnce()
 }
 
 // besideACrash kills the worker while each of three dates runs, and starts another, under which all runs end.

@@ -40,6 +40,8 @@ func pouchGaps() map[string]string {
 		"index/delete":                      "fails on the path of an index with a status 500",
 		"index/partial-finds":               "ignores partial indexes",
 		"index/partial-follows-writes":      "ignores partial indexes",
+		"attachment/stubs":                  "finds a stub by its digest, not by its name",
+		"attachment/bad":                    "refuses bad names with a status 500",
 		"index/partial-pages":               "ignores partial indexes, and has no bookmarks",
 		"validate/bulk":                     "answers the refused documents first",
 		"validate/new-edits-false":          "does not say which revisions it refused",

@@ -31,7 +31,7 @@ func suite() []check {
 	var all []check
 	for _, part := range [][]check{
 		serverChecks(), documentChecks(), revisionChecks(), bulkChecks(), listingChecks(), changesChecks(), feedChecks(),
-		queryChecks(), localChecks(), clientChecks(), validationChecks(), filterChecks(),
+		queryChecks(), localChecks(), clientChecks(), attachmentChecks(), validationChecks(), filterChecks(),
 	} {
 		all = append(all, part...)
 	}

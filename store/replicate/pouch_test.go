@@ -128,3 +128,36 @@ func TestPouchAttachments(t *testing.T) {
 		}
 	}
 }
+
+// TestStoreAttachments copies attachments from one store to another and with PouchDB Server: digests and contents are the same.
+func TestStoreAttachments(t *testing.T) {
+	t.Parallel()
+	a, b := start(t, store.Options{}), start(t, store.Options{})
+	a.want(201, "PUT", "/a", "")
+	contents := map[string]string{"small": "hello", "large": strings.Repeat("0123456789abcdef", 20_000), "empty": ""}
+	for id, content := range contents {
+		for _, kind := range []string{"application/octet-stream", "text/plain"} {
+			name := id + "-" + kind[:4]
+			data := base64.StdEncoding.EncodeToString([]byte(content))
+			rev := decode[struct{ Rev string }](t, a.want(201, "PUT", "/a/"+name, j{"_attachments": j{"f": j{"content_type": kind, "data": data}}})).Rev
+			a.want(201, "PUT", "/a/"+name, j{"_rev": rev, "n": 1, "_attachments": j{"f": j{"stub": true}}})
+		}
+	}
+	b.want(201, "PUT", "/b", "")
+	if out := a.replicate(j{"source": "a", "target": b.with("b")}); out.History[0].Written != 6 || out.History[0].Failed != 0 {
+		t.Fatalf("%+v", out)
+	}
+	for id, content := range contents {
+		for _, kind := range []string{"appl", "text"} {
+			path := "/" + id + "-" + kind
+			for _, query := range []string{"?revs=true", "?attachments=true&att_encoding_info=true"} {
+				if got, want := b.want(200, "GET", "/b"+path+query, ""), a.want(200, "GET", "/a"+path+query, ""); got != want {
+					t.Errorf("%s%s: %.300s\n%.300s", path, query, got, want)
+				}
+			}
+			if _, got := b.do("GET", "/b"+path+"/f", ""); got != content {
+				t.Errorf("the attachment of %s has %d bytes instead of %d", path, len(got), len(content))
+			}
+		}
+	}
+}

@@ -1,5 +1,5 @@
-// Uses a server at the URL given as PouchDB's users do: documents, bulk writes, live changes, finds, and sync both ways with
-// conflicts. It exits with 0 only if all of it went as PouchDB documents.
+// Uses a server at the URL given as PouchDB's users do: documents, bulk writes, live changes, finds, sync both ways with
+// conflicts, and attachments. It exits with 0 only if all of it went as PouchDB documents.
 'use strict'
 const assert = require('node:assert/strict')
 const PouchDB = require('pouchdb-core')
@@ -85,8 +85,43 @@ async function sync () {
   await once(ongoing, 'complete')
 }
 
+async function attachments () {
+  const text = Buffer.from('words and words. '.repeat(20000))
+  const noise = Buffer.from(Array.from({ length: 300000 }, (_, i) => (i * i * 31 + (i >> 7)) & 0xff))
+  const first = await remote.put({ _id: 'att', _attachments: { 'a b/é.txt': { content_type: 'text/plain', data: text.toString('base64') } } })
+  const second = await remote.putAttachment('att', 'noise.bin', first.rev, noise, 'application/octet-stream')
+  assert.ok((await remote.getAttachment('att', 'a b/é.txt')).equals(text))
+  assert.ok((await remote.getAttachment('att', 'noise.bin')).equals(noise))
+  const doc = await remote.get('att', { attachments: true, binary: true })
+  assert.ok(doc._attachments['a b/é.txt'].data.equals(text))
+  assert.equal((await remote.get('att'))._attachments['noise.bin'].stub, true)
+  doc.n = 1
+  doc._attachments = { 'noise.bin': { stub: true }, small: { content_type: 'a/b', data: 'aGk=' } }
+  const third = await remote.put(doc)
+  await assert.rejects(remote.getAttachment('att', 'a b/é.txt'), e => e.status === 404)
+  assert.ok((await remote.getAttachment('att', 'a b/é.txt', { rev: second.rev })).equals(text))
+  await rejects(remote.put({ _id: 'att', _rev: third.rev, _attachments: { none: { stub: true } } }), 'missing_stub')
+  await remote.removeAttachment('att', 'small', third.rev)
+
+  // Both ways, with a conflict of which each side has its own attachment.
+  const local = new PouchDB('local-att', { adapter: 'memory' })
+  await local.put({ _id: 'here', _attachments: { f: { content_type: 'text/plain', data: Buffer.from('from here').toString('base64') } } })
+  await local.put({ _id: 'torn', _attachments: { f: { content_type: 'a/b', data: Buffer.from('left').toString('base64') } } })
+  await remote.put({ _id: 'torn', _attachments: { f: { content_type: 'a/b', data: Buffer.from('right').toString('base64') } } })
+  await local.sync(remote)
+  assert.ok((await local.getAttachment('att', 'noise.bin')).equals(noise))
+  assert.equal((await remote.getAttachment('here', 'f')).toString(), 'from here')
+  for (const db of [local, remote]) {
+    const torn = await db.get('torn', { conflicts: true })
+    const both = [torn._rev, torn._conflicts[0]].map(rev => db.getAttachment('torn', 'f', { rev }))
+    assert.deepEqual((await Promise.all(both)).map(String).sort(), ['left', 'right'])
+  }
+  const list = await remote.allDocs({ keys: ['here'], include_docs: true, attachments: true })
+  assert.equal(Buffer.from(list.rows[0].doc._attachments.f.data, 'base64').toString(), 'from here')
+}
+
 async function main () {
-  for (const part of [documents, bulk, live, find, sync]) {
+  for (const part of [documents, bulk, live, find, sync, attachments]) {
     await part()
     console.log(part.name + ': ok')
   }

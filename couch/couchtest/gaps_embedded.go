@@ -17,7 +17,6 @@ func embeddedGaps() []Gap {
 		{"security/member#16,23-24", "purging, _db_updates and the node interface are not built"},
 		{"security/users-documents#2", "the tests let it hide passwords with fewer rounds, for the sake of time"},
 		{"security/users-documents-public#1-2,5-8,10-20", "who is no administrator sees nothing of _users, and that cannot be changed"},
-		{"security/validate#14", "attachments are not built"},
 		{"server/active-tasks#4-7", "the node interface is not built"},
 		{"server/unknown-paths#11", "views are not built"},
 		{"server/welcome#1,3,7-9", "greets with its own name and version"},

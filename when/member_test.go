@@ -19,10 +19,15 @@ func FuzzEachMember(f *testing.F) {
 			return
 		}
 		var keys, values []string
+		before := string(raw)
 		err := eachMember(raw, func(key string, value json.RawMessage) error {
 			keys, values = append(keys, key), append(values, string(value))
+			clear(value)
 			return nil
 		})
+		if string(raw) != before {
+			t.Fatalf("%q became %q", before, raw)
+		}
 		if valid := json.Valid(raw); (err == nil) != valid {
 			t.Fatalf("%q: %v, valid %t", raw, err, valid)
 		}

@@ -70,7 +70,7 @@ func eachMember(raw []byte, visit func(key string, value json.RawMessage) error)
 		from := nextToken(raw, end) + 1 // behind the colon
 		from = nextToken(raw, from)
 		to := valueEnd(raw, from)
-		if err := visit(key, raw[from:to]); err != nil {
+		if err := visit(key, bytes.Clone(raw[from:to])); err != nil { // a decoder that reads into it must not write over the rule
 			return fmt.Errorf("%s: %w", shorten(key), err)
 		}
 		if at = nextToken(raw, to); raw[at] == ',' {

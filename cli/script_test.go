@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,13 +63,27 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits, "await": await, "signal": sendSignal}
 }
 
-func setup(env *testscript.Env) error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
+// lastPort is the last port that freeAddress has given.
+var lastPort atomic.Int64
+
+// freeAddress gives an address of this machine that nobody listens on, each time another one. A script stops its server and starts it there
+// again: so it lies below the ports that the system gives to whoever asks for any, of which another test may take it in between.
+func freeAddress() (string, error) {
+	const lowest, ports = 10_000, 20_000
+	for range ports {
+		address := fmt.Sprintf("127.0.0.1:%d", lowest+(int64(os.Getpid())*97+lastPort.Add(1))%ports)
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			continue
+		}
+		return address, listener.Close()
 	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
+	return "", errors.New("no port is free")
+}
+
+func setup(env *testscript.Env) error {
+	address, err := freeAddress()
+	if err != nil {
 		return err
 	}
 	foreign := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>hello") }))

@@ -18,6 +18,7 @@ var elsewhere = map[string]string{
 	"rules":       "about rules, which ask no server",
 	"serve":       "about the embedded store",
 	"signals":     "about the processes of this machine, with the configuration of the embedded store",
+	"store":       "about the embedded store",
 	"takeover":    "about the embedded store",
 	"unreachable": "about servers that are not there",
 	"usage":       "about the command line, which asks no server",

@@ -407,7 +407,7 @@ func testDeletedAboveAnOlderLeaf(t *testing.T, b *bundle) {
 
 func testDeletedAboveAnOlderLeafSoon(t *testing.T, b *bundle) {
 	t.Helper()
-	date := time.Now().Add(5 * time.Second).UTC()
+	date := time.Now().Add(20 * time.Second).UTC()
 	later := far()
 	b.deletedAbove(date.Format(time.RFC3339Nano), later)
 	b.awaitDoc("t", func(doc gjson.Result) bool {

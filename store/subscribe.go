@@ -1,9 +1,10 @@
 package store
 
 import (
-	"bytes"
 	"strings"
 	"sync"
+
+	"github.com/adlayer/after/internal/jsonscan"
 )
 
 // Interest says which writes a subscriber has to hear of; others may reach it, too, but none of these passes it by. The zero value hears of
@@ -287,66 +288,16 @@ func memberOf(object []byte, name string) ([]byte, bool) {
 		return nil, false
 	}
 	for i := 1; i < len(object) && object[i] == '"'; {
-		end := stringEnd(object, i)
-		if end >= len(object) {
+		end := jsonscan.StringEnd(object, i)
+		start := end + 1 // behind the colon
+		stop := jsonscan.ValueEnd(object, start)
+		if end < 0 || stop < 0 {
 			return nil, false
 		}
-		key := object[i+1 : end-1]
-		start := end + 1 // behind the colon
-		stop := valueEnd(object, start)
-		if string(key) == name {
+		if string(object[i+1:end-1]) == name {
 			return object[start:stop], true
 		}
 		i = stop + 1 // behind the comma
 	}
 	return nil, false
-}
-
-// stringEnd gives the index behind the string that begins at i.
-func stringEnd(b []byte, i int) int {
-	for i++; i < len(b); {
-		n := bytes.IndexByte(b[i:], '"')
-		if n < 0 {
-			break
-		}
-		end := i + n
-		slashes := 0
-		for slashes < n && b[end-1-slashes] == '\\' {
-			slashes++
-		}
-		i = end + 1
-		if slashes%2 == 0 {
-			return i
-		}
-	}
-	return len(b)
-}
-
-// valueEnd gives the index behind the canonical value that begins at i.
-func valueEnd(b []byte, i int) int {
-	depth := 0
-	for i < len(b) {
-		switch b[i] {
-		case '"':
-			if i = stringEnd(b, i); depth == 0 {
-				return i
-			}
-			continue
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth == 0 {
-				return i
-			}
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		case ',':
-			if depth == 0 {
-				return i
-			}
-		}
-		i++
-	}
-	return len(b)
 }

@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/text/collate"
 	"golang.org/x/text/language"
+
+	"github.com/adlayer/after/internal/jsonscan"
 )
 
 // A key is one value after the other, each starting with the byte of its kind; no value's encoding is the beginning of another's. So keys of
@@ -41,7 +43,7 @@ const keyDepth = 10_000
 func AppendKey(dst, raw []byte) []byte { return appendKey(dst, raw, 0) }
 
 func appendKey(dst, raw []byte, depth int) []byte {
-	raw = raw[skipSpace(raw, 0):]
+	raw = raw[jsonscan.Space(raw, 0):]
 	switch kindOf(raw) {
 	case kindFalse:
 		return append(dst, keyFalse)

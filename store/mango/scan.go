@@ -4,79 +4,11 @@ import (
 	"bytes"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/adlayer/after/internal/jsonscan"
 )
 
 // The functions here walk JSON that is already known to be valid; on anything else they stop early, but never panic and never loop.
-
-// skipSpace gives the index of the first byte at or after i that is no white space.
-func skipSpace(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
-		i++
-	}
-	return i
-}
-
-// skipString gives the index behind the string whose opening quote is at i.
-func skipString(b []byte, i int) int {
-	i++
-	for i < len(b) {
-		n := bytes.IndexByte(b[i:], '"')
-		if n < 0 {
-			return len(b)
-		}
-		end := i + n
-		slashes := 0
-		for slashes < n && b[end-1-slashes] == '\\' {
-			slashes++
-		}
-		i = end + 1
-		if slashes%2 == 0 {
-			return i
-		}
-	}
-	return len(b)
-}
-
-// skipValue gives the index behind the value that starts at i. It does not recurse, so depth costs nothing.
-func skipValue(b []byte, i int) int {
-	if i >= len(b) {
-		return len(b)
-	}
-	switch b[i] {
-	case '"':
-		return skipString(b, i)
-	case '{', '[':
-		return skipNested(b, i)
-	}
-	for i < len(b) {
-		switch b[i] {
-		case ',', '}', ']', ':', ' ', '\n', '\t', '\r':
-			return i
-		}
-		i++
-	}
-	return len(b)
-}
-
-func skipNested(b []byte, i int) int {
-	depth := 0
-	for i < len(b) {
-		switch b[i] {
-		case '"':
-			i = skipString(b, i)
-			continue
-		case '{', '[':
-			depth++
-		case '}', ']':
-			depth--
-			if depth == 0 {
-				return i + 1
-			}
-		}
-		i++
-	}
-	return len(b)
-}
 
 // walker goes through the members of an object or the elements of an array.
 type walker struct {
@@ -86,7 +18,7 @@ type walker struct {
 
 // walk enters the object or array v; ok is false for any other value.
 func walk(v []byte, open byte) (walker, bool) {
-	i := skipSpace(v, 0)
+	i := jsonscan.Space(v, 0)
 	if i >= len(v) || v[i] != open {
 		return walker{}, false
 	}
@@ -96,35 +28,39 @@ func walk(v []byte, open byte) (walker, bool) {
 // member gives the next member: its name as written, with the quotes, and its value.
 func (w *walker) member() (name, value []byte, ok bool) {
 	i := w.start()
-	if i >= len(w.b) || w.b[i] != '"' {
+	end := jsonscan.StringEnd(w.b, i)
+	if end < 0 {
 		return nil, nil, false
 	}
-	end := skipString(w.b, i)
 	name = w.b[i:end]
-	i = skipSpace(w.b, end)
+	i = jsonscan.Space(w.b, end)
 	if i >= len(w.b) || w.b[i] != ':' {
 		return nil, nil, false
 	}
-	i = skipSpace(w.b, i+1)
-	w.i = skipValue(w.b, i)
-	return name, w.b[i:w.i], w.i > i && len(name) >= 2
+	value, ok = w.value(jsonscan.Space(w.b, i+1))
+	return name, value, ok
 }
 
 // element gives the next element.
 func (w *walker) element() ([]byte, bool) {
-	i := w.start()
-	if i >= len(w.b) || w.b[i] == ']' {
+	return w.value(w.start())
+}
+
+// value takes the value that begins at i; ok is false where none does, as at the end.
+func (w *walker) value(i int) (value []byte, ok bool) {
+	end := jsonscan.ValueEnd(w.b, i)
+	if end < 0 {
 		return nil, false
 	}
-	w.i = skipValue(w.b, i)
-	return w.b[i:w.i], w.i > i
+	w.i = end
+	return w.b[i:end], true
 }
 
 // start is where the next member or element begins.
 func (w *walker) start() int {
-	i := skipSpace(w.b, w.i)
+	i := jsonscan.Space(w.b, w.i)
 	if i < len(w.b) && w.b[i] == ',' {
-		i = skipSpace(w.b, i+1)
+		i = jsonscan.Space(w.b, i+1)
 	}
 	return i
 }
@@ -164,7 +100,7 @@ func elementAt(array []byte, position int) (value []byte, ok bool) {
 
 // kindOf reads the kind of a raw value from its first byte.
 func kindOf(raw []byte) kind {
-	i := skipSpace(raw, 0)
+	i := jsonscan.Space(raw, 0)
 	if i >= len(raw) {
 		return kindNull
 	}
@@ -202,7 +138,7 @@ func unquote(quoted []byte) []byte {
 		}
 		dst = append(dst, s[:i]...)
 		if s[i+1] != 'u' {
-			dst = append(dst, unescape(s[i+1]))
+			dst = append(dst, jsonscan.Unescape(s[i+1]))
 			s = s[i+2:]
 			continue
 		}
@@ -210,22 +146,6 @@ func unquote(quoted []byte) []byte {
 		dst = utf8.AppendRune(dst, r)
 		s = s[i+size:]
 	}
-}
-
-func unescape(c byte) byte {
-	switch c {
-	case 'b':
-		return '\b'
-	case 'f':
-		return '\f'
-	case 'n':
-		return '\n'
-	case 'r':
-		return '\r'
-	case 't':
-		return '\t'
-	}
-	return c
 }
 
 // unescapeUnicode reads \uXXXX, or a pair of them, at the start of s.

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/dop251/goja"
+
+	"github.com/adlayer/after/internal/jsonscan"
 )
 
 // decoder makes values of the interpreter from JSON that is known to be well formed, several times as fast as the interpreter's own
@@ -156,7 +158,7 @@ func unescape(raw []byte) []uint16 {
 			continue
 		}
 		if rest[0] == '\\' {
-			units = append(units, uint16(escaped(rest[1])))
+			units = append(units, uint16(jsonscan.Unescape(rest[1])))
 			rest = rest[2:]
 			continue
 		}
@@ -165,22 +167,6 @@ func unescape(raw []byte) []uint16 {
 		rest = rest[size:]
 	}
 	return units
-}
-
-func escaped(c byte) byte {
-	switch c {
-	case 'b':
-		return '\b'
-	case 'f':
-		return '\f'
-	case 'n':
-		return '\n'
-	case 'r':
-		return '\r'
-	case 't':
-		return '\t'
-	}
-	return c
 }
 
 func (d *decoder) number() goja.Value {

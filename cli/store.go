@@ -61,7 +61,7 @@ While a process serves the folder, stats and backup ask it, at store.listen, as 
 			case what != "" && len(args) == 1:
 				return fmt.Errorf("%s is missing", what)
 			case what == "" && len(args) > 1:
-				return fmt.Errorf("%q is too much: %s takes nothing more", args[1], args[0])
+				return fmt.Errorf("%q is too much: %s takes the folder as --data", args[1], args[0])
 			case len(args) > 2:
 				return fmt.Errorf("%q is too much: only %s is wanted", args[2], what)
 			}

@@ -24,6 +24,8 @@ import (
 type terminal struct {
 	t       *testing.T
 	command *exec.Cmd
+	ended   chan struct{} // closed behind err
+	err     error
 	master  *os.File // the person's end
 	slave   *os.File // the command's
 	reading sync.WaitGroup
@@ -35,6 +37,9 @@ type terminal struct {
 
 const terminalPatience = 2 * time.Minute
 
+// terminalEnd is shown behind a command's last words.
+const terminalEnd = "the command has ended"
+
 // onTerminal starts a command there.
 func onTerminal(t *testing.T, env []string, args ...string) *terminal {
 	t.Helper()
@@ -42,15 +47,18 @@ func onTerminal(t *testing.T, env []string, args ...string) *terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &terminal{t: t, master: master, slave: slave, changed: make(chan struct{})}
+	x := &terminal{t: t, master: master, slave: slave, changed: make(chan struct{}), ended: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(t.Context(), terminalPatience)
-	t.Cleanup(cancel)
 	x.command = exec.CommandContext(ctx, args[0], args[1:]...)
 	x.command.Env = env
 	x.command.Stdin, x.command.Stdout, x.command.Stderr = slave, slave, slave
 	x.command.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	x.reading.Go(x.read)
 	t.Cleanup(func() {
+		cancel()
+		if x.command.Process != nil {
+			<-x.ended
+		}
 		_ = slave.Close() // with the command's own gone too, reading ends
 		x.reading.Wait()
 		_ = master.Close()
@@ -58,6 +66,11 @@ func onTerminal(t *testing.T, env []string, args ...string) *terminal {
 	if err := x.command.Start(); err != nil {
 		t.Fatal(err)
 	}
+	go func() {
+		defer close(x.ended)
+		x.err = x.command.Wait()
+		_, _ = slave.WriteString(terminalEnd)
+	}()
 	return x
 }
 
@@ -88,6 +101,9 @@ func (x *terminal) expect(text string) {
 		if strings.Contains(shown, text) {
 			return
 		}
+		if strings.Contains(shown, terminalEnd) {
+			x.t.Fatalf("it ended without %q:\n%s", text, shown)
+		}
 		select {
 		case <-changed:
 		case <-limit.C:
@@ -106,18 +122,14 @@ func (x *terminal) types(text string) {
 // ends waits for the command's end, and gives all that was shown and what ended it.
 func (x *terminal) ends() (shown string, state *os.ProcessState) {
 	x.t.Helper()
-	err := x.command.Wait()
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		x.t.Fatal(err)
+	x.expect(terminalEnd)
+	<-x.ended
+	if exit := (*exec.ExitError)(nil); x.err != nil && !errors.As(x.err, &exit) {
+		x.t.Fatal(x.err)
 	}
-	// What comes after the command's last words has been read after them.
-	if _, err := x.slave.WriteString("the end of the test"); err != nil {
-		x.t.Fatal(err)
-	}
-	x.expect("the end of the test")
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	shown, _, _ = strings.Cut(strings.ReplaceAll(x.seen.String(), "\r\n", "\n"), "the end of the test")
+	shown, _, _ = strings.Cut(strings.ReplaceAll(x.seen.String(), "\r\n", "\n"), terminalEnd)
 	return shown, x.command.ProcessState
 }
 

@@ -30,6 +30,7 @@ type group struct {
 	requests []*request
 	touched  map[*Database]uint64 // its sequence after the group
 	designs  []*Database          // whose design documents change
+	moves    map[*Database][]move // of databases whose documents are counted
 }
 
 // maxGroup bounds a group's batch in bytes: more would only make all wait.
@@ -176,6 +177,12 @@ func (s *Store) decide(g *group, r *request) {
 		s.log.WithError(err).WithField("database", d.name).Error("store: reading before writing failed") // each document said so itself
 	}
 	s.scratch = w.scratch
+	if len(w.moves) > 0 {
+		if g.moves == nil {
+			g.moves = map[*Database][]move{}
+		}
+		g.moves[d] = append(g.moves[d], w.moves...)
+	}
 	if w.designs {
 		g.designs = append(g.designs, d)
 	}
@@ -271,6 +278,9 @@ func (s *Store) publish(g *group) {
 	for _, d := range g.designs {
 		d.designs.Add(1)
 	}
+	for d, moves := range g.moves {
+		d.ranks.follow(moves)
+	}
 	for _, r := range g.requests {
 		if r.db != nil && r.err == nil {
 			r.db.hub.dispatch(r)
@@ -288,6 +298,7 @@ func (s *Store) publish(g *group) {
 		if seq > d.seq.Load() {
 			d.seq.Store(seq)
 			d.wake.signal()
+			s.tell(d.name, Updated)
 		}
 	}
 }

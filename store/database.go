@@ -23,6 +23,7 @@ type Database struct {
 	seq     atomic.Uint64 // the newest sequence on disk
 	wake    wake
 	hub     hub
+	ranks   ranks
 	entry   atomic.Pointer[catalogEntry]
 
 	attachedMu sync.Mutex
@@ -108,12 +109,12 @@ func (s *Store) newDatabase(name string, e catalogEntry) *Database {
 }
 
 // addDatabase writes a new database into b; the committer calls it.
-func (s *Store) addDatabase(b *pebble.Batch, name string) (*Database, error) {
+func (s *Store) addDatabase(b *pebble.Batch, name string, shards int) (*Database, error) {
 	number, err := s.nextNumber(b)
 	if err != nil {
 		return nil, err
 	}
-	e := catalogEntry{Number: number, UUID: NewUUID(), Created: time.Now().Unix()}
+	e := catalogEntry{Number: number, UUID: NewUUID(), Created: time.Now().Unix(), Shards: shards}
 	d := s.newDatabase(name, e)
 	return d, d.putEntry(b, e)
 }
@@ -222,6 +223,24 @@ func (d *Database) SetRevsLimit(ctx context.Context, n uint64) error {
 		return BadRequest("`revs_limit` must be a positive integer")
 	}
 	return d.changeEntry(ctx, func(e *catalogEntry) { e.Limit = n })
+}
+
+// Shards is the number of shards that the database was made with, at least 1.
+func (d *Database) Shards() int { return max(1, d.entry.Load().Shards) }
+
+const defaultPurgesLimit = 1000
+
+// PurgesLimit is the number of purges that would be kept.
+func (d *Database) PurgesLimit() int {
+	if n := d.entry.Load().Purges; n > 0 {
+		return n
+	}
+	return defaultPurgesLimit
+}
+
+// SetPurgesLimit changes that number.
+func (d *Database) SetPurgesLimit(ctx context.Context, n int) error {
+	return d.changeEntry(ctx, func(e *catalogEntry) { e.Purges = n })
 }
 
 func (d *Database) changeEntry(ctx context.Context, change func(*catalogEntry)) error {

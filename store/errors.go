@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 )
 
 // Error is a refusal in CouchDB's terms: an HTTP status, a short name and a reason for people. On the wire it is
@@ -79,7 +80,7 @@ func unreadable() *Error {
 func tooMany(limit int) *Error {
 	return &Error{
 		Status: http.StatusRequestEntityTooLarge, Name: "max_bulk_docs_count_exceeded",
-		Reason: fmt.Sprintf("A bulk write takes at most %d documents.", limit),
+		Reason: strconv.Itoa(limit),
 	}
 }
 

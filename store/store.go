@@ -32,6 +32,8 @@ type Options struct {
 	MaxDocument int
 	// MaxAttachment is the largest attachment, in bytes as they are sent; 0 means 4 GiB, negative no limit.
 	MaxAttachment int64
+	// MaxID is the longest document id, in bytes; 0 means no limit.
+	MaxID int
 	// CompactAfter is the number of superseded revisions of a database after which their bodies are removed by themselves, provided that
 	// they also outnumber the documents; 0 means 100,000; negative means never.
 	CompactAfter int64
@@ -95,6 +97,8 @@ type Store struct {
 	closed    bool
 	writers   sync.WaitGroup // requests between check and answer
 	views     viewHolder
+	watches   watches
+	limits    atomic.Pointer[Limits]
 
 	// These belong to the committer.
 	lastNumber uint32
@@ -114,6 +118,8 @@ type catalogEntry struct {
 	Created  int64           `json:"created"` // Unix seconds
 	Security json.RawMessage `json:"security,omitempty"`
 	Limit    uint64          `json:"revs_limit,omitempty"`
+	Shards   int             `json:"q,omitempty"`
+	Purges   int             `json:"purged_infos_limit,omitempty"`
 }
 
 // Open opens the folder dir, making it where it is not there. A folder that another process holds, or that a newer version wrote, is refused
@@ -162,6 +168,7 @@ func open(dir string, o Options, readOnly bool) (*Store, error) {
 		queue: make(chan *request, 256), ready: make(chan *group),
 		databases: map[string]*Database{}, damaged: damage{log: o.Log},
 	}
+	s.SetLimits(Limits{Document: o.MaxDocument, Attachment: o.MaxAttachment, ID: o.MaxID})
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	if s.uuid, err = checkFormat(o.FS, dir); err == nil {
 		err = s.openEngine()
@@ -309,6 +316,11 @@ func (s *Store) Database(name string) (*Database, error) {
 
 // CreateDatabase makes an empty database and returns when it is on disk. A 412 if it is there already, a 400 for a bad name.
 func (s *Store) CreateDatabase(ctx context.Context, name string) (*Database, error) {
+	return s.CreateSharded(ctx, name, 1)
+}
+
+// CreateSharded is CreateDatabase with the number of shards that was asked for. It is kept for those who ask for it: nothing is divided.
+func (s *Store) CreateSharded(ctx context.Context, name string, shards int) (*Database, error) {
 	if err := CheckDatabaseName(name); err != nil {
 		return nil, err
 	}
@@ -320,7 +332,7 @@ func (s *Store) CreateDatabase(ctx context.Context, name string) (*Database, err
 		if there {
 			return &Error{412, "file_exists", "The database could not be created, the file already exists."}
 		}
-		d, err := s.addDatabase(b, name)
+		d, err := s.addDatabase(b, name, shards)
 		made = d
 		return err
 	}, func() {
@@ -329,6 +341,7 @@ func (s *Store) CreateDatabase(ctx context.Context, name string) (*Database, err
 			s.databases[name] = made
 		}
 		s.mu.Unlock()
+		s.tell(name, Created)
 	})
 	return made, err
 }
@@ -353,7 +366,7 @@ func (s *Store) DropDatabase(ctx context.Context, name string) error {
 		}
 		lower, upper := contentRange(d.number)
 		return b.DeleteRange(lower, upper, nil)
-	}, nil)
+	}, func() { s.tell(name, Deleted) })
 }
 
 // CheckDatabaseName tells what is wrong with a database's name, as a 400.
@@ -387,4 +400,4 @@ func NewUUID() string {
 }
 
 // MaxDocument is the largest document that is taken, in bytes.
-func (s *Store) MaxDocument() int { return s.opts.MaxDocument }
+func (s *Store) MaxDocument() int { return s.Limits().Document }

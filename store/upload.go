@@ -76,7 +76,7 @@ func (u *Upload) copy(sink *chunks, r io.Reader, o UploadOptions) error {
 // pump copies what comes, counts it and takes its digest.
 func (u *Upload) pump(dst io.Writer, r io.Reader, o UploadOptions) error {
 	plain := md5.New() //nolint:gosec // see above
-	limit := u.db.store.opts.MaxAttachment
+	limit := u.db.store.Limits().Attachment
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := r.Read(buf)

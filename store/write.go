@@ -83,8 +83,12 @@ func (d *Database) check(doc *Doc, o WriteOptions) *Error {
 	if doc.Refused != nil {
 		return doc.Refused
 	}
-	if len(doc.Body) > d.store.opts.MaxDocument {
+	limits := d.store.Limits()
+	if len(doc.Body) > limits.Document {
 		return tooLarge(doc.ID)
+	}
+	if limits.ID > 0 && len(doc.ID) > limits.ID {
+		return illegalID("Document id is too long")
 	}
 	if IsLocal(doc.ID) {
 		doc.Attachments = nil // as in CouchDB, which says nothing either
@@ -99,7 +103,7 @@ func (d *Database) check(doc *Doc, o WriteOptions) *Error {
 
 // Put writes one document given as JSON with its _id, and _rev where it replaces another. It returns the new revision.
 func (d *Database) Put(ctx context.Context, raw []byte) (string, error) {
-	p := Parser{MaxDocument: d.store.opts.MaxDocument}
+	p := Parser{MaxDocument: d.store.MaxDocument()}
 	docs := make([]Doc, 1)
 	if err := p.Document(raw, &docs[0]); err != nil {
 		return "", err
@@ -128,6 +132,7 @@ type writer struct {
 	scratch []byte
 	arena   []byte // meta records live on in the overlay
 	docs    lookups
+	moves   []move
 
 	designs    bool // a design document was written
 	replicated bool
@@ -215,8 +220,16 @@ func (w *writer) grow(doc *Doc, res *Result, m meta, h *head) error {
 		return err
 	}
 	w.count(m != nil, h.deleted, doc.Deleted)
+	w.move(doc.ID, lives(!doc.Deleted)-lives(m != nil && !h.deleted), h.seq, seq)
 	res.Rev, res.seq = rev, seq
 	return nil
+}
+
+func lives(live bool) int64 {
+	if live {
+		return 1
+	}
+	return 0
 }
 
 // count follows what a document was and has become.
@@ -296,10 +309,12 @@ func (w *writer) insert(doc *Doc, res *Result, t *tree, rev Rev, ancestors []Rev
 	if !stored {
 		doc.Attachments = nil // the row that has them is another
 	}
-	if err := w.store(doc, &rev, ask, t.encode(seq), t.seq, 0); err != nil {
+	from := t.seq
+	if err := w.store(doc, &rev, ask, t.encode(seq), from, 0); err != nil {
 		return err
 	}
 	w.count(was, wasDeleted, winner.deleted)
+	w.move(doc.ID, lives(!winner.deleted)-lives(was && !wasDeleted), from, seq)
 	res.seq, res.branched = seq, ask
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -57,22 +58,35 @@ func (p param) value() (json.RawMessage, error) {
 	return store.Canonical([]byte(p.text))
 }
 
+// word is the text of a parameter, whether it is JSON or not.
 func (p param) word() string {
-	if p.json != nil {
-		return string(p.json)
+	if p.json == nil {
+		return p.text
 	}
-	return p.text
+	var text string
+	if p.json[0] == '"' && json.Unmarshal(p.json, &text) == nil {
+		return text
+	}
+	return string(p.json)
 }
 
-// boolean reads true or false.
+// boolean reads true or false, in whatever case.
 func (p param) boolean() (bool, error) {
-	switch p.word() {
+	switch strings.ToLower(p.word()) {
 	case "true":
 		return true, nil
 	case "false":
 		return false, nil
 	}
 	return false, queryError("Invalid boolean parameter: %", strconv.Quote(p.word()))
+}
+
+// oneOf refuses a word that is none of these.
+func (p param) oneOf(name string, words ...string) error {
+	if slices.Contains(words, p.word()) {
+		return nil
+	}
+	return queryError("Invalid value for `"+name+"`.", "")
 }
 
 func (p param) count() (int, error) {
@@ -150,10 +164,38 @@ func (v *viewQuery) set(name string, p param) (err error) {
 		if reduce, err = p.boolean(); reduce {
 			err = queryError("Reduce is invalid for map-only views.", "")
 		}
-	case "group", "group_level":
-		err = queryError("Invalid use of grouping on a map view.", "")
+	case "group":
+		var group bool
+		if group, err = p.boolean(); group {
+			err = grouped()
+		}
+	case "group_level":
+		var level int
+		if level, err = p.count(); level > 0 {
+			err = grouped()
+		}
+	case "sorted":
+		_, err = p.boolean()
+	case "stale":
+		err = p.oneOf(name, "ok", "update_after")
+	case "stable":
+		err = p.oneOf(name, "true", "false")
+	case "update":
+		err = p.oneOf(name, "true", "false", "lazy")
 	}
 	return err
+}
+
+func grouped() error { return queryError("Invalid use of grouping on a map view.", "") }
+
+// one makes a list of one key a range with that key: so CouchDB does it where it gets several queries.
+func (v *viewQuery) one() error {
+	if len(v.keys) != 1 {
+		return nil
+	}
+	key := v.keys[0]
+	v.hasKeys, v.keys = false, nil
+	return v.setKey("key", param{json: key})
 }
 
 // setKey reads a bound. Ids are strings, and every other kind of value sorts before them.
@@ -265,7 +307,10 @@ func (l *listing) queries(body map[string]json.RawMessage) error {
 	views := make([]*viewQuery, len(list))
 	for i, m := range list {
 		var err error
-		if views[i], err = parseView(l.c.q, m); err != nil {
+		if views[i], err = parseView(l.c.q, m); err == nil {
+			err = views[i].one()
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -71,9 +71,7 @@ func (c *call) revisionNamed(snap *store.Snapshot, id string) (*store.Row, error
 func (c *call) sendAttachment(snap *store.Snapshot, a *store.Attachment) error {
 	h := c.w.Header()
 	etag := string(append(a.AppendDigest([]byte{'"'}), '"'))
-	h.Set("ETag", etag)
-	if matches(c.r.Header.Get("If-None-Match"), etag) {
-		c.w.WriteHeader(http.StatusNotModified)
+	if c.cached(etag) {
 		return nil
 	}
 	encoded := a.Gzip && acceptsGzip(c.r.Header.Get("Accept-Encoding"))
@@ -128,16 +126,6 @@ func (c *call) attachmentHead(a *store.Attachment, encoded bool) {
 	}
 }
 
-// matches tells whether an If-None-Match names an ETag.
-func matches(header, etag string) bool {
-	for one := range strings.SplitSeq(header, ",") {
-		if one = strings.TrimSpace(one); one == etag || one == "*" {
-			return true
-		}
-	}
-	return false
-}
-
 // acceptsGzip reads an Accept-Encoding.
 func acceptsGzip(header string) bool {
 	for name, q := range qualities(header) {
@@ -150,7 +138,7 @@ func acceptsGzip(header string) bool {
 
 // putAttachment writes one attachment over a revision, or over nothing.
 func (c *call) putAttachment(id, name string) error {
-	if err := store.CheckID(id); err != nil {
+	if err := c.s.store.CheckID(id); err != nil {
 		return err
 	}
 	if err := c.mayWrite(id); err != nil {

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -38,7 +39,9 @@ type authenticator struct {
 	rounds  int      // of a hash that nobody has, see user
 	admins  map[string]admin
 	locks   *lockout
-	hashing chan struct{} // a place for each hash that may be computed at a time
+	// sessionAge is how long a session lasts from its last renewal.
+	sessionAge func() time.Duration
+	hashing    chan struct{} // a place for each hash that may be computed at a time
 
 	mu      sync.RWMutex
 	checked map[[32]byte]checkedUser
@@ -57,8 +60,9 @@ type admin struct {
 func newAuthenticator(st *store.Store, o Options) *authenticator {
 	a := &authenticator{
 		store: st, log: o.Log, rounds: o.HashRounds, admins: map[string]admin{}, locks: newLockout(),
-		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		checked: map[[32]byte]checkedUser{}, secrets: map[[32]byte]*identity{},
+		sessionAge: func() time.Duration { return cookieAge },
+		hashing:    make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		checked:    map[[32]byte]checkedUser{}, secrets: map[[32]byte]*identity{},
 	}
 	_, _ = rand.Read(a.key[:]) // never fails
 	a.cookies = a.secret()

@@ -34,7 +34,7 @@ func getBuffer() *bytes.Buffer {
 
 // body reads the request's body. done gives its memory back.
 func (c *call) body() (raw []byte, done func(), err error) {
-	return c.bodyUpTo(c.s.opts.MaxRequest)
+	return c.bodyUpTo(c.s.settings.now().maxRequest)
 }
 
 // firstGrow bounds what is set aside on the word of a Content-Length alone.

@@ -62,6 +62,7 @@ type changesQuery struct {
 	fields  []string
 	// function is a filter function of a design document, which is asked about many rows at once.
 	function functionFilter
+	updates  bool // the feed is that of _db_updates
 	files    fileOptions
 }
 
@@ -75,8 +76,10 @@ func (c *call) changes() error {
 	if err != nil {
 		return err
 	}
+	if q.feed == "normal" && c.method() == http.MethodGet && c.cached(c.changesTag()) {
+		return nil
+	}
 	if c.r.Method == http.MethodHead {
-		c.w.Header().Set("ETag", c.changesTag())
 		return c.answer(http.StatusOK, nil)
 	}
 	f := feed{c: c, q: q, last: q.since, db: c.db}
@@ -153,7 +156,10 @@ func (c *call) parseTimes(q *changesQuery) error {
 		q.heartbeat = c.s.opts.Heartbeat
 	default:
 		ms, err := strconv.ParseInt(text, 10, 32)
-		if err != nil || ms < 1 {
+		if err == nil && ms < 1 {
+			return store.BadRequest("The heartbeat value should be a positive integer (in milliseconds).")
+		}
+		if err != nil {
 			return store.BadRequest("Invalid heartbeat value. Expecting a positive integer value (in milliseconds).")
 		}
 		q.heartbeat = time.Duration(ms) * time.Millisecond
@@ -176,7 +182,7 @@ func (c *call) parseCounts(q *changesQuery) error {
 	if c.q.Has("seq_interval") {
 		n, err := strconv.Atoi(c.q.Get("seq_interval"))
 		if err != nil || n < 1 {
-			return store.BadRequest("Invalid value for seq_interval: %q", c.q.Get("seq_interval"))
+			return store.BadRequest("invalid_seq_interval")
 		}
 		q.interval = n
 	}

@@ -62,9 +62,9 @@ var databaseRoutes = map[string]func(*call) error{ //nolint:gochecknoglobals // 
 	"_compact":            (*call).compact,
 	"_view_cleanup":       (*call).viewCleanup,
 	"_purge":              missing("Purging (_purge)"),
-	"_purged_infos_limit": missing("Purging (_purged_infos_limit)"),
-	"_shards":             missing("Sharding (_shards)"),
-	"_sync_shards":        missing("Sharding (_sync_shards)"),
+	"_purged_infos_limit": (*call).purgesLimit,
+	"_shards":             (*call).shards,
+	"_sync_shards":        (*call).syncShards,
 	"_partition":          missing("Partitions (_partition)"),
 	"_search":             missing("Text search (_search)"),
 	"_temp_view":          missing("Temporary views (_temp_view)"),
@@ -79,12 +79,9 @@ func (c *call) createDatabase(name string) error {
 	if err := c.needAdmin(); err != nil {
 		return err
 	}
-	for _, p := range []string{"q", "n"} {
-		if c.q.Has(p) {
-			if n, err := strconv.Atoi(c.q.Get(p)); err != nil || n < 1 {
-				return store.BadRequest("The `%s` value should be a positive integer.", p)
-			}
-		}
+	shards, err := c.clusterOptions()
+	if err != nil {
+		return err
 	}
 	switch c.q.Get("partitioned") {
 	case "", "false":
@@ -93,7 +90,7 @@ func (c *call) createDatabase(name string) error {
 	default:
 		return store.BadRequest("Invalid `partitioned` parameter")
 	}
-	if _, err := c.s.store.CreateDatabase(c.r.Context(), name); err != nil {
+	if _, err := c.s.store.CreateSharded(c.r.Context(), name, shards); err != nil {
 		return err
 	}
 	c.w.Header().Set("Location", c.base()+"/"+escape(name))
@@ -156,7 +153,8 @@ func appendInfo(b []byte, db *store.Database) ([]byte, error) {
 	b = strconv.AppendInt(b, st.Docs, 10)
 	b = append(b, `,"disk_format_version":8,"compact_running":`...)
 	b = strconv.AppendBool(b, db.Compacting())
-	return append(b, `,"cluster":{"q":1,"n":1,"w":1,"r":1}}`...), nil
+	b = strconv.AppendInt(append(b, `,"cluster":{"q":`...), int64(db.Shards()), 10)
+	return append(b, `,"n":1,"w":1,"r":1}}`...), nil
 }
 
 func (c *call) findRoute() error {
@@ -187,8 +185,11 @@ func (c *call) compact() error {
 	if err := c.maintenance(); err != nil {
 		return err
 	}
-	if len(c.path) > 1 {
-		return store.NotFound("missing")
+	if len(c.path) > 1 { // a view's files: there are none, but the design document must be there
+		if _, err := c.designMember(c.path[1]); err != nil {
+			return err
+		}
+		return c.answer(http.StatusAccepted, []byte(`{"ok":true}`))
 	}
 	c.db.Compact()
 	return c.answer(http.StatusAccepted, []byte(`{"ok":true}`))
@@ -212,7 +213,7 @@ func (c *call) maintenance() error {
 }
 
 func (c *call) revsLimit() error {
-	switch c.r.Method {
+	switch c.method() {
 	case http.MethodGet:
 		return c.answer(http.StatusOK, strconv.AppendUint(nil, c.db.RevsLimit(), 10))
 	case http.MethodPut:
@@ -240,8 +241,44 @@ func (c *call) revsLimit() error {
 	return c.ok()
 }
 
+// purgesLimit shows and keeps how many purges a database would remember. There are none yet.
+func (c *call) purgesLimit() error {
+	switch c.method() {
+	case http.MethodGet:
+		return c.answer(http.StatusOK, strconv.AppendInt(nil, int64(c.db.PurgesLimit()), 10))
+	case http.MethodPut:
+	default:
+		return c.allow(http.MethodPut, http.MethodGet)
+	}
+	if err := c.databaseAdmin(unauthorized(notDatabaseAdmin)); err != nil {
+		return err
+	}
+	raw, done, err := c.body()
+	if err != nil {
+		return err
+	}
+	defer done()
+	if raw, err = store.Canonical(raw); err != nil {
+		return err
+	}
+	n, ok := positive(string(raw))
+	if !ok {
+		return store.BadRequest("`purged_infos_limit` must be positive integer")
+	}
+	if err := c.db.SetPurgesLimit(c.r.Context(), n); err != nil {
+		return err
+	}
+	return c.ok()
+}
+
+// positive reads a whole number above 0.
+func positive(text string) (int, bool) {
+	n, err := strconv.ParseInt(text, 10, 32)
+	return int(n), err == nil && n > 0
+}
+
 func (c *call) security() error {
-	switch c.r.Method {
+	switch c.method() {
 	case http.MethodGet:
 		raw := c.db.Security()
 		if raw == nil {
@@ -255,7 +292,7 @@ func (c *call) security() error {
 	if err := c.databaseAdmin(unauthorized(notDatabaseAdmin)); err != nil {
 		return err
 	}
-	if c.db.Name() == usersDatabase {
+	if c.db.Name() == usersDatabase && !c.s.settings.UsersSecurityEditable() {
 		return forbidden("You can't edit the security object of the user database.")
 	}
 	raw, done, err := c.body()

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 
@@ -9,8 +10,8 @@ import (
 
 // revsDiff tells a replicator which revisions are not here, and from which it could build them.
 func (c *call) revsDiff() error {
-	return c.diff(func(b []byte, id string, lost []store.Rev, tree *store.Tree) []byte {
-		b = appendRevList(append(store.AppendString(b, id), `:{"missing":`...), lost)
+	return c.diff(func(b []byte, lost []store.Rev, tree *store.Tree) []byte {
+		b = appendRevList(append(b, `{"missing":`...), lost)
 		if tree != nil {
 			if ancestors := tree.Ancestors(lost); len(ancestors) > 0 {
 				b = appendRevList(append(b, `,"possible_ancestors":`...), ancestors)
@@ -21,19 +22,69 @@ func (c *call) revsDiff() error {
 }
 
 func (c *call) missingRevs() error {
-	return c.diff(func(b []byte, id string, lost []store.Rev, _ *store.Tree) []byte {
-		return appendRevList(append(store.AppendString(b, id), ':'), lost)
-	}, `{"missing_revs":{`, "}}")
+	return c.diff(func(b []byte, lost []store.Rev, _ *store.Tree) []byte { return appendRevList(b, lost) }, `{"missing_revs":{`, "}}")
 }
 
-func (c *call) diff(add func(b []byte, id string, lost []store.Rev, tree *store.Tree) []byte, open, end string) error {
+// askedRevs are revisions of a document that somebody asks for.
+type askedRevs struct {
+	id   string
+	revs []store.Rev
+}
+
+// askedRevs reads a body of ids, each with a list of revisions, in its order.
+func (c *call) askedRevs() (asked []askedRevs, err error) {
+	raw, done, err := c.body()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	err = eachMember(raw, func(id string, value json.RawMessage) error {
+		revs, err := parseRevList(value)
+		asked = append(asked, askedRevs{id, revs})
+		return err
+	})
+	return asked, err
+}
+
+// eachMember visits the members of a body that is a JSON object, in their order.
+func eachMember(raw []byte, visit func(name string, value json.RawMessage) error) error {
+	canonical, err := store.Canonical(raw)
+	if err != nil {
+		return err
+	}
+	if canonical[0] != '{' {
+		return store.BadRequest("Request body must be a JSON object")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(canonical))
+	if _, err := decoder.Token(); err != nil {
+		return store.BadRequest("invalid UTF-8 JSON")
+	}
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return store.BadRequest("invalid UTF-8 JSON")
+		}
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return store.BadRequest("invalid UTF-8 JSON")
+		}
+		text, _ := name.(string) // names of members are
+		if err := visit(text, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// diff answers which of the revisions that are asked for are not here, document by document in the order of the request.
+func (c *call) diff(add func(b []byte, lost []store.Rev, tree *store.Tree) []byte, open, end string) error {
 	if err := c.allow(http.MethodPost); err != nil {
 		return err
 	}
 	if err := c.wantJSON(); err != nil {
 		return err
 	}
-	m, err := c.object(false)
+	asked, err := c.askedRevs()
 	if err != nil {
 		return err
 	}
@@ -42,29 +93,31 @@ func (c *call) diff(add func(b []byte, id string, lost []store.Rev, tree *store.
 		return err
 	}
 	defer snap.Close() //nolint:errcheck // the reads have told all there is
+	s := &stream{c: c}
 	b := []byte(open)
-	for id, raw := range m {
-		lost, tree, err := lostRevs(snap, id, raw)
+	first := true
+	for _, a := range asked {
+		lost, tree, err := lostRevs(snap, a.id, a.revs)
 		if err != nil {
-			return err
+			return s.end(b, err)
 		}
 		if len(lost) == 0 {
 			continue
 		}
-		if len(b) > len(open) {
+		if !first {
 			b = append(b, ',')
 		}
-		b = add(b, id, lost, tree)
+		first = false
+		b = add(append(store.AppendString(b, a.id), ':'), lost, tree)
+		if b, err = s.more(b); err != nil {
+			return s.end(b, err)
+		}
 	}
-	return c.answer(http.StatusOK, append(b, end...))
+	return s.end(append(b, end...), nil)
 }
 
 // lostRevs are the revisions of a list that are not in the document's tree, which is nil where there is no such document.
-func lostRevs(snap *store.Snapshot, id string, raw json.RawMessage) (lost []store.Rev, tree *store.Tree, err error) {
-	revs, err := parseRevList(raw)
-	if err != nil {
-		return nil, nil, err
-	}
+func lostRevs(snap *store.Snapshot, id string, revs []store.Rev) (lost []store.Rev, tree *store.Tree, err error) {
 	if tree, err = snap.Tree(id); err != nil && !store.IsNotFound(err) {
 		return nil, nil, err
 	}

@@ -1,7 +1,6 @@
 package httpd
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -52,7 +51,10 @@ func (c *call) find1(id string) (*store.Row, error) {
 
 // below is an attachment, or a function of a design document.
 func (c *call) below(id string, rest []string) error {
-	if strings.HasPrefix(id, designPrefix) {
+	if strings.HasPrefix(id, designPrefix) && strings.HasPrefix(rest[0], "_") {
+		if _, err := c.designMember(strings.TrimPrefix(id, designPrefix)); err != nil {
+			return err
+		}
 		switch rest[0] {
 		case "_view":
 			return store.NotImplemented("A view (_view)")
@@ -101,8 +103,12 @@ func (c *call) getDocument(id string) error {
 	if strings.HasPrefix(id, localPrefix) {
 		return c.getLocal(snap, id)
 	}
-	if open := c.q.Get("open_revs"); open != "" && open != "[]" {
-		return c.openRevs(snap, id, open)
+	revs, all, none, err := c.namedRevs()
+	if err != nil {
+		return err
+	}
+	if !none {
+		return c.openRevs(snap, id, revs, all)
 	}
 	o, err := c.readOptions()
 	if err != nil {
@@ -113,7 +119,7 @@ func (c *call) getDocument(id string) error {
 		switch {
 		case err != nil:
 			return err
-		case row.Deleted:
+		case row.Deleted && !c.flag("deleted"):
 			return store.NotFound("deleted")
 		}
 		return c.sendDocument(snap, nil, row, o)
@@ -131,7 +137,9 @@ func (c *call) getLocal(snap *store.Snapshot, id string) error {
 		doc = append(doc[:len(doc)-1], `,"_revisions":{"start":0,"ids":[`...)
 		doc = append(store.AppendString(doc, row.Rev.Hash()), "]}}"...)
 	}
-	c.w.Header().Set("ETag", localTag(row.Rev, row.Body))
+	if c.cached(localTag(row.Rev, row.Body)) {
+		return nil
+	}
 	return c.answer(http.StatusOK, doc)
 }
 
@@ -147,10 +155,7 @@ func (c *call) sendDocument(snap *store.Snapshot, tree *store.Tree, row *store.R
 		return err
 	}
 	if !extra {
-		etag := `"` + row.Rev.String() + `"`
-		c.w.Header().Set("ETag", etag)
-		if c.r.Header.Get("If-None-Match") == etag {
-			c.w.WriteHeader(http.StatusNotModified)
+		if c.cached(`"` + row.Rev.String() + `"`) {
 			return nil
 		}
 	}
@@ -179,7 +184,7 @@ func (c *call) getRevision(snap *store.Snapshot, id string, o readOptions) error
 	target := tree.Winner()
 	switch {
 	case want.IsZero():
-		if target.Deleted {
+		if target.Deleted && !c.flag("deleted") {
 			return store.NotFound("deleted")
 		}
 	case o.latest && len(tree.LeavesOf(want)) > 0:
@@ -296,43 +301,6 @@ func appendRevList(b []byte, revs []store.Rev) []byte {
 	return append(b, ']')
 }
 
-// openRevs answers several revisions at once: all leaves, or those that are named.
-func (c *call) openRevs(snap *store.Snapshot, id, text string) error {
-	o, err := c.readOptions()
-	if err != nil {
-		return err
-	}
-	var revs []store.Rev
-	if text != "all" {
-		if revs, err = parseRevList([]byte(text)); err != nil {
-			return err
-		}
-	}
-	tree, found, err := leavesOrRevs(snap, id, revs, text == "all", o)
-	if err != nil {
-		return err
-	}
-	if c.accepts("multipart/mixed") {
-		return c.sendOpenRevs(snap, tree, found, o)
-	}
-	s := &stream{c: c}
-	b := []byte{'['}
-	for i, f := range found {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		if f.row == nil {
-			b = append(f.rev.Append(append(b, `{"missing":"`...)), `"}`...)
-			continue
-		}
-		if b, err = appendDocument(append(b, `{"ok":`...), snap, tree, f.row, o, s.flush); err != nil {
-			return s.end(b, err)
-		}
-		b = append(b, '}')
-	}
-	return s.end(append(b, ']'), nil)
-}
-
 // appendDocument adds a whole document with what was asked for beside it.
 func appendDocument(b []byte, snap *store.Snapshot, tree *store.Tree, row *store.Row, o readOptions, flush flusher) ([]byte, error) {
 	b, _, err := appendAdorned(b, snap, tree, row, o)
@@ -340,78 +308,4 @@ func appendDocument(b []byte, snap *store.Snapshot, tree *store.Tree, row *store
 		return b, err
 	}
 	return appendFiles(b, snap, tree, row, &o.files, flush)
-}
-
-func parseRevList(raw []byte) ([]store.Rev, error) {
-	canonical, err := store.Canonical(raw)
-	if err != nil {
-		return nil, err
-	}
-	var texts []string
-	if json.Unmarshal(canonical, &texts) != nil {
-		return nil, store.BadRequest("Invalid rev format")
-	}
-	revs := make([]store.Rev, len(texts))
-	for i, text := range texts {
-		if revs[i], err = store.ParseRev(text); err != nil {
-			return nil, err
-		}
-	}
-	return revs, nil
-}
-
-// openRev is one revision asked for; row is nil where it is not there.
-type openRev struct {
-	rev store.Rev
-	row *store.Row
-}
-
-// leavesOrRevs reads all leaves of a document, or the revisions named (with o.latest the leaves that descend from them). A 404 only for all
-// leaves of a document that was never there.
-func leavesOrRevs(snap *store.Snapshot, id string, revs []store.Rev, all bool, o readOptions) (
-	tree *store.Tree, out []openRev, err error,
-) {
-	tree, err = snap.Tree(id)
-	if err != nil && (all || !store.IsNotFound(err)) {
-		return nil, nil, err
-	}
-	add := func(r store.Revision) error {
-		row, err := snap.Revision(tree, r)
-		if store.IsNotFound(err) {
-			out = append(out, openRev{rev: r.Rev})
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		out = append(out, openRev{r.Rev, row})
-		return nil
-	}
-	if all {
-		for _, leaf := range byRev(tree.Leaves()) {
-			if err := add(leaf); err != nil {
-				return nil, nil, err
-			}
-		}
-		return tree, out, nil
-	}
-	for _, rev := range revs {
-		var targets []store.Revision
-		if tree != nil {
-			if o.latest {
-				targets = byRev(tree.LeavesOf(rev))
-			} else if r, ok := tree.Find(rev); ok {
-				targets = []store.Revision{r}
-			}
-		}
-		if len(targets) == 0 {
-			out = append(out, openRev{rev: rev})
-		}
-		for _, r := range targets {
-			if err := add(r); err != nil {
-				return nil, nil, err
-			}
-		}
-	}
-	return tree, out, nil
 }

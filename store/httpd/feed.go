@@ -71,7 +71,7 @@ func (f *feed) run() error {
 	} else {
 		f.c.setHead("application/json")
 	}
-	if f.q.feed == "normal" {
+	if f.q.feed == "normal" && f.c.w.Header().Get("ETag") == "" {
 		f.c.w.Header().Set("ETag", f.c.changesTag())
 	}
 	f.open()
@@ -145,6 +145,8 @@ func (f *feed) follow() error {
 	if f.q.feed != "normal" {
 		f.sub = f.db.Subscribe(f.q.interest)
 		defer f.sub.Close()
+		f.c.s.counts.feeds.Add(1)
+		defer f.c.s.counts.feeds.Add(-1)
 	}
 	for {
 		f.hold()
@@ -244,7 +246,7 @@ func (f *feed) gather() (pending int64, more bool, err error) {
 		pending = dropped
 	}
 	if f.full() {
-		behind, err := countPending(snap, f.last)
+		behind, err := f.db.Pending(f.last)
 		return pending + behind, more, err
 	}
 	if !more {
@@ -331,24 +333,6 @@ func (f *feed) take(snap *store.Snapshot, row *store.Row) (wanted bool, err erro
 	return wanted, err
 }
 
-// maxPending is how far pending rows are counted one by one; beyond it the number is an estimate.
-const maxPending = 10_000
-
-func countPending(snap *store.Snapshot, since uint64) (n int64, err error) {
-	err = snap.Changes(since, func(*store.Row) error {
-		n++
-		if n > maxPending {
-			return store.ErrStop
-		}
-		return nil
-	})
-	if n > maxPending {
-		st := snap.Stats()
-		n = min(int64(st.Seq-since), st.Docs+st.Deleted) //nolint:gosec // sequences stay far below the limit
-	}
-	return n, err
-}
-
 // add writes one row.
 func (f *feed) add(snap *store.Snapshot, row *store.Row) error {
 	b := f.buf
@@ -360,6 +344,10 @@ func (f *feed) add(snap *store.Snapshot, row *store.Row) error {
 		if f.sent > 0 {
 			b = append(b, ",\n"...)
 		}
+	}
+	if f.q.updates {
+		f.addUpdate(b, row)
+		return nil
 	}
 	b = append(b, `{"seq":`...)
 	if f.q.interval > 1 && f.sent%f.q.interval != 0 {
@@ -381,7 +369,21 @@ func (f *feed) add(snap *store.Snapshot, row *store.Row) error {
 			return err
 		}
 	}
-	b = append(b, '}')
+	f.added(append(b, '}'), row)
+	return nil
+}
+
+// addUpdate writes the row of an event.
+func (f *feed) addUpdate(b []byte, row *store.Row) {
+	kind, database, _ := eventOf(row.ID)
+	b = store.AppendString(append(b, `{"db_name":`...), database)
+	b = store.AppendString(append(b, `,"type":`...), kind)
+	b = appendSeq(append(b, `,"seq":"`...), f.db, row.Seq)
+	f.added(append(b, `"}`...), row)
+}
+
+// added ends a row that is in b.
+func (f *feed) added(b []byte, row *store.Row) {
 	switch f.q.feed {
 	case "eventsource":
 		b = append(appendSeq(append(b, "\nid: \""...), f.db, row.Seq), "\"\n\n"...)
@@ -390,7 +392,6 @@ func (f *feed) add(snap *store.Snapshot, row *store.Row) error {
 	}
 	f.buf = b
 	f.sent++
-	return nil
 }
 
 func (f *feed) addRevs(b []byte, snap *store.Snapshot, row *store.Row) ([]byte, error) {
@@ -448,7 +449,11 @@ func (f *feed) close(pending int64) {
 		}
 		b = append(b, "],\n\"last_seq\":\""...)
 	}
-	b = append(appendSeq(b, f.db, f.last), `","pending":`...)
+	if b = appendSeq(b, f.db, f.last); f.q.updates {
+		f.buf = append(b, "\"}\n"...)
+		return
+	}
+	b = append(b, `","pending":`...)
 	f.buf = append(strconv.AppendInt(b, pending, 10), "}\n"...)
 }
 

@@ -142,6 +142,14 @@ func (s *stream) flush(b []byte) ([]byte, error) {
 	return b[:0], err
 }
 
+// more sends what has gathered, once it is much.
+func (s *stream) more(b []byte) ([]byte, error) {
+	if len(b) < fileBuffer {
+		return b, nil
+	}
+	return s.flush(b)
+}
+
 // end sends the rest.
 func (s *stream) end(b []byte, err error) error {
 	switch {

@@ -30,6 +30,8 @@ type Options struct {
 	Version string
 	// MaxRequest is the largest request body in bytes; 0 means 256 MiB. A document has its own limit in the store's options.
 	MaxRequest int64
+	// MaxBulkDocs and MaxBulkGet are how many documents one request may write and read; 0 means 200,000.
+	MaxBulkDocs, MaxBulkGet int
 	// Heartbeat is how often a feed sends an empty line where the request does not say; 0 means 60 s.
 	Heartbeat time.Duration
 	// HashRounds is how many rounds of PBKDF2 hide the password of a user who is written; 0 means 600,000.
@@ -44,6 +46,7 @@ type Options struct {
 
 const (
 	defaultMaxRequest = 256 << 20
+	defaultMaxBulk    = 200_000 // many tiny documents take far more memory than their bytes
 	defaultHeartbeat  = time.Minute
 	// protocolVersion is the CouchDB whose behaviour this server follows; clients look at it.
 	protocolVersion = "3.5.0"
@@ -55,6 +58,11 @@ type Server struct {
 	opts  Options
 	log   logrus.FieldLogger
 	auth  *authenticator
+
+	settings *settings
+	uuids    uuids
+	counts   counts
+	started  time.Time
 
 	ctx   context.Context //nolint:containedctx // it ends the feeds at Close
 	stop  context.CancelFunc
@@ -74,6 +82,12 @@ func New(st *store.Store, o Options) *Server {
 	if o.MaxRequest == 0 {
 		o.MaxRequest = defaultMaxRequest
 	}
+	if o.MaxBulkDocs == 0 {
+		o.MaxBulkDocs = defaultMaxBulk
+	}
+	if o.MaxBulkGet == 0 {
+		o.MaxBulkGet = defaultMaxBulk
+	}
 	if o.Heartbeat == 0 {
 		o.Heartbeat = defaultHeartbeat
 	}
@@ -89,13 +103,17 @@ func New(st *store.Store, o Options) *Server {
 	if o.Selector == nil {
 		o.Selector = defaultSelector()
 	}
-	s := &Server{store: st, opts: o, log: o.Log, auth: newAuthenticator(st, o)}
+	s := &Server{store: st, opts: o, log: o.Log, auth: newAuthenticator(st, o), settings: newSettings(st, o), started: time.Now()}
+	s.uuids.settings = s.settings
+	s.auth.sessionAge = func() time.Duration { return s.settings.now().sessionAge }
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.replicator = replicate.NewManager(replicate.Options{UUID: st.UUID(), Log: o.Log})
 	if o.Script.Log == nil {
 		o.Script.Log = o.Log
 	}
 	s.scripts = script.NewPool(o.Script)
+	s.feeds.Add(1)
+	go s.noteUpdates()
 	return s
 }
 
@@ -135,10 +153,24 @@ type call struct {
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Server", "after/"+s.opts.Version)
-	c := &call{s: s, w: w, r: r}
+	c := &call{s: s, w: s.counts.begin(w, r), r: overridden(r)}
 	if err := c.serve(); err != nil { //nolint:contextcheck // the request, which carries it, is a field
 		c.fail(err)
 	}
+}
+
+// overridden is a request with the method that it names in a header, for clients that can only POST.
+func overridden(r *http.Request) *http.Request {
+	method := r.Header.Get("X-HTTP-Method-Override")
+	if r.Method != http.MethodPost || method == "" {
+		return r
+	}
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodTrace, http.MethodConnect, "COPY":
+		r = r.WithContext(r.Context())
+		r.Method = method
+	}
+	return r
 }
 
 func (c *call) serve() error {
@@ -177,14 +209,12 @@ func (c *call) identify() (err error) {
 	return nil
 }
 
-// splitPath decodes the path's parts one by one, so that %2F stays within its part. As in CouchDB, a plus is a space.
+// splitPath decodes the path's parts one by one, so that %2F stays within its part. As in CouchDB, a plus is a space, and empty parts do not count.
 func (c *call) splitPath() error {
-	raw := strings.TrimPrefix(c.r.URL.EscapedPath(), "/")
-	raw = strings.TrimSuffix(raw, "/")
-	if raw == "" {
-		return nil
-	}
-	for part := range strings.SplitSeq(raw, "/") {
+	for part := range strings.SplitSeq(c.r.URL.EscapedPath(), "/") {
+		if part == "" {
+			continue
+		}
 		text, err := url.QueryUnescape(part)
 		if err != nil {
 			return store.BadRequest("invalid_url_encoding")
@@ -194,14 +224,22 @@ func (c *call) splitPath() error {
 	return nil
 }
 
-// allow checks the method; GET allows HEAD too where it is listed.
+// allow checks the method. As in CouchDB, GET allows HEAD too, whether or not it is listed.
 func (c *call) allow(methods ...string) error {
-	if slices.Contains(methods, c.r.Method) {
+	if slices.Contains(methods, c.method()) {
 		return nil
 	}
 	list := strings.Join(methods, ",")
 	c.w.Header().Set("Allow", list)
 	return &store.Error{Status: http.StatusMethodNotAllowed, Name: "method_not_allowed", Reason: "Only " + list + " allowed"}
+}
+
+// method is the request's, with GET for HEAD, which is answered alike but for the body.
+func (c *call) method() string {
+	if c.r.Method == http.MethodHead {
+		return http.MethodGet
+	}
+	return c.r.Method
 }
 
 // wantJSON checks the content type of a request with a body.

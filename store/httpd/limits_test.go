@@ -69,10 +69,12 @@ func TestMissing(t *testing.T) {
 	t.Parallel()
 	s := start(t, store.Options{})
 	s.want("PUT", "/db", "", http.StatusCreated)
+	s.want("PUT", "/db/_design/there", `{"views":{"v":{"map":"function(){}"}}}`, http.StatusCreated)
+	s.want("GET", "/db/_design/none/_view/v", "", http.StatusNotFound)
 	for _, r := range []struct{ method, path, body string }{
 		{"GET", "/_utils", ""},
 		{"POST", "/db/_purge", "{}"},
-		{"GET", "/db/_design/d/_view/v", ""},
+		{"GET", "/db/_design/there/_view/v", ""},
 		{"PUT", "/db/_design/v", `{"validate_doc_update":"function(){}"}`},
 		{"PUT", "/other?partitioned=true", ""},
 	} {

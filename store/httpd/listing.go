@@ -69,7 +69,7 @@ func (l *listing) list(v *viewQuery) error {
 func (l *listing) write() error {
 	r, none := l.restrict(l.v.r)
 	if l.v.hasKeys {
-		if err := l.head("null"); err != nil {
+		if err := l.head(unknownOffset); err != nil {
 			return err
 		}
 		return l.keys()
@@ -79,23 +79,22 @@ func (l *listing) write() error {
 		return err
 	}
 	if none || l.v.none {
-		if err := l.head(strconv.Itoa(offset)); err != nil {
+		if err := l.head(offset); err != nil {
 			return err
 		}
 		l.buf = append(l.buf, "]}"...)
 		return nil
 	}
 	r.Bodies = l.v.includeDocs
-	return l.rangeRows(r, offset)
+	return l.rangeRows(r, offset+int64(l.v.skip))
 }
 
-// rangeRows writes the rows of a range; the head waits until it is known how many were skipped.
-func (l *listing) rangeRows(r store.Range, offset int) error {
-	skipped, begun := 0, false
-	begin := func() error {
-		begun = true
-		return l.head(strconv.Itoa(offset + skipped))
+// rangeRows writes the rows of a range.
+func (l *listing) rangeRows(r store.Range, offset int64) error {
+	if err := l.head(offset); err != nil {
+		return err
 	}
+	skipped := 0
 	err := l.visit(r, func(row *store.Row) error {
 		if skipped < l.v.skip {
 			skipped++
@@ -104,16 +103,8 @@ func (l *listing) rangeRows(r store.Range, offset int) error {
 		if l.rows >= l.v.limit {
 			return store.ErrStop
 		}
-		if !begun {
-			if err := begin(); err != nil {
-				return err
-			}
-		}
 		return l.row(row, false)
 	})
-	if err == nil && !begun {
-		err = begin()
-	}
 	l.buf = append(l.buf, "]}"...)
 	return err
 }
@@ -149,50 +140,55 @@ func (l *listing) restrict(r store.Range) (_ store.Range, none bool) {
 	return r, r.End < low
 }
 
-// maxOffset is how many rows are counted for an offset; clients page by keys.
-const maxOffset = 20_000
-
-// before counts the rows that come before a range.
-func (l *listing) before(r store.Range) (int, error) {
-	if !l.totals || r.Start == "" || (l.prefix != "" && r.Start <= l.prefix && !r.Descending) {
+// before counts the documents that come before a range, whether or not they are of the kind that is listed, as CouchDB does.
+func (l *listing) before(r store.Range) (int64, error) {
+	switch {
+	case !l.totals || r.Start == "":
 		return 0, nil
+	case r.Descending:
+		return l.c.db.NotBefore(r.Start + "\x00")
 	}
-	ahead := store.Range{Descending: r.Descending, End: r.Start, HasEnd: true, ExclusiveEnd: true}
-	ahead, _ = l.restrict(ahead)
-	n := 0
-	err := l.visit(ahead, func(*store.Row) error {
-		n++
-		if n >= maxOffset {
-			return store.ErrStop
-		}
-		return nil
-	})
+	return l.c.db.Before(r.Start)
+}
+
+// total counts the documents of the list.
+func (l *listing) total() (n int64, err error) {
+	if l.prefix == "" {
+		return l.snap.Counts().Docs, nil
+	}
+	r, _ := l.restrict(store.Range{})
+	err = l.visit(r, func(*store.Row) error { n++; return nil })
 	return n, err
 }
 
-// head writes what comes before the rows.
-func (l *listing) head(offset string) error {
-	total := "null"
-	switch {
-	case !l.totals:
-		offset = "null"
-	case l.prefix == "":
-		total = strconv.FormatInt(l.snap.Counts().Docs, 10)
-	default:
-		n := 0
-		r, _ := l.restrict(store.Range{})
-		if err := l.visit(r, func(*store.Row) error { n++; return nil }); err != nil {
+// head writes what comes before the rows; offset is that of the first, less than 0 where it is not known.
+func (l *listing) head(offset int64) error {
+	l.buf = append(l.buf, `{"total_rows":`...)
+	if l.totals {
+		total, err := l.total()
+		if err != nil {
 			return err
 		}
-		total = strconv.Itoa(n)
+		offset = min(offset, total)
+		l.buf = strconv.AppendInt(l.buf, total, 10)
+	} else {
+		offset = unknownOffset
+		l.buf = append(l.buf, "null"...)
 	}
-	l.buf = append(l.buf, `{"total_rows":`+total+`,"offset":`+offset...)
+	l.buf = append(l.buf, `,"offset":`...)
+	if offset == unknownOffset {
+		l.buf = append(l.buf, "null"...)
+	} else {
+		l.buf = strconv.AppendInt(l.buf, offset, 10)
+	}
 	if l.v.updateSeq {
 		l.buf = append(appendSeq(append(l.buf, `,"update_seq":"`...), l.c.db, l.snap.Seq()), '"')
 	}
 	l.buf = append(l.buf, `,"rows":[`...)
 	return nil
 }
+
+const unknownOffset = -1
 
 // keys writes a row for each key, in their order.
 func (l *listing) keys() error {

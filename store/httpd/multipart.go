@@ -1,7 +1,6 @@
 package httpd
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 	"strconv"
@@ -166,12 +165,16 @@ func (c *call) sendRelated(snap *store.Snapshot, doc []byte, files []store.Attac
 
 func (c *call) sendOpenRevs(snap *store.Snapshot, tree *store.Tree, found []openRev, o readOptions) error {
 	p := c.newParts("multipart/mixed", snap)
-	for _, f := range found {
-		if f.row == nil {
-			p.failed(append(f.rev.Append([]byte(`{"missing":"`)), `"}`...))
-			continue
+	for i := range found {
+		row, err := found[i].read(snap, tree)
+		switch {
+		case err != nil:
+		case row == nil:
+			p.failed(append(found[i].rev.Append([]byte(`{"missing":"`)), `"}`...))
+		default:
+			err = p.document(tree, row, o)
 		}
-		if err := p.document(tree, f.row, o); err != nil {
+		if err != nil {
 			return p.end(err)
 		}
 	}
@@ -179,24 +182,28 @@ func (c *call) sendOpenRevs(snap *store.Snapshot, tree *store.Tree, found []open
 }
 
 // bulkGetParts answers _bulk_get part by part.
-func (c *call) bulkGetParts(kind string, snap *store.Snapshot, refs []json.RawMessage, o readOptions) error {
+func (c *call) bulkGetParts(kind string, snap *store.Snapshot, refs []bulkRef, o readOptions) error {
 	p := c.newParts(kind, snap)
 	p.named = true
-	for _, raw := range refs {
-		got, err := bulkGetOne(snap, raw, o)
-		if err != nil {
-			return p.end(err)
-		}
-		if got.err != nil {
-			p.failed(appendBulkError(nil, got.ref, got.noRev, got.err))
+	for i := range refs {
+		got, err := bulkGetOne(snap, &refs[i], o)
+		if err == nil && got.wrong != nil {
+			p.failed(appendBulkError(nil, &refs[i], &got))
 			continue
 		}
-		for _, f := range got.found {
-			if f.row == nil {
-				p.failed(appendBulkMissing(nil, got.ref, f.rev))
-			} else if err := p.document(got.tree, f.row, got.o); err != nil {
-				return p.end(err)
+		for n := 0; n < len(got.found) && err == nil; n++ {
+			var row *store.Row
+			if row, err = got.found[n].read(snap, got.tree); err != nil {
+				break
 			}
+			if row == nil {
+				p.failed(appendBulkMissing(nil, &refs[i], got.found[n].rev))
+			} else {
+				err = p.document(got.tree, row, got.o)
+			}
+		}
+		if err != nil {
+			return p.end(err)
 		}
 	}
 	return p.end(nil)

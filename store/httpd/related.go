@@ -30,11 +30,12 @@ func (c *call) readRelated(d *store.Doc) (done func(), err error) {
 		putParser(p)
 		putBuffer(raw)
 	}
-	_, err = raw.ReadFrom(io.LimitReader(part, c.s.opts.MaxRequest+1))
+	limit := c.s.settings.now().maxRequest
+	_, err = raw.ReadFrom(io.LimitReader(part, limit+1))
 	switch {
 	case err != nil:
 		err = badMultipart(err)
-	case int64(raw.Len()) > c.s.opts.MaxRequest:
+	case int64(raw.Len()) > limit:
 		err = requestTooLarge()
 	default:
 		err = p.Document(raw.Bytes(), d)
@@ -96,7 +97,7 @@ func (c *call) postForm(id string) error {
 	if err != nil || from.Host != c.r.Host {
 		return store.BadRequest("Referer header must match host.")
 	}
-	if err := store.CheckID(id); err != nil {
+	if err := c.s.store.CheckID(id); err != nil {
 		return err
 	}
 	if err := c.mayWrite(id); err != nil {
@@ -218,7 +219,7 @@ func (c *call) destination() (id string, rev store.Rev, err error) {
 	if id, err = url.PathUnescape(path); err != nil {
 		return "", rev, store.BadRequest("Destination is not a path: %s", header)
 	}
-	if err := store.CheckID(id); err != nil {
+	if err := c.s.store.CheckID(id); err != nil {
 		return "", rev, err
 	}
 	q, err := url.ParseQuery(query)

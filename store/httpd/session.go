@@ -50,14 +50,15 @@ func (a *authenticator) cookie(value string) (*identity, error) {
 		return nil, malformed
 	}
 	age := time.Since(time.Unix(at, 0))
-	if age > cookieAge || age < -cookieAge {
+	lasts := a.sessionAge()
+	if age > lasts || age < -lasts {
 		return &identity{}, nil
 	}
 	who, salt, err := a.named(name)
 	if err != nil || who == nil || !hmac.Equal(a.mac(text, salt), sum) {
 		return &identity{}, err
 	}
-	if age > cookieAge/10 {
+	if age > lasts/10 {
 		who.renew = a.newCookie(name, salt, time.Now())
 	}
 	return who, nil
@@ -87,8 +88,9 @@ func (c *call) setCookie(value string) {
 	if c.r.TLS != nil {
 		secure = "; Secure"
 	}
+	lasts := c.s.auth.sessionAge()
 	c.w.Header().Set("Set-Cookie", fmt.Sprintf("%s=%s; Version=1; Expires=%s; Max-Age=%d%s; Path=/; HttpOnly", cookieName, value,
-		time.Now().Add(cookieAge).UTC().Format(http.TimeFormat), int(cookieAge.Seconds()), secure))
+		time.Now().Add(lasts).UTC().Format(http.TimeFormat), int(lasts.Seconds()), secure))
 }
 
 func (c *call) session() error {

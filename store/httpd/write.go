@@ -60,7 +60,7 @@ func (c *call) putDocument(id string) error {
 	if id+"/" == localPrefix && strings.HasSuffix(c.r.URL.Path, "/") {
 		id = localPrefix // its own error
 	}
-	if err := store.CheckID(id); err != nil {
+	if err := c.s.store.CheckID(id); err != nil {
 		return err
 	}
 	if err := c.mayWrite(id); err != nil {
@@ -96,7 +96,7 @@ func (c *call) postDocument() error {
 	}
 	defer done()
 	if docs[0].ID == "" {
-		docs[0].ID = store.NewID()
+		docs[0].ID = c.s.uuids.next()
 	}
 	if err := c.mayWrite(docs[0].ID); err != nil {
 		return err
@@ -130,7 +130,8 @@ func (c *call) writeOne(docs []store.Doc, tag bool) error {
 	}
 	// With batch=ok CouchDB answers before the write is on disk. This server has no such short cut, only the answer.
 	batch := c.q.Get("batch") == "ok"
-	results, err := c.write(docs, store.WriteOptions{Replicated: c.q.Get("new_edits") == "false"})
+	replicated := c.r.Method == http.MethodPut && c.q.Get("new_edits") == "false"
+	results, err := c.write(docs, store.WriteOptions{Replicated: replicated})
 	if err != nil {
 		return err
 	}
@@ -164,7 +165,7 @@ func (c *call) writeOne(docs []store.Doc, tag bool) error {
 func locationID(id string) string { return strings.ReplaceAll(escape(id), "%3A", ":") }
 
 func (c *call) deleteDocument(id string) error {
-	if err := store.CheckID(id); err != nil {
+	if err := c.s.store.CheckID(id); err != nil {
 		return err
 	}
 	if err := c.mayWrite(id); err != nil {

@@ -1,0 +1,189 @@
+package httpd
+
+import (
+	"encoding/json"
+	"net/http"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/adlayer/after/store"
+)
+
+// nodeName is what this server calls itself where CouchDB names a node of a cluster.
+const nodeName = "after@127.0.0.1"
+
+// node answers below /_node/{name}, of which there is one: "_local" is another name for it.
+func (c *call) node() error {
+	if err := c.needAdmin(); err != nil {
+		return err
+	}
+	path := c.path[1:]
+	switch {
+	case len(path) == 0:
+		return store.BadRequest("Incomplete path to _node request")
+	case path[0] != "_local" && path[0] != nodeName:
+		return store.NotFound("no such node: " + path[0])
+	case len(path) == 1:
+		return c.answerValue(map[string]string{"name": nodeName})
+	}
+	name, path := path[1], path[2:]
+	switch name {
+	case "_config":
+		return c.config(path)
+	case "_restart":
+		if err := c.allow(http.MethodPost); err != nil {
+			return err
+		}
+		return store.NotImplemented("A restart over HTTP (_restart)")
+	case "_prometheus", "_smoosh":
+		return store.NotImplemented("The node interface (" + name + ")")
+	}
+	if err := c.allow(http.MethodGet); err != nil {
+		return err
+	}
+	switch {
+	case name == "_stats":
+		return c.nodeStats(path)
+	case name == "_system" && len(path) == 0:
+		return c.answerValue(c.s.system())
+	case name == "_versions" && len(path) == 0:
+		return c.answerValue(c.s.versions())
+	}
+	return store.NotFound("missing")
+}
+
+// answerValue sends a value as JSON, members sorted by name.
+func (c *call) answerValue(value any) error {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, raw)
+}
+
+// config shows and changes settings. A change answers what was there before.
+func (c *call) config(path []string) error {
+	all := c.s.settings.all()
+	switch len(path) {
+	case 0:
+		if err := c.allow(http.MethodGet); err != nil {
+			return err
+		}
+		return c.answerValue(all)
+	case 1:
+		return c.configSection(path[0], all[path[0]])
+	case 2:
+	default:
+		return store.NotFound("missing")
+	}
+	value, there := all[path[0]][path[1]]
+	switch c.method() {
+	case http.MethodGet:
+		if !there {
+			return unknownSetting()
+		}
+		return c.answerValue(value)
+	case http.MethodPut:
+		return c.changeSetting(setting{path[0], path[1]})
+	case http.MethodDelete:
+		if !there {
+			return unknownSetting()
+		}
+		return c.removeSetting(setting{path[0], path[1]})
+	}
+	return c.allow(http.MethodGet, http.MethodPut, http.MethodDelete)
+}
+
+func unknownSetting() error { return store.NotFound("unknown_config_value") }
+
+func (c *call) configSection(name string, keys map[string]string) error {
+	if name == "_reload" {
+		if err := c.allow(http.MethodPost); err != nil {
+			return err
+		}
+		c.s.settings.reload()
+		return c.ok()
+	}
+	if err := c.allow(http.MethodGet); err != nil {
+		return err
+	}
+	if keys == nil {
+		keys = map[string]string{}
+	}
+	return c.answerValue(keys)
+}
+
+// closedSections are not changed over HTTP, as in CouchDB: they would name programs.
+var closedSections = map[string]bool{ //nolint:gochecknoglobals // a constant table
+	"daemons": true, "external": true, "httpd_design_handlers": true, "httpd_db_handlers": true, "httpd_global_handlers": true,
+	"native_query_servers": true, "os_daemons": true, "query_servers": true, "feature_flags": true,
+}
+
+func (c *call) changeSetting(at setting) error {
+	if closedSections[at.section] {
+		return forbidden("Config section blacklisted for modification over HTTP API.")
+	}
+	raw, done, err := c.bodyUpTo(maxSetting)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if raw, err = store.Canonical(raw); err != nil {
+		return err
+	}
+	var value string
+	if raw[0] != '"' || json.Unmarshal(raw, &value) != nil {
+		return store.BadRequest("The value of a setting must be a string.")
+	}
+	value = strings.TrimSpace(value)
+	if strings.ContainsAny(at.section+at.key+value, "\r\n") || at.section == "" || at.key == "" {
+		return store.BadRequest("A setting has one line.")
+	}
+	return c.putSetting(at, &value)
+}
+
+// maxSetting bounds the body that sets one.
+const maxSetting = 64 << 10
+
+func (c *call) removeSetting(at setting) error {
+	if closedSections[at.section] {
+		return forbidden("Config section blacklisted for modification over HTTP API.")
+	}
+	return c.putSetting(at, nil)
+}
+
+func (c *call) putSetting(at setting, value *string) error {
+	if at.section == "admins" {
+		return store.NotImplemented("Changing administrators over HTTP (_config/admins)")
+	}
+	old, _, err := c.s.settings.change(c.r.Context(), at, value, c.r.Header.Get("X-Couch-Persist") != "false")
+	if err != nil {
+		return err
+	}
+	c.s.log.WithField("setting", at.section+"/"+at.key).WithField("by", c.who.name).Info("store: a setting was changed")
+	return c.answerValue(old)
+}
+
+// system tells of the process.
+func (s *Server) system() map[string]any {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return map[string]any{
+		"uptime": int64(time.Since(s.started).Seconds()),
+		"memory": map[string]uint64{
+			"processes": m.HeapSys, "processes_used": m.HeapAlloc, "other": m.Sys - m.HeapSys,
+		},
+		"process_count": runtime.NumGoroutine(), "garbage_collection_count": m.NumGC, "words_reclaimed": (m.TotalAlloc - m.HeapAlloc) / 8,
+		"message_queues": map[string]int{}, "internal_replication_jobs": 0,
+	}
+}
+
+// versions tells of what the server is made of.
+func (s *Server) versions() map[string]any {
+	return map[string]any{
+		"go":                map[string]string{"version": strings.TrimPrefix(runtime.Version(), "go")},
+		"collation_driver":  map[string]string{"name": "golang.org/x/text/collate"},
+		"javascript_engine": map[string]string{"name": "goja"},
+	}
+}

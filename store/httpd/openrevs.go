@@ -1,0 +1,130 @@
+package httpd
+
+import (
+	"encoding/json"
+
+	"github.com/adlayer/after/store"
+)
+
+// openRevs answers several revisions at once: all leaves, or those that are named.
+func (c *call) openRevs(snap *store.Snapshot, id string, revs []store.Rev, all bool) error {
+	o, err := c.readOptions()
+	if err != nil {
+		return err
+	}
+	tree, found, err := leavesOrRevs(snap, id, revs, all, o)
+	if err != nil {
+		return err
+	}
+	if c.accepts("multipart/mixed") {
+		return c.sendOpenRevs(snap, tree, found, o)
+	}
+	s := &stream{c: c}
+	b := []byte{'['}
+	for i := range found {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		row, err := found[i].read(snap, tree)
+		switch {
+		case err != nil:
+		case row == nil:
+			b = append(found[i].rev.Append(append(b, `{"missing":"`...)), `"}`...)
+		default:
+			b, err = appendDocument(append(b, `{"ok":`...), snap, tree, row, o, s.flush)
+			b = append(b, '}')
+		}
+		if err == nil {
+			b, err = s.more(b)
+		}
+		if err != nil {
+			return s.end(b, err)
+		}
+	}
+	return s.end(append(b, ']'), nil)
+}
+
+// namedRevs are the revisions of an open_revs parameter. none tells that there is no such parameter, or that it names none.
+func (c *call) namedRevs() (revs []store.Rev, all, none bool, err error) {
+	switch text := c.q.Get("open_revs"); {
+	case !c.q.Has("open_revs"):
+		return nil, false, true, nil
+	case text == "all":
+		return nil, true, false, nil
+	default:
+		revs, err = parseRevList([]byte(text))
+		return revs, false, len(revs) == 0, err
+	}
+}
+
+func parseRevList(raw []byte) ([]store.Rev, error) {
+	canonical, err := store.Canonical(raw)
+	if err != nil {
+		return nil, err
+	}
+	var texts []string
+	if canonical[0] != '[' || json.Unmarshal(canonical, &texts) != nil {
+		return nil, store.BadRequest("Invalid rev format")
+	}
+	revs := make([]store.Rev, len(texts))
+	for i, text := range texts {
+		if revs[i], err = store.ParseRev(text); err != nil {
+			return nil, err
+		}
+	}
+	return revs, nil
+}
+
+// openRev is one revision asked for. It is read when its turn comes, so that only one is in memory.
+type openRev struct {
+	rev  store.Rev
+	at   store.Revision
+	here bool       // at is where it is
+	row  *store.Row // it was read already
+}
+
+// read gives the revision, nil where it is not there.
+func (o *openRev) read(snap *store.Snapshot, tree *store.Tree) (*store.Row, error) {
+	if o.row != nil || !o.here {
+		return o.row, nil
+	}
+	row, err := snap.Revision(tree, o.at)
+	if store.IsNotFound(err) {
+		return nil, nil
+	}
+	return row, err
+}
+
+// leavesOrRevs finds all leaves of a document, or the revisions named (with o.latest the leaves that descend from them). A 404 only for all
+// leaves of a document that was never there.
+func leavesOrRevs(snap *store.Snapshot, id string, revs []store.Rev, all bool, o readOptions) (
+	tree *store.Tree, out []openRev, err error,
+) {
+	tree, err = snap.Tree(id)
+	if err != nil && (all || !store.IsNotFound(err)) {
+		return nil, nil, err
+	}
+	add := func(list ...store.Revision) {
+		for _, r := range byRev(list) {
+			out = append(out, openRev{rev: r.Rev, at: r, here: true})
+		}
+	}
+	if all {
+		add(tree.Leaves()...)
+		return tree, out, nil
+	}
+	for _, rev := range revs {
+		before := len(out)
+		if tree != nil {
+			if o.latest {
+				add(tree.LeavesOf(rev)...)
+			} else if r, ok := tree.Find(rev); ok {
+				add(r)
+			}
+		}
+		if len(out) == before {
+			out = append(out, openRev{rev: rev})
+		}
+	}
+	return tree, out, nil
+}

@@ -1,0 +1,218 @@
+package httpd
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/adlayer/after/store"
+)
+
+// setting names one text of a section, in CouchDB's words.
+type setting struct{ section, key string }
+
+// settings are CouchDB's configuration as far as clients change it: texts in sections. Some of them act, see live; the others are kept for those who
+// ask. What is set stays set after a restart, unless it was asked not to.
+type settings struct {
+	store *store.Store
+	log   logrus.FieldLogger
+	opts  Options
+	first store.Limits // as the store was opened
+
+	mu     sync.RWMutex
+	base   map[setting]string // as the server was started
+	stored map[setting]string // what was set since and is kept
+	values map[setting]string // in force: all of these, and what was set without being kept
+
+	acting atomic.Pointer[live]
+}
+
+// live are the settings that act, ready for use.
+type live struct {
+	maxRequest            int64
+	maxBulkDocs           int
+	maxBulkGet            int
+	maxDatabasesInfo      int
+	usersSecurityEditable bool
+	maintenance           string
+	sessionAge            time.Duration
+	shards                int
+	uuids                 string
+	uuidSuffix            string
+	maxUUIDs              int
+}
+
+// settingsName is where the store keeps settings.
+const settingsName = "settings"
+
+func newSettings(st *store.Store, o Options) *settings {
+	s := &settings{
+		store: st, log: o.Log, opts: o, first: st.Limits(),
+		stored: map[setting]string{},
+		base: map[setting]string{
+			{"couchdb", "uuid"}:   st.UUID(),
+			{"vendor", "name"}:    "after",
+			{"vendor", "version"}: o.Version,
+		},
+	}
+	if err := s.load(); err != nil {
+		s.log.WithError(err).Error("store: settings that were changed over HTTP cannot be read, and do not act")
+	}
+	s.reload()
+	return s
+}
+
+// load reads what was kept: {"section": {"key": "text"}}.
+func (s *settings) load() error {
+	raw, err := s.store.Setting(settingsName)
+	if err != nil || raw == nil {
+		return err
+	}
+	var sections map[string]map[string]string
+	if err := json.Unmarshal(raw, &sections); err != nil {
+		return err
+	}
+	for section, keys := range sections {
+		for key, value := range keys {
+			s.stored[setting{section, key}] = value
+		}
+	}
+	return nil
+}
+
+// all gives all sections.
+func (s *settings) all() map[string]map[string]string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out := map[string]map[string]string{}
+	for at, value := range s.values {
+		if out[at.section] == nil {
+			out[at.section] = map[string]string{}
+		}
+		out[at.section][at.key] = value
+	}
+	return out
+}
+
+// change sets a setting, or removes it where value is nil, and gives what it was. lasting keeps it over a restart.
+func (s *settings) change(ctx context.Context, at setting, value *string, lasting bool) (old string, was bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old, was = s.values[at]
+	if lasting {
+		next := maps.Clone(s.stored)
+		if delete(next, at); value != nil {
+			next[at] = *value
+		}
+		if err := s.save(ctx, next); err != nil {
+			return "", false, err
+		}
+		s.stored = next
+	}
+	if delete(s.values, at); value != nil {
+		s.values[at] = *value
+	}
+	s.act()
+	return old, was, nil
+}
+
+// reload forgets what was set without being kept.
+func (s *settings) reload() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.values = maps.Clone(s.base)
+	maps.Copy(s.values, s.stored)
+	s.act()
+}
+
+func (s *settings) save(ctx context.Context, values map[setting]string) error {
+	sections := map[string]map[string]string{}
+	for at, value := range values {
+		if sections[at.section] == nil {
+			sections[at.section] = map[string]string{}
+		}
+		sections[at.section][at.key] = value
+	}
+	raw, err := json.Marshal(sections)
+	if err != nil {
+		return err
+	}
+	return s.store.SetSetting(ctx, settingsName, raw)
+}
+
+// act puts into force what the texts say. What makes no sense counts as not set, as in CouchDB.
+func (s *settings) act() {
+	s.store.SetLimits(store.Limits{
+		Document:   int(s.number("couchdb", "max_document_size", int64(s.first.Document))),
+		Attachment: s.number("couchdb", "max_attachment_size", s.first.Attachment),
+		ID:         int(s.number("couchdb", "max_document_id_length", int64(s.first.ID))),
+	})
+	l := &live{
+		maxRequest:            s.number("chttpd", "max_http_request_size", s.opts.MaxRequest),
+		maxBulkDocs:           int(s.number("couchdb", "max_bulk_docs_count", int64(s.opts.MaxBulkDocs))),
+		maxBulkGet:            int(s.number("couchdb", "max_bulk_get_count", int64(s.opts.MaxBulkGet))),
+		maxDatabasesInfo:      int(s.number("chttpd", "max_db_number_for_dbs_info_req", 100)),
+		usersSecurityEditable: s.values[setting{"couchdb", "users_db_security_editable"}] == "true",
+		maintenance:           s.values[setting{"couchdb", "maintenance_mode"}],
+		sessionAge:            time.Duration(s.number("chttpd_auth", "timeout", int64(cookieAge/time.Second))) * time.Second,
+		shards:                int(s.number("cluster", "q", 2)),
+		uuids:                 s.values[setting{"uuids", "algorithm"}],
+		uuidSuffix:            s.values[setting{"uuids", "utc_id_suffix"}],
+		maxUUIDs:              int(s.number("uuids", "max_count", 1000)),
+	}
+	s.acting.Store(l)
+	s.logLevel()
+}
+
+// older are sections whose settings CouchDB still takes under an older name.
+var older = map[string]string{"chttpd": "httpd", "chttpd_auth": "couch_httpd_auth"} //nolint:gochecknoglobals // a constant table
+
+// number reads a whole number; "infinity" is none too large.
+func (s *settings) number(section, key string, otherwise int64) int64 {
+	text, ok := s.values[setting{section, key}]
+	if !ok {
+		if text, ok = s.values[setting{older[section], key}]; !ok {
+			return otherwise
+		}
+	}
+	if text == "infinity" {
+		return math.MaxInt64
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		return otherwise
+	}
+	return n
+}
+
+// logLevel makes the log say more or less, where it is one that can.
+func (s *settings) logLevel() {
+	text, ok := s.values[setting{"log", "level"}]
+	if !ok {
+		return
+	}
+	level, err := logrus.ParseLevel(strings.Replace(text, "notice", "info", 1))
+	if err != nil {
+		return
+	}
+	switch log := s.log.(type) {
+	case *logrus.Logger:
+		log.SetLevel(level)
+	case *logrus.Entry:
+		log.Logger.SetLevel(level)
+	}
+}
+
+// now are the settings in force.
+func (s *settings) now() *live { return s.acting.Load() }
+
+// UsersSecurityEditable tells whether administrators may change _security of _users.
+func (s *settings) UsersSecurityEditable() bool { return s.now().usersSecurityEditable }

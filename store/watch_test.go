@@ -1,0 +1,39 @@
+package store_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/adlayer/after/store"
+)
+
+// TestWatch tells of each database once, however much is written.
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	st := open(t, store.Options{})
+	w := st.Watch()
+	db := create(t, st, "a")
+	for range 5 {
+		put(t, db, `{}`)
+	}
+	create(t, st, "b")
+	if err := st.DropDatabase(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.DropDatabase(t.Context(), "none"); !store.IsNotFound(err) {
+		t.Fatal(err)
+	}
+	<-w.Ready()
+	want := []store.Event{{"a", store.Created}, {"a", store.Updated}, {"b", store.Created}, {"a", store.Deleted}}
+	if got := w.Take(); !slices.Equal(got, want) {
+		t.Fatalf("told of %v, not of %v", got, want)
+	}
+	if got := w.Take(); len(got) != 0 {
+		t.Fatalf("told of %v again", got)
+	}
+	w.Close()
+	create(t, st, "c")
+	if got := w.Take(); len(got) != 0 {
+		t.Fatalf("told of %v after the end", got)
+	}
+}

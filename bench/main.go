@@ -2,8 +2,12 @@
 // writes. It prints a table, and with -json the same figures for machines.
 //
 //	go run ./bench                    all measurements
-//	go run ./bench -only drain,burst  some of them
+//	go run ./bench -only drain,burst  some of them; store are all whose names begin with it
 //	go run ./bench -json result.json
+//	go run ./bench -binary bin/after  of a binary that is there
+//
+// Where AFTER_TEST_COUCHDB names a CouchDB, http://name:password@host:port, the figures of the store stand beside its. Its databases are named
+// after-bench-*, and removed.
 package main
 
 import (
@@ -26,6 +30,8 @@ type figure struct {
 	Name        string  `json:"name"`
 	Value       float64 `json:"value"`
 	Unit        string  `json:"unit"`
+	// CouchDB is what the CouchDB beside the store gave; nil if there is none.
+	CouchDB *float64 `json:"couchdb,omitempty"`
 	// Aim is what the project aims at: at least the value, or at most where Less is true. Zero means no aim.
 	Aim  float64 `json:"aim,omitempty"`
 	Less bool    `json:"less,omitempty"`
@@ -50,7 +56,14 @@ func measurements() []measurement {
 		{"disk", "fdatasync of the disk that the store writes to", measureDisk},
 		{"wheel", "the timer wheel at a million entries", measureWheel},
 		{"rules", "the next date of a rule, and reading it", measureRules},
-		{"store", "raw _bulk_docs rates of the store", measureStore},
+		{"store-bulk", "_bulk_docs, 300-byte documents", fresh(measureBulk)},
+		{"store-put", "single PUTs", fresh(measurePut)},
+		{"store-feed", "the way from a PUT to a continuous feed", fresh(measureFeed)},
+		{"store-scan", "the feed with documents", withMillion(measureScan)},
+		{"store-get", "_bulk_get", withMillion(measureGet)},
+		{"store-find", "_find by an index", withMillion(measureFind)},
+		{"store-rest", "what a million documents cost at rest", withMillion(measureRest)},
+		{"raw", "raw _bulk_docs rates of tasks", measureRaw},
 		{"drain", "tasks that are all due, no-op job", measureDrain},
 		{"flow", "tasks end to end with a producer running", measureFlow},
 		{"lateness", "tasks spread over time", measureLateness},
@@ -61,28 +74,29 @@ func measurements() []measurement {
 }
 
 func main() {
-	only := flag.String("only", "", "comma-separated names of measurements; empty: all")
+	only := flag.String("only", "", "comma-separated names of measurements, or what they begin with up to a dash; empty: all")
+	binary := flag.String("binary", "", "measure this binary; empty: one that is built from the source")
 	jsonFile := flag.String("json", "", "write the figures to this file as JSON")
 	tasks := flag.Int("tasks", 100_000, "tasks of the measurements drain and flow")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *only, *jsonFile, *tasks); err != nil {
+	if err := run(ctx, *only, *jsonFile, *binary, *tasks); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, only, jsonFile string, tasks int) error {
+func run(ctx context.Context, only, jsonFile, binary string, tasks int) error {
 	chosen, err := choose(only)
 	if err != nil {
 		return err
 	}
-	bench, err := newRig(tasks)
+	bench, err := newRig(binary, tasks)
 	if err != nil {
 		return err
 	}
-	defer bench.close()
+	defer bench.close(ctx)
 	result := report{When: time.Now().UTC().Truncate(time.Second), CPUs: runtime.NumCPU(), Go: runtime.Version()}
 	for _, m := range chosen {
 		fmt.Fprintf(os.Stderr, "%s: %s ...\n", m.name, m.about)
@@ -113,11 +127,15 @@ func choose(only string) ([]measurement, error) {
 	}
 	var chosen []measurement
 	for name := range strings.SplitSeq(only, ",") {
-		i := slices.IndexFunc(all, func(m measurement) bool { return m.name == name })
-		if i < 0 {
+		before := len(chosen)
+		for _, m := range all {
+			if m.name == name || strings.HasPrefix(m.name, name+"-") {
+				chosen = append(chosen, m)
+			}
+		}
+		if len(chosen) == before {
 			return nil, fmt.Errorf("there is no measurement %q", name)
 		}
-		chosen = append(chosen, all[i])
 	}
 	return chosen, nil
 }
@@ -125,9 +143,20 @@ func choose(only string) ([]measurement, error) {
 // print writes the table.
 func (r report) print() {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "measurement\tfigure\tvalue\tunit\taim\t\n")
+	beside := slices.ContainsFunc(r.Figures, func(f figure) bool { return f.CouchDB != nil })
+	couchdb := ""
+	if beside {
+		couchdb = "CouchDB\t"
+	}
+	fmt.Fprintf(table, "measurement\tfigure\tvalue\t%sunit\taim\t\n", couchdb)
 	for _, f := range r.Figures {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", f.Measurement, f.Name, number(f.Value), f.Unit, f.aim(), f.verdict())
+		if beside {
+			couchdb = "\t"
+		}
+		if f.CouchDB != nil {
+			couchdb = number(*f.CouchDB) + "\t"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s%s\t%s\t%s\n", f.Measurement, f.Name, number(f.Value), couchdb, f.Unit, f.aim(), f.verdict())
 	}
 	_ = table.Flush()
 	fmt.Printf("%d CPUs, %s\n", r.CPUs, r.Go)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,14 +21,21 @@ type rig struct {
 	binary string
 	tasks  int
 	stores int
+
+	filled, couch *host // the store with a million documents, and the CouchDB; nil until they are needed
 }
 
-func newRig(tasks int) (*rig, error) {
+// newRig builds the binary, unless one is given.
+func newRig(binary string, tasks int) (*rig, error) {
 	folder, err := os.MkdirTemp("", "after-bench-")
 	if err != nil {
 		return nil, err
 	}
 	r := &rig{folder: folder, binary: filepath.Join(folder, "after"), tasks: tasks}
+	if binary != "" {
+		r.binary, err = filepath.Abs(binary)
+		return r, err
+	}
 	build := exec.Command("go", "build", "-o", r.binary, "github.com/adlayer/after/cmd/after")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
@@ -36,17 +44,27 @@ func newRig(tasks int) (*rig, error) {
 	return r, nil
 }
 
-func (r *rig) close() { _ = os.RemoveAll(r.folder) }
+func (r *rig) close(ctx context.Context) {
+	if r.filled != nil {
+		r.filled.bed.close()
+	}
+	if r.couch != nil && r.couch.million != nil {
+		if err := r.couch.million.drop(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: a database is left behind:", err)
+		}
+	}
+	_ = os.RemoveAll(r.folder)
+}
 
 // bed is one running store with its own data and state.
 type bed struct {
-	rig     *rig
-	folder  string
-	address string
-	env     []string
-	serve   *exec.Cmd
-	client  *couch.Client
-	db      *couch.Database
+	rig    *rig
+	folder string
+	url    string
+	env    []string
+	serve  *exec.Cmd
+	client *couch.Client
+	db     *couch.Database
 }
 
 // open serves a fresh store with an empty database of tasks.
@@ -60,35 +78,63 @@ func (r *rig) open(ctx context.Context) (*bed, error) {
 		return nil, err
 	}
 	r.stores++
-	b := &bed{rig: r, address: address, folder: filepath.Join(r.folder, fmt.Sprint("bed", r.stores))}
+	b := &bed{rig: r, url: "http://after:after@" + address, folder: filepath.Join(r.folder, fmt.Sprint("bed", r.stores))}
 	if err := os.MkdirAll(filepath.Join(b.folder, "jobs"), 0o755); err != nil {
 		return nil, err
 	}
-	url := "http://after:after@" + address
-	b.env = append(os.Environ(), "AFTER_COUCH_URL="+url, "AFTER_STORE_LISTEN="+address,
+	b.env = append(os.Environ(), "AFTER_COUCH_URL="+b.url, "AFTER_STORE_LISTEN="+address,
 		"AFTER_STORE_DATA="+filepath.Join(b.folder, "data"), "AFTER_STATE_FOLDER="+filepath.Join(b.folder, "state"),
 		"AFTER_JOBS_FOLDER="+filepath.Join(b.folder, "jobs"), "AFTER_LOG_LEVEL=warn")
-	b.serve = b.command(ctx, "serve")
-	if err := b.serve.Start(); err != nil {
+	if b.client, err = couch.Dial(b.url, couch.Options{}); err != nil {
 		return nil, err
 	}
-	if b.client, err = couch.Dial(url, couch.Options{}); err != nil {
+	if err := b.start(ctx); err != nil {
 		return nil, err
-	}
-	for range 200 {
-		if _, err = b.client.Server(ctx); err == nil {
-			break
-		}
-		time.Sleep(25 * time.Millisecond)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the store did not answer: %w", err)
 	}
 	if err := b.client.CreateDatabase(ctx, "tasks"); err != nil {
 		return nil, err
 	}
 	b.db = b.client.Database("tasks")
 	return b, nil
+}
+
+// start serves the store and waits until it answers.
+func (b *bed) start(ctx context.Context) (err error) {
+	b.serve = b.command(ctx, "serve")
+	if err := b.serve.Start(); err != nil {
+		return err
+	}
+	for range 2000 {
+		if _, err = b.client.Server(ctx); err == nil {
+			return nil
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return fmt.Errorf("the store did not answer: %w", err)
+}
+
+// stop ends the store's process.
+func (b *bed) stop() {
+	_ = b.serve.Process.Signal(os.Interrupt)
+	_ = b.serve.Wait()
+}
+
+// restart ends the store and tells how long it takes to answer again from the start of its process.
+func (b *bed) restart(ctx context.Context) (time.Duration, error) {
+	b.stop()
+	began := time.Now()
+	err := b.start(ctx)
+	return time.Since(began), err
+}
+
+// resident is the memory of the store's process, in millions of bytes.
+func (b *bed) resident() (float64, error) {
+	out, err := exec.Command("ps", "-o", "rss=", "-p", strconv.Itoa(b.serve.Process.Pid)).Output()
+	if err != nil {
+		return 0, fmt.Errorf("ps, which tells the memory of a process: %w", err)
+	}
+	kib, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+	return kib * 1024 / 1e6, err
 }
 
 func (b *bed) command(ctx context.Context, arguments ...string) *exec.Cmd {
@@ -108,8 +154,7 @@ func (b *bed) after(ctx context.Context, arguments ...string) error {
 // close stops the store and removes its data.
 func (b *bed) close() {
 	b.client.Close()
-	_ = b.serve.Process.Signal(os.Interrupt)
-	_ = b.serve.Wait()
+	b.stop()
 	_ = os.RemoveAll(b.folder)
 }
 

@@ -28,6 +28,9 @@ func (o Options) open(ctx context.Context) (*opened, error) {
 		return nil, err
 	}
 	handler := httpd.New(st, httpd.Options{Admins: o.Admins, Log: o.Log, Version: o.Version, Script: script.Options{Command: script.Self()}}) //nolint:contextcheck // what it starts outlives ctx
+	if err := handler.SetUp(ctx); err != nil {
+		return nil, errors.Join(err, handler.Close(), st.Close())
+	}
 	served := &opened{store: st, handler: handler}
 	served.ctx, served.end = context.WithCancel(context.WithoutCancel(ctx))
 	return served, nil

@@ -4,7 +4,6 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/httpd"
 	"github.com/adlayer/after/store/script"
@@ -24,6 +23,9 @@ func Embedded(tb testing.TB) Server {
 		HashRounds: 1000, // for the sake of time
 		Script:     script.Options{Command: script.Self()},
 	})
+	if err := handler.SetUp(tb.Context()); err != nil {
+		tb.Fatalf("setting the embedded store up: %v", err)
+	}
 	listener := httptest.NewServer(handler)
 	tb.Cleanup(func() {
 		listener.CloseClientConnections()
@@ -36,12 +38,5 @@ func Embedded(tb testing.TB) Server {
 		}
 	})
 	s.URL = listener.URL
-	// As on a CouchDB that has been set up.
-	client := s.Dial(tb)
-	for _, name := range []string{"_users", "_replicator"} {
-		if err := client.CreateDatabase(tb.Context(), name); err != nil && !couch.IsExists(err) {
-			tb.Fatalf("setting the embedded store up: %v", err)
-		}
-	}
 	return s
 }

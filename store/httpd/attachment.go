@@ -51,7 +51,10 @@ func (c *call) revisionNamed(snap *store.Snapshot, id string) (*store.Row, error
 		if err == nil && row.Deleted {
 			err = store.NotFound("deleted")
 		}
-		return row, err
+		if err != nil {
+			return nil, err
+		}
+		return c.view.show(row)
 	}
 	rev, err := store.ParseRev(c.q.Get("rev"))
 	if err != nil {
@@ -65,7 +68,11 @@ func (c *call) revisionNamed(snap *store.Snapshot, id string) (*store.Row, error
 	if !ok {
 		return nil, store.NotFound("missing")
 	}
-	return snap.Revision(tree, r)
+	row, err := snap.Revision(tree, r)
+	if err != nil {
+		return nil, err
+	}
+	return c.view.show(row)
 }
 
 func (c *call) sendAttachment(snap *store.Snapshot, a *store.Attachment) error {
@@ -186,7 +193,7 @@ func (c *call) deleteAttachment(id, name string) error {
 
 // upload reads an attachment from a client.
 func (c *call) upload(r io.Reader, o store.UploadOptions) (*store.Upload, error) {
-	u, err := c.db.Upload(c.r.Context(), r, o)
+	u, err := c.db.Upload(c.ctx(), r, o)
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, store.BadRequest("attachment shorter than expected")
 	}

@@ -6,9 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
-	"encoding/json"
 	"net/http"
 	"runtime"
 	"slices"
@@ -16,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/sirupsen/logrus"
 
 	"github.com/adlayer/after/store"
@@ -37,11 +36,13 @@ type authenticator struct {
 	key     [32]byte // of what is remembered
 	cookies []byte   // the secret of cookies, the same for ever
 	rounds  int      // of a hash that nobody has, see user
-	admins  map[string]admin
+	admins  map[string]*admin
 	locks   *lockout
 	// sessionAge is how long a session lasts from its last renewal.
 	sessionAge func() time.Duration
 	hashing    chan struct{} // a place for each hash that may be computed at a time
+
+	starting sync.WaitGroup // hashes of plain passwords being made
 
 	mu      sync.RWMutex
 	checked map[[32]byte]checkedUser
@@ -51,24 +52,17 @@ type authenticator struct {
 // maxChecked bounds what is remembered; beyond it all is forgotten and checked anew.
 const maxChecked = 4096
 
-// admin is an administrator of the configuration.
-type admin struct {
-	matches func(password string) bool
-	salt    string // binds cookies to the password
-}
-
 func newAuthenticator(st *store.Store, o Options) *authenticator {
 	a := &authenticator{
-		store: st, log: o.Log, rounds: o.HashRounds, admins: map[string]admin{}, locks: newLockout(),
-		sessionAge: func() time.Duration { return cookieAge },
+		store: st, log: o.Log, rounds: o.HashRounds, admins: map[string]*admin{}, locks: newLockout(),
+		sessionAge: func() time.Duration { return o.SessionTimeout },
 		hashing:    make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		checked:    map[[32]byte]checkedUser{}, secrets: map[[32]byte]*identity{},
 	}
 	_, _ = rand.Read(a.key[:]) // never fails
 	a.cookies = a.secret()
 	for name, password := range o.Admins {
-		sum := sha256.Sum256([]byte(password))
-		a.admins[name] = admin{a.verifier(password), string(sum[:])}
+		a.admins[name] = a.newAdmin(name, password)
 	}
 	return a
 }
@@ -91,18 +85,6 @@ func (a *authenticator) secret() []byte {
 		a.log.WithError(err).Warn("store: the secret of cookies cannot be kept: a restart ends all sessions")
 	}
 	return secret
-}
-
-// verifier compares a password with one from the configuration: a hash of CouchDB's, or plain text.
-func (a *authenticator) verifier(want string) func(string) bool {
-	if h, ok := parseHash(want); ok {
-		return func(password string) bool { return a.hashes(h, password) }
-	}
-	wanted := sha256.Sum256([]byte(want))
-	return func(password string) bool {
-		got := sha256.Sum256([]byte(password))
-		return subtle.ConstantTimeCompare(got[:], wanted[:]) == 1
-	}
 }
 
 func (a *authenticator) digest(kind byte, text string) (out [32]byte) {
@@ -170,7 +152,7 @@ func (a *authenticator) check(r *http.Request, name, password string) (who *iden
 	if err := a.locks.check(from); err != nil {
 		return nil, false, err
 	}
-	who, lasting, err = a.verify(name, password)
+	who, lasting, err = a.verify(r.Context(), name, password)
 	switch {
 	case err == nil:
 		a.locks.passed(from)
@@ -180,14 +162,18 @@ func (a *authenticator) check(r *http.Request, name, password string) (who *iden
 	return who, lasting, err
 }
 
-func (a *authenticator) verify(name, password string) (who *identity, lasting bool, err error) {
+func (a *authenticator) verify(ctx context.Context, name, password string) (who *identity, lasting bool, err error) {
 	if known, ok := a.admins[name]; ok {
-		if !known.matches(password) {
-			return nil, false, wrongPassword()
+		right, err := a.isAdmin(ctx, known, name, password)
+		if err == nil && !right {
+			err = wrongPassword()
+		}
+		if err != nil {
+			return nil, false, err
 		}
 		return &identity{name: name, roles: []string{"_admin"}, admin: true, via: "default"}, true, nil
 	}
-	who, err = a.user(name, password)
+	who, err = a.user(ctx, name, password)
 	return who, false, err
 }
 
@@ -196,6 +182,32 @@ func (c *call) needAdmin() error {
 		return nil
 	}
 	return unauthorized("You are not a server admin.")
+}
+
+// serverPaths are those of the server that are nobody's secret, or that see to their own rights.
+var serverPaths = map[string]bool{ //nolint:gochecknoglobals // a constant table
+	"_up": true, "_uuids": true, "_session": true, "_replicate": true, "_utils": true, usersDatabase: true, replicatorDatabase: true,
+}
+
+// mayAsk refuses what only administrators of the server may ask for, whether or not it is there. path is what comes behind the first part, name.
+func (c *call) mayAsk(name string, path []string) error {
+	var first string
+	if len(path) > 0 {
+		first = path[0]
+	}
+	switch {
+	case strings.HasPrefix(name, "_") && !serverPaths[name]:
+		return c.needAdmin()
+	case name == usersDatabase || name == replicatorDatabase:
+		if first == "_all_docs" || first == "_changes" {
+			return c.needAdmin()
+		}
+	}
+	switch first {
+	case "_purge", "_purged_infos_limit", "_sync_shards", "_auto_purge":
+		return c.needAdmin()
+	}
+	return nil
 }
 
 const defaultSecurity = `{"members":{"roles":["_admin"]},"admins":{"roles":["_admin"]}}`
@@ -240,7 +252,7 @@ func parseSecurity(raw []byte) (*securityObject, error) {
 		raw = []byte(defaultSecurity)
 	}
 	sec := &securityObject{raw: raw}
-	if err := json.Unmarshal(raw, sec); err != nil {
+	if err := jsonv2.Unmarshal(raw, sec); err != nil {
 		return nil, err
 	}
 	if sec.Readers != nil && sec.Members.empty() {

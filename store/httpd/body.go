@@ -45,6 +45,7 @@ func (c *call) bodyUpTo(limit int64) (raw []byte, done func(), err error) {
 		return nil, nil, requestTooLarge()
 	}
 	b := getBuffer()
+	held := &metered{memory: &c.s.bodies}
 	var src io.Reader = c.r.Body
 	switch encoding := c.r.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
@@ -55,25 +56,45 @@ func (c *call) bodyUpTo(limit int64) (raw []byte, done func(), err error) {
 		z, err := gzip.NewReader(io.LimitReader(c.r.Body, limit))
 		if err != nil {
 			putBuffer(b)
-			return nil, nil, store.BadRequest("Request body is not properly gzipped.")
+			return nil, nil, badGzip(err)
 		}
 		src = z
 	default:
 		putBuffer(b)
 		return nil, nil, badType(encoding + " is not a supported content encoding.")
 	}
-	if _, err := b.ReadFrom(io.LimitReader(src, limit+1)); err != nil {
+	held.Reader = io.LimitReader(src, limit+1)
+	done = func() {
 		putBuffer(b)
+		held.release()
+	}
+	if _, err := b.ReadFrom(held); err != nil {
+		done()
 		if errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) {
-			return nil, nil, store.BadRequest("Request body is not properly gzipped.")
+			err = badGzip(err)
 		}
-		return nil, nil, store.BadRequest("The request body could not be read: %v", err)
+		return nil, nil, badBody(err)
 	}
 	if int64(b.Len()) > limit {
-		putBuffer(b)
+		done()
 		return nil, nil, requestTooLarge()
 	}
-	return b.Bytes(), func() { putBuffer(b) }, nil
+	return b.Bytes(), done, nil
+}
+
+// badBody is the error of a body that ended early; one that has a status already keeps it.
+func badBody(err error) error {
+	if e, ok := errors.AsType[*store.Error](err); ok {
+		return e
+	}
+	return store.BadRequest("The request body could not be read: %v", err)
+}
+
+func badGzip(err error) error {
+	if e, ok := errors.AsType[*store.Error](err); ok {
+		return e
+	}
+	return store.BadRequest("Request body is not properly gzipped.")
 }
 
 func requestTooLarge() error {

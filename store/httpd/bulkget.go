@@ -171,12 +171,19 @@ func bulkGetOne(snap *store.Snapshot, ref *bulkRef, o readOptions) (res bulkResu
 	if res.wrong != nil {
 		return res, nil //nolint:nilerr // it is told in the row
 	}
+	if err := o.view.gate(ref.doc); err != nil {
+		res.wrong = asError(err)
+		return res, nil //nolint:nilerr // it is told in the row
+	}
 	if len(ref.since) > 0 {
 		res.o.files.since, res.o.files.data = ref.since, true
 	}
 	all := ref.rev.IsZero()
 	if all && !res.o.needTree() {
 		row, err := snap.Get(ref.doc)
+		if err == nil {
+			row, err = o.view.show(row)
+		}
 		if err == nil && !row.Branched {
 			res.found = []openRev{{rev: row.Rev, row: row}}
 			return res, nil

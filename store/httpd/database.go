@@ -14,6 +14,9 @@ import (
 // database answers what is addressed to a database.
 func (c *call) database() error {
 	name := c.path[0]
+	if err := c.mayAsk(name, c.path[1:]); err != nil {
+		return err
+	}
 	if what, ok := serverMissing[name]; ok {
 		return store.NotImplemented(what)
 	}
@@ -32,6 +35,9 @@ func (c *call) database() error {
 	}
 	c.db = db
 	if err := c.needMember(); err != nil {
+		return err
+	}
+	if err := c.guardUsers(); err != nil {
 		return err
 	}
 	if len(c.path) == 0 {
@@ -90,7 +96,7 @@ func (c *call) createDatabase(name string) error {
 	default:
 		return store.BadRequest("Invalid `partitioned` parameter")
 	}
-	if _, err := c.s.store.CreateSharded(c.r.Context(), name, shards); err != nil {
+	if _, err := c.s.store.CreateSharded(c.ctx(), name, shards); err != nil {
 		return err
 	}
 	c.w.Header().Set("Location", c.base()+"/"+escape(name))
@@ -104,7 +110,7 @@ func (c *call) dropDatabase(name string) error {
 	if c.q.Has("rev") {
 		return store.BadRequest("You tried to DELETE a database with a ?=rev parameter. Did you mean to DELETE a document instead?")
 	}
-	if err := c.s.store.DropDatabase(c.r.Context(), name); err != nil {
+	if err := c.s.store.DropDatabase(c.ctx(), name); err != nil {
 		return err
 	}
 	return c.ok()
@@ -235,7 +241,7 @@ func (c *call) revsLimit() error {
 	if err != nil {
 		return store.BadRequest("`revs_limit` must be a positive integer")
 	}
-	if err := c.db.SetRevsLimit(c.r.Context(), n); err != nil {
+	if err := c.db.SetRevsLimit(c.ctx(), n); err != nil {
 		return err
 	}
 	return c.ok()
@@ -306,7 +312,7 @@ func (c *call) security() error {
 	if err := checkSecurity(raw); err != nil {
 		return err
 	}
-	if err := c.db.SetSecurity(c.r.Context(), raw); err != nil {
+	if err := c.db.SetSecurity(c.ctx(), raw); err != nil {
 		return err
 	}
 	return c.ok()

@@ -97,7 +97,7 @@ func (c *call) diff(add func(b []byte, lost []store.Rev, tree *store.Tree) []byt
 	b := []byte(open)
 	first := true
 	for _, a := range asked {
-		lost, tree, err := lostRevs(snap, a.id, a.revs)
+		lost, tree, err := lostRevs(snap, a.id, a.revs, c.view)
 		if err != nil {
 			return s.end(b, err)
 		}
@@ -116,8 +116,11 @@ func (c *call) diff(add func(b []byte, lost []store.Rev, tree *store.Tree) []byt
 	return s.end(append(b, end...), nil)
 }
 
-// lostRevs are the revisions of a list that are not in the document's tree, which is nil where there is no such document.
-func lostRevs(snap *store.Snapshot, id string, revs []store.Rev) (lost []store.Rev, tree *store.Tree, err error) {
+// lostRevs are the revisions of a list that are not in the document's tree, which is nil where there is no such document, or none that is seen.
+func lostRevs(snap *store.Snapshot, id string, revs []store.Rev, view *usersView) (lost []store.Rev, tree *store.Tree, err error) {
+	if view.gate(id) != nil {
+		return revs, nil, nil //nolint:nilerr // to who asks, it is not there
+	}
 	if tree, err = snap.Tree(id); err != nil && !store.IsNotFound(err) {
 		return nil, nil, err
 	}

@@ -18,6 +18,11 @@ func (c *call) document() error {
 	if (id == "_design" || id == "_local") && len(rest) > 0 {
 		id, rest = id+"/"+rest[0], rest[1:]
 	}
+	if c.r.Method != http.MethodPut || len(rest) > 0 { // a new document is there for nobody yet
+		if err := c.view.gate(id); err != nil {
+			return err
+		}
+	}
 	if len(rest) > 0 {
 		return c.below(id, rest)
 	}
@@ -73,14 +78,15 @@ type readOptions struct {
 	revs, revsInfo, conflicts, deletedConflicts, localSeq, latest bool
 
 	files fileOptions
+	view  *usersView
 }
 
 func (c *call) readOptions() (readOptions, error) {
 	meta := c.flag("meta")
 	files, err := c.fileOptions()
 	return readOptions{
-		files: files,
-		revs:  c.flag("revs"), revsInfo: c.flag("revs_info") || meta, conflicts: c.flag("conflicts") || meta,
+		files: files, view: c.view,
+		revs: c.flag("revs"), revsInfo: c.flag("revs_info") || meta, conflicts: c.flag("conflicts") || meta,
 		deletedConflicts: c.flag("deleted_conflicts") || meta, localSeq: c.flag("local_seq"), latest: c.flag("latest"),
 	}, err
 }
@@ -121,6 +127,9 @@ func (c *call) getDocument(id string) error {
 			return err
 		case row.Deleted && !c.flag("deleted"):
 			return store.NotFound("deleted")
+		}
+		if row, err = c.view.show(row); err != nil {
+			return err
 		}
 		return c.sendDocument(snap, nil, row, o)
 	}
@@ -201,6 +210,9 @@ func (c *call) getRevision(snap *store.Snapshot, id string, o readOptions) error
 		target = found
 	}
 	row, err := snap.Revision(tree, target)
+	if err == nil {
+		row, err = c.view.show(row)
+	}
 	if err != nil {
 		return err
 	}

@@ -32,10 +32,9 @@ type feed struct {
 }
 
 const (
-	feedBuffer   = 128 << 10
-	feedDeadline = 2 * time.Minute        // for one write to be taken
-	feedSlice    = 200 * time.Millisecond // for which a view is held, and heartbeats wait
-	sliceRows    = 256                    // between two looks at the clock
+	feedBuffer = 128 << 10
+	feedSlice  = 200 * time.Millisecond // for which a view is held, and heartbeats wait
+	sliceRows  = 256                    // between two looks at the clock
 )
 
 // hold takes a buffer for rows.
@@ -124,7 +123,6 @@ func (f *feed) flush() error {
 		f.head = true
 		f.c.w.WriteHeader(http.StatusOK)
 	}
-	_ = f.ctl.SetWriteDeadline(time.Now().Add(feedDeadline)) // not every ResponseWriter has deadlines
 	_, err := f.c.w.Write(f.buf)
 	f.buf = f.buf[:0]
 	if err == nil && f.q.feed != "normal" {

@@ -22,16 +22,20 @@ import (
 
 // Options configure a Server. The zero value works, but lets nobody in.
 type Options struct {
-	// Admins are the server's administrators: names and passwords, plain or as CouchDB's hashes (-pbkdf2-..., -pbkdf2:sha256-...).
+	// Admins are the server's administrators: names and passwords, plain or as CouchDB's hashes (-pbkdf2-..., -pbkdf2:sha256-...,
+	// -hashed-...).
 	Admins map[string]string
 	// Log hears about requests that failed for the server's own reasons; nil means nobody does.
 	Log logrus.FieldLogger
 	// Version is what GET / says behind "after"; empty means "dev".
 	Version string
-	// MaxRequest is the largest request body in bytes; 0 means 256 MiB. A document has its own limit in the store's options.
+	// MaxRequest is the largest request body in bytes; 0 means 256 MiB. A document has its own limit in the store's options, and so have
+	// attachments that come by themselves or in parts of their own, for which this one does not count.
 	MaxRequest int64
 	// MaxBulkDocs and MaxBulkGet are how many documents one request may write and read; 0 means 200,000.
 	MaxBulkDocs, MaxBulkGet int
+	// Limits bound connections, and what clients do with them.
+	Limits Limits
 	// Heartbeat is how often a feed sends an empty line where the request does not say; 0 means 60 s.
 	Heartbeat time.Duration
 	// HashRounds is how many rounds of PBKDF2 hide the password of a user who is written; 0 means 600,000.
@@ -40,6 +44,15 @@ type Options struct {
 	Find Finder
 	// Selector compiles the selector of a _changes filter; nil means the server's own.
 	Selector Selector
+	// SessionTimeout is how long a session cookie is good for, from its last renewal; 0 means ten minutes.
+	SessionTimeout time.Duration
+	// SameSite is the attribute of that name of session cookies, "Strict", "Lax" or "None"; empty means that they have none.
+	SameSite string
+	// UsersSecurityEditable lets administrators change _security of _users, which opens that database to others than administrators: each user
+	// to the own document.
+	UsersSecurityEditable bool
+	// PublicFields are the fields of documents of _users that everybody sees who may read that database.
+	PublicFields []string
 	// Script says how the functions of design documents are run. Without a command they are not, and what needs them answers 501.
 	Script script.Options
 }
@@ -62,6 +75,7 @@ type Server struct {
 	settings *settings
 	uuids    uuids
 	counts   counts
+	bodies   memory
 	started  time.Time
 
 	ctx   context.Context //nolint:containedctx // it ends the feeds at Close
@@ -94,6 +108,10 @@ func New(st *store.Store, o Options) *Server {
 	if o.HashRounds == 0 {
 		o.HashRounds = defaultHashRounds
 	}
+	o.Limits = o.Limits.withDefaults()
+	if o.SessionTimeout == 0 {
+		o.SessionTimeout = defaultSession
+	}
 	if o.Version == "" {
 		o.Version = "dev"
 	}
@@ -106,6 +124,7 @@ func New(st *store.Store, o Options) *Server {
 	s := &Server{store: st, opts: o, log: o.Log, auth: newAuthenticator(st, o), settings: newSettings(st, o), started: time.Now()}
 	s.uuids.settings = s.settings
 	s.auth.sessionAge = func() time.Duration { return s.settings.now().sessionAge }
+	s.bodies.most = o.Limits.BodyMemory
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.replicator = replicate.NewManager(replicate.Options{UUID: st.UUID(), Log: o.Log})
 	if o.Script.Log == nil {
@@ -124,18 +143,26 @@ func (s *Server) Close() error {
 	s.stop()
 	s.scripts.Close()
 	s.feeds.Wait()
+	s.auth.starting.Wait()
 	return nil
 }
 
-// HTTPServer gives a net/http server around the handler with limits fit for an open port: slow headers end the connection, feeds may stay.
-func (s *Server) HTTPServer() *http.Server {
-	return &http.Server{
-		Handler:           s,
-		ReadHeaderTimeout: 20 * time.Second,
-		IdleTimeout:       5 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
+// SetUp makes the databases that a CouchDB of one node has once it is set up, where they are not there: _users and _replicator.
+func (s *Server) SetUp(ctx context.Context) error {
+	for _, name := range []string{usersDatabase, replicatorDatabase} {
+		_, err := s.store.Database(name)
+		if store.IsNotFound(err) {
+			_, err = s.store.CreateDatabase(ctx, name)
+		}
+		if err != nil {
+			return err
+		}
 	}
+	return nil
 }
+
+// HTTPServer gives a net/http server around the handler with its limits, which are fit for an open port.
+func (s *Server) HTTPServer() *http.Server { return s.opts.Limits.HTTPServer(s) }
 
 // call is one request on its way.
 type call struct {
@@ -148,12 +175,14 @@ type call struct {
 	q    url.Values
 	keep bool   // functions may be told of the body:
 	sent []byte // the body then
+	view *usersView
 }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Server", "after/"+s.opts.Version)
 	c := &call{s: s, w: s.counts.begin(w, r), r: overridden(r)}
+	c.pace()
 	if err := c.serve(); err != nil { //nolint:contextcheck // the request, which carries it, is a field
 		c.fail(err)
 	}
@@ -283,10 +312,13 @@ func (c *call) fail(err error) {
 	case errors.Is(err, store.ErrClosed):
 		e = &store.Error{Status: http.StatusServiceUnavailable, Name: "service_unavailable", Reason: "The server is stopping."}
 	case errors.Is(err, context.Canceled):
-		return // nobody listens
+		panic(http.ErrAbortHandler) // nobody listens; who does after all must not take silence for success
 	default:
 		c.s.log.WithError(err).WithField("path", c.r.URL.Path).Error("store: a request failed")
 		e = unexpected()
+	}
+	if scheme := c.r.Header.Get("X-CouchDB-WWW-Authenticate"); scheme != "" && e.Status == http.StatusUnauthorized {
+		c.w.Header().Set("WWW-Authenticate", scheme) // for clients that want the browser to ask
 	}
 	_ = c.answer(e.Status, appendError(nil, e)) // answer has no error of its own
 }

@@ -39,7 +39,7 @@ func startIn(t *testing.T, dir string, o store.Options) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}})
+	h := httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}, HashRounds: 10})
 	web := httptest.NewServer(h)
 	t.Cleanup(func() {
 		err := errors.Join(h.Close())

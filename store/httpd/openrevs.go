@@ -81,6 +81,7 @@ type openRev struct {
 	at   store.Revision
 	here bool       // at is where it is
 	row  *store.Row // it was read already
+	view *usersView
 }
 
 // read gives the revision, nil where it is not there.
@@ -89,6 +90,9 @@ func (o *openRev) read(snap *store.Snapshot, tree *store.Tree) (*store.Row, erro
 		return o.row, nil
 	}
 	row, err := snap.Revision(tree, o.at)
+	if err == nil {
+		row, err = o.view.show(row)
+	}
 	if store.IsNotFound(err) {
 		return nil, nil
 	}
@@ -106,7 +110,7 @@ func leavesOrRevs(snap *store.Snapshot, id string, revs []store.Rev, all bool, o
 	}
 	add := func(list ...store.Revision) {
 		for _, r := range byRev(list) {
-			out = append(out, openRev{rev: r.Rev, at: r, here: true})
+			out = append(out, openRev{rev: r.Rev, at: r, here: true, view: o.view})
 		}
 	}
 	if all {

@@ -25,13 +25,15 @@ func (c *call) readRelated(d *store.Doc) (done func(), err error) {
 		return nil, badMultipart(err)
 	}
 	raw := getBuffer()
+	limit := c.s.settings.now().maxRequest
+	held := &metered{Reader: io.LimitReader(part, limit+1), memory: &c.s.bodies}
 	p := getParser(c.s)
 	done = func() {
 		putParser(p)
 		putBuffer(raw)
+		held.release()
 	}
-	limit := c.s.settings.now().maxRequest
-	_, err = raw.ReadFrom(io.LimitReader(part, limit+1))
+	_, err = raw.ReadFrom(held)
 	switch {
 	case err != nil:
 		err = badMultipart(err)

@@ -12,12 +12,15 @@ import (
 	"strings"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
+
 	"github.com/adlayer/after/store"
 )
 
 const (
 	cookieName = "AuthSession"
-	cookieAge  = 10 * time.Minute
+	// defaultSession is CouchDB's.
+	defaultSession = 10 * time.Minute
 
 	maxCredentials = 64 << 10 // bytes
 )
@@ -77,25 +80,32 @@ func (a *authenticator) named(name string) (who *identity, salt string, err erro
 		return nil, "", err
 	}
 	var u userDoc
-	if json.Unmarshal(row.Body, &u) != nil {
+	if jsonv2.Unmarshal(row.Body, &u) != nil {
 		return nil, "", nil //nolint:nilerr // a damaged record is nobody
 	}
 	return &identity{name: name, roles: u.Roles, via: "cookie"}, u.Salt + u.Derived, nil
 }
 
 func (c *call) setCookie(value string) {
-	secure := ""
-	if c.r.TLS != nil {
-		secure = "; Secure"
-	}
 	lasts := c.s.auth.sessionAge()
-	c.w.Header().Set("Set-Cookie", fmt.Sprintf("%s=%s; Version=1; Expires=%s; Max-Age=%d%s; Path=/; HttpOnly", cookieName, value,
-		time.Now().Add(lasts).UTC().Format(http.TimeFormat), int(lasts.Seconds()), secure))
+	text := fmt.Sprintf("%s=%s; Version=1; Expires=%s; Max-Age=%d", cookieName, value,
+		time.Now().Add(lasts).UTC().Format(http.TimeFormat), int(lasts.Seconds()))
+	if c.r.TLS != nil {
+		text += "; Secure"
+	}
+	text += "; Path=/; HttpOnly"
+	if same := c.s.settings.now().sameSite; same != "" {
+		text += "; SameSite=" + same
+	}
+	c.w.Header().Set("Set-Cookie", text)
 }
 
 func (c *call) session() error {
 	switch c.r.Method {
 	case http.MethodGet, http.MethodHead:
+		if c.who.name == "" && c.flag("basic") {
+			return unauthorized("Please login.")
+		}
 		return c.answer(http.StatusOK, c.sessionInfo())
 	case http.MethodPost:
 		return c.logIn()

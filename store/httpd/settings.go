@@ -42,6 +42,8 @@ type live struct {
 	maxBulkGet            int
 	maxDatabasesInfo      int
 	usersSecurityEditable bool
+	publicFields          []string
+	sameSite              string
 	maintenance           string
 	sessionAge            time.Duration
 	shards                int
@@ -160,9 +162,11 @@ func (s *settings) act() {
 		maxBulkDocs:           int(s.number("couchdb", "max_bulk_docs_count", int64(s.opts.MaxBulkDocs))),
 		maxBulkGet:            int(s.number("couchdb", "max_bulk_get_count", int64(s.opts.MaxBulkGet))),
 		maxDatabasesInfo:      int(s.number("chttpd", "max_db_number_for_dbs_info_req", 100)),
-		usersSecurityEditable: s.values[setting{"couchdb", "users_db_security_editable"}] == "true",
+		usersSecurityEditable: s.text("couchdb", "users_db_security_editable", strconv.FormatBool(s.opts.UsersSecurityEditable)) == "true",
+		publicFields:          splitList(s.text("chttpd_auth", "public_fields", strings.Join(s.opts.PublicFields, ","))),
+		sameSite:              s.text("chttpd_auth", "same_site", s.opts.SameSite),
 		maintenance:           s.values[setting{"couchdb", "maintenance_mode"}],
-		sessionAge:            time.Duration(s.number("chttpd_auth", "timeout", int64(cookieAge/time.Second))) * time.Second,
+		sessionAge:            time.Duration(s.number("chttpd_auth", "timeout", int64(s.opts.SessionTimeout/time.Second))) * time.Second,
 		shards:                int(s.number("cluster", "q", 2)),
 		uuids:                 s.values[setting{"uuids", "algorithm"}],
 		uuidSuffix:            s.values[setting{"uuids", "utc_id_suffix"}],
@@ -175,14 +179,31 @@ func (s *settings) act() {
 // older are sections whose settings CouchDB still takes under an older name.
 var older = map[string]string{"chttpd": "httpd", "chttpd_auth": "couch_httpd_auth"} //nolint:gochecknoglobals // a constant table
 
-// number reads a whole number; "infinity" is none too large.
-func (s *settings) number(section, key string, otherwise int64) int64 {
-	text, ok := s.values[setting{section, key}]
-	if !ok {
-		if text, ok = s.values[setting{older[section], key}]; !ok {
-			return otherwise
+// text reads a setting.
+func (s *settings) text(section, key, otherwise string) string {
+	if text, ok := s.values[setting{section, key}]; ok {
+		return text
+	}
+	if text, ok := s.values[setting{older[section], key}]; ok {
+		return text
+	}
+	return otherwise
+}
+
+// splitList reads a list with commas.
+func splitList(text string) []string {
+	var list []string
+	for one := range strings.SplitSeq(text, ",") {
+		if one = strings.TrimSpace(one); one != "" {
+			list = append(list, one)
 		}
 	}
+	return list
+}
+
+// number reads a whole number; "infinity" is none too large.
+func (s *settings) number(section, key string, otherwise int64) int64 {
+	text := s.text(section, key, "")
 	if text == "infinity" {
 		return math.MaxInt64
 	}
@@ -216,3 +237,6 @@ func (s *settings) now() *live { return s.acting.Load() }
 
 // UsersSecurityEditable tells whether administrators may change _security of _users.
 func (s *settings) UsersSecurityEditable() bool { return s.now().usersSecurityEditable }
+
+// PublicFields are the fields of other users' documents that are shown. The slice must not be changed.
+func (s *settings) PublicFields() []string { return s.now().publicFields }

@@ -1,6 +1,8 @@
 package httpd
 
 import (
+	"cmp"
+	"context"
 	"crypto/hmac"
 	"crypto/pbkdf2"
 	"crypto/sha1" //nolint:gosec // CouchDB's default hash for stored passwords
@@ -8,11 +10,13 @@ import (
 	"crypto/sha512"
 	"crypto/subtle"
 	"encoding/hex"
-	"encoding/json"
+	"fmt"
 	"hash"
 	"slices"
 	"strconv"
 	"strings"
+
+	jsonv2 "github.com/go-json-experiment/json"
 
 	"github.com/adlayer/after/store"
 )
@@ -24,65 +28,81 @@ const (
 	defaultHashRounds = 600_000
 )
 
-// passwordHash is a stored password.
+// passwordHash is a stored password. One without a key matches nothing.
 type passwordHash struct {
-	prf    string // "sha", "sha256", "sha512"
+	prf    string // of PBKDF2: "sha", "sha224", "sha256", "sha384", "sha512"; "simple" for one round of SHA-1, which CouchDB had once
 	rounds int
 	salt   string
 	key    []byte
 }
 
-func (h passwordHash) new() func() hash.Hash {
-	switch h.prf {
-	case "sha":
-		return sha1.New
-	case "sha512":
-		return sha512.New
-	}
-	return sha256.New
+const simpleHash = "simple"
+
+// hashFunctions are those of PBKDF2.
+var hashFunctions = map[string]func() hash.Hash{ //nolint:gochecknoglobals // a constant table
+	"sha": sha1.New, "sha224": sha256.New224, "sha256": sha256.New, "sha384": sha512.New384, "sha512": sha512.New,
 }
 
 const maxRounds = 10_000_000
 
+// sound tells whether the hash can be compared with.
+func (h passwordHash) sound() bool {
+	if h.prf == simpleHash {
+		return len(h.key) == sha1.Size
+	}
+	return hashFunctions[h.prf] != nil && len(h.key) > 0 && h.rounds > 0 && h.rounds <= maxRounds
+}
+
 func (h passwordHash) matches(password string) bool {
-	got, err := pbkdf2.Key(h.new(), password, []byte(h.salt), h.rounds, len(h.key))
+	if !h.sound() {
+		return false
+	}
+	if h.prf == simpleHash {
+		got := sha1.Sum([]byte(password + h.salt)) //nolint:gosec // passwords of old CouchDBs
+		return subtle.ConstantTimeCompare(got[:], h.key) == 1
+	}
+	got, err := pbkdf2.Key(hashFunctions[h.prf], password, []byte(h.salt), h.rounds, len(h.key))
 	return err == nil && subtle.ConstantTimeCompare(got, h.key) == 1
 }
 
-// parseHash reads CouchDB's form of a hashed administrator's password: -pbkdf2-key,salt,rounds or -pbkdf2:sha256-key,salt,rounds.
-func parseHash(text string) (passwordHash, bool) {
-	rest, ok := strings.CutPrefix(text, "-pbkdf2")
-	if !ok {
-		return passwordHash{}, false
+// String is CouchDB's form of an administrator's password.
+func (h passwordHash) String() string {
+	return fmt.Sprintf("-pbkdf2:%s-%x,%s,%d", h.prf, h.key, h.salt, h.rounds)
+}
+
+// parseHash reads CouchDB's form of a hashed administrator's password: -pbkdf2-key,salt,rounds, -pbkdf2:sha256-key,salt,rounds or
+// -hashed-key,salt.
+func parseHash(text string) (h passwordHash, ok bool) {
+	var rest string
+	if rest, ok = strings.CutPrefix(text, "-hashed-"); ok {
+		key, salt, _ := strings.Cut(rest, ",")
+		h.prf, h.salt = simpleHash, salt
+		h.key, _ = hex.DecodeString(key) // none is not sound
+		return h, h.sound()
 	}
-	h := passwordHash{prf: "sha"}
-	if prf, after, ok := strings.Cut(rest, "-"); ok {
-		if prf != "" {
-			h.prf = strings.TrimPrefix(prf, ":")
-		}
-		rest = after
+	if rest, ok = strings.CutPrefix(text, "-pbkdf2"); !ok {
+		return h, false
 	}
+	prf, rest, _ := strings.Cut(rest, "-")
 	parts := strings.Split(rest, ",")
-	if len(parts) != 3 {
+	if len(parts) != 3 || (prf != "" && prf[0] != ':') {
 		return passwordHash{}, false
 	}
-	var err error
-	h.key, err = hex.DecodeString(parts[0])
-	h.salt = parts[1]
-	rounds, err2 := strconv.Atoi(parts[2])
-	h.rounds = rounds
-	return h, err == nil && err2 == nil && len(h.key) > 0 && rounds > 0 && rounds <= maxRounds
+	h = passwordHash{prf: cmp.Or(strings.TrimPrefix(prf, ":"), "sha"), salt: parts[1]}
+	h.key, _ = hex.DecodeString(parts[0]) // none is not sound
+	h.rounds, _ = strconv.Atoi(parts[2])  // likewise
+	return h, h.sound()
 }
 
 // hashPassword makes the stored form of a new password.
 func hashPassword(password string, rounds int) (passwordHash, error) {
 	h := passwordHash{prf: "sha256", rounds: rounds, salt: store.NewUUID()}
-	key, err := pbkdf2.Key(h.new(), password, []byte(h.salt), h.rounds, sha256.Size)
+	key, err := pbkdf2.Key(sha256.New, password, []byte(h.salt), h.rounds, sha256.Size)
 	h.key = key
 	return h, err
 }
 
-// userDoc is what a document of _users says.
+// userDoc is what a document of _users says. It is read with the names of members as they stand: "Roles" are no roles.
 type userDoc struct {
 	Name       string   `json:"name"`
 	Type       string   `json:"type"`
@@ -92,6 +112,7 @@ type userDoc struct {
 	Iterations int      `json:"iterations"`
 	Derived    string   `json:"derived_key"`
 	Salt       string   `json:"salt"`
+	Simple     string   `json:"password_sha"`
 }
 
 // checkedUser remembers a password that matched a revision of the user's document.
@@ -100,43 +121,73 @@ type checkedUser struct {
 	who *identity
 }
 
-// user verifies a name and password against _users.
-func (a *authenticator) user(name, password string) (*identity, error) {
+// stored is the password as the document has it; not sound where there is none.
+func (u *userDoc) stored() passwordHash {
+	h := passwordHash{prf: cmp.Or(u.PRF, "sha"), rounds: u.Iterations, salt: u.Salt}
+	text := u.Derived
+	switch u.Scheme {
+	case "pbkdf2":
+	case simpleHash, "":
+		h.prf, text = simpleHash, u.Simple
+	default:
+		return passwordHash{}
+	}
+	h.key, _ = hex.DecodeString(text) // none is not sound
+	return h
+}
+
+// user verifies a name and password against _users. That takes the same work whether or not there is such a user: time must not tell who is known.
+func (a *authenticator) user(ctx context.Context, name, password string) (*identity, error) {
+	var u userDoc
 	row, err := a.userRow(name)
-	if err != nil {
-		if store.IsNotFound(err) {
-			a.hashes(passwordHash{prf: "sha256", rounds: a.rounds, salt: name, key: make([]byte, sha256.Size)}, password) // time must not tell who is known
-			return nil, wrongPassword()
+	switch {
+	case err == nil:
+		if known := a.known(row, password); known != nil {
+			return known, nil
 		}
+		if jsonv2.Unmarshal(row.Body, &u) != nil {
+			u = userDoc{}
+		}
+	case !store.IsNotFound(err):
 		return nil, err
 	}
-	digest := a.digest('u', name+"\x00"+password)
-	a.mu.RLock()
-	known, ok := a.checked[digest]
-	a.mu.RUnlock()
-	if ok && known.rev == row.Rev {
-		return known.who, nil
+	release, err := a.turn(ctx)
+	if err != nil {
+		return nil, err
 	}
-	var u userDoc
-	if json.Unmarshal(row.Body, &u) != nil || u.Scheme != "pbkdf2" || u.Iterations < 1 || u.Iterations > maxRounds {
+	defer release()
+	h := u.stored()
+	if !h.sound() {
+		passwordHash{prf: "sha256", rounds: a.rounds, salt: name, key: make([]byte, sha256.Size)}.matches(password)
 		return nil, wrongPassword()
 	}
-	key, err := hex.DecodeString(u.Derived)
-	h := passwordHash{prf: u.PRF, rounds: u.Iterations, salt: u.Salt, key: key}
-	if u.PRF == "" {
-		h.prf = "sha"
-	}
-	if err != nil || len(key) == 0 || !a.hashes(h, password) {
+	if !h.matches(password) {
 		return nil, wrongPassword()
 	}
 	who := &identity{name: name, roles: u.Roles, via: "default"}
+	a.remember(row, password, who)
+	return who, nil
+}
+
+// known gives who was found before with a password and this revision of the document.
+func (a *authenticator) known(row *store.Row, password string) *identity {
+	digest := a.digest('u', row.ID+"\x00"+password)
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	if known, ok := a.checked[digest]; ok && known.rev == row.Rev {
+		return known.who
+	}
+	return nil
+}
+
+func (a *authenticator) remember(row *store.Row, password string, who *identity) {
+	digest := a.digest('u', row.ID+"\x00"+password)
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	if len(a.checked) >= maxChecked {
 		clear(a.checked)
 	}
 	a.checked[digest] = checkedUser{row.Rev, who}
-	a.mu.Unlock()
-	return who, nil
 }
 
 // userRow reads the document of a user; a 404 if there is none.
@@ -151,18 +202,50 @@ func (a *authenticator) userRow(name string) (*store.Row, error) {
 	}
 	defer snap.Close() //nolint:errcheck // the reads have told all there is
 	row, err := snap.Get(userPrefix + name)
-	if err == nil && row.Deleted {
-		err = store.NotFound("deleted")
+	if err != nil {
+		return nil, err
 	}
-	return row, err
+	if row.Deleted {
+		return nil, store.NotFound("deleted")
+	}
+	if row.Branched {
+		tree, err := snap.Tree(row.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, leaf := range tree.Leaves() {
+			if !leaf.Deleted && leaf.Rev != row.Rev {
+				return nil, unauthorized("User document conflicts must be resolved before the document is used for authentication purposes.")
+			}
+		}
+	}
+	return row, nil
 }
 
-// hashes compares a password with a hash. That is dear by intent, so only a few are computed at a time: wrong passwords must not take the
-// machine from those who do no wrong.
-func (a *authenticator) hashes(h passwordHash, password string) bool {
-	a.hashing <- struct{}{}
-	defer func() { <-a.hashing }()
-	return h.matches(password)
+// hash makes the stored form of a new password, in turn with those.
+func (a *authenticator) hash(ctx context.Context, password string) (passwordHash, error) {
+	release, err := a.turn(ctx)
+	if err != nil {
+		return passwordHash{}, err
+	}
+	defer release()
+	return hashPassword(password, a.rounds)
+}
+
+// turn waits until a hash may be computed. Who has gone leaves the queue.
+func (a *authenticator) turn(ctx context.Context) (release func(), err error) {
+	release = func() { <-a.hashing }
+	select {
+	case a.hashing <- struct{}{}:
+		return release, nil
+	default:
+	}
+	select {
+	case a.hashing <- struct{}{}:
+		return release, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // mac signs text for cookies.
@@ -170,74 +253,4 @@ func (a *authenticator) mac(text, salt string) []byte {
 	m := hmac.New(sha256.New, append(slices.Clone(a.cookies), salt...))
 	_, _ = m.Write([]byte(text))
 	return m.Sum(nil)
-}
-
-// prepareUser makes a document of _users fit to be stored: the password is replaced by its hash.
-func (c *call) prepareUser(d *store.Doc) error {
-	if c.db.Name() != usersDatabase || d.Deleted || strings.HasPrefix(d.ID, "_") {
-		return nil
-	}
-	var m map[string]json.RawMessage
-	if err := json.Unmarshal(d.Body, &m); err != nil {
-		return store.BadRequest("invalid UTF-8 JSON")
-	}
-	if err := checkUser(d.ID, m); err != nil {
-		return err
-	}
-	var password string
-	raw, ok := m["password"]
-	if !ok || string(raw) == "null" {
-		return nil
-	}
-	if json.Unmarshal(raw, &password) != nil {
-		return forbidden("Password value of '" + string(raw) + "' is invalid.")
-	}
-	h, err := hashPassword(password, c.s.opts.HashRounds)
-	if err != nil {
-		return err
-	}
-	delete(m, "password")
-	for name, value := range map[string]any{
-		"password_scheme": "pbkdf2", "pbkdf2_prf": h.prf, "iterations": h.rounds, "salt": h.salt,
-		"derived_key": hex.EncodeToString(h.key),
-	} {
-		if m[name], err = json.Marshal(value); err != nil {
-			return err
-		}
-	}
-	d.Body, err = json.Marshal(m)
-	return err
-}
-
-func forbidden(reason string) error {
-	return &store.Error{Status: 403, Name: "forbidden", Reason: reason}
-}
-
-// checkUser holds the shape that CouchDB's own validation of _users asks for.
-func checkUser(id string, m map[string]json.RawMessage) error {
-	var name, kind string
-	var roles []string
-	if json.Unmarshal(m["type"], &kind) != nil || kind != "user" {
-		return forbidden("doc.type must be user")
-	}
-	if json.Unmarshal(m["name"], &name) != nil || name == "" {
-		return forbidden("doc.name is required")
-	}
-	switch {
-	case m["roles"] == nil:
-		return forbidden("doc.roles must exist")
-	case m["roles"][0] != '[':
-		return forbidden("doc.roles must be an array")
-	case json.Unmarshal(m["roles"], &roles) != nil:
-		return forbidden("doc.roles can only contain strings")
-	}
-	if id != userPrefix+name {
-		return forbidden("Doc ID must be of the form org.couchdb.user:name")
-	}
-	for _, role := range roles {
-		if strings.HasPrefix(role, "_") {
-			return forbidden("No system roles (starting with underscore) in users db.")
-		}
-	}
-	return nil
 }

@@ -17,8 +17,12 @@ import (
 // write writes documents of the request's database: the one way for all of them, by which the validation functions are asked.
 func (c *call) write(docs []store.Doc, o store.WriteOptions) ([]store.Result, error) {
 	for i := range docs {
-		if doc := &docs[i]; strings.HasPrefix(doc.ID, designPrefix) && !doc.Deleted && doc.Refused == nil {
+		switch doc := &docs[i]; {
+		case doc.Deleted || doc.Refused != nil:
+		case strings.HasPrefix(doc.ID, designPrefix):
 			doc.Refused = c.checkDesign(doc.Body)
+		case c.db.Name() == replicatorDatabase && !strings.HasPrefix(doc.ID, localPrefix):
+			doc.Refused = store.NotImplemented("A replication that is asked for by a document of _replicator (POST /_replicate is there)")
 		}
 	}
 	designs, err := c.validators()
@@ -28,10 +32,18 @@ func (c *call) write(docs []store.Doc, o store.WriteOptions) ([]store.Result, er
 		}
 		return nil, err
 	}
-	if len(designs) > 0 {
-		o.Validate = func(ctx context.Context, edits []store.Edit) error { return c.validate(ctx, designs, edits) }
+	users := c.db.Name() == usersDatabase
+	if users || len(designs) > 0 {
+		o.Validate = func(ctx context.Context, edits []store.Edit) error {
+			if users {
+				if err := c.validateUsers(ctx, edits); err != nil {
+					return err
+				}
+			}
+			return c.validate(ctx, designs, edits)
+		}
 	}
-	return c.db.Write(c.r.Context(), docs, o)
+	return c.db.Write(c.ctx(), docs, o)
 }
 
 const validation = "A validation function (validate_doc_update)"
@@ -121,11 +133,19 @@ func (c *call) validate(ctx context.Context, designs []design, edits []store.Edi
 	if security == nil {
 		security = []byte(defaultSecurity)
 	}
-	open := make([]int, len(edits)) // those that nobody has refused
-	questions := make([]script.Edit, len(edits))
+	if len(designs) == 0 {
+		return nil
+	}
+	open := make([]int, 0, len(edits)) // those that nobody has refused
+	questions := make([]script.Edit, 0, len(edits))
 	for i := range edits {
-		open[i] = i
-		questions[i] = script.Edit{New: edits[i].AppendNew(nil), Old: edits[i].AppendOld(nil)}
+		if edits[i].Err == nil {
+			open = append(open, i)
+			questions = append(questions, script.Edit{New: edits[i].AppendNew(nil), Old: edits[i].AppendOld(nil)})
+		}
+	}
+	if len(open) == 0 {
+		return nil
 	}
 	for _, d := range designs {
 		if err := c.runs(d, validation); err != nil {

@@ -1,0 +1,55 @@
+package httpd
+
+import (
+	"context"
+	"crypto/subtle"
+	"strings"
+	"sync"
+)
+
+// admin is an administrator of the configuration.
+type admin struct {
+	quick [32]byte            // the keyed digest of a plain password
+	plain bool                // there is one
+	hash  func() passwordHash // what every other password is compared with
+	salt  string              // binds cookies to the password
+}
+
+// newAdmin takes a password as the configuration has it: a hash of CouchDB's, or plain. A plain one is hashed as CouchDB does, beside what else
+// the server does at its start, and is not kept. The right one is known by its keyed digest, so that nobody waits for that.
+func (a *authenticator) newAdmin(name, password string) *admin {
+	known := &admin{salt: string(a.mac(name+"\x00"+password, "admin"))}
+	if isHash(password) {
+		h, ok := parseHash(password)
+		if !ok {
+			a.log.WithField("user", name).Error("store: the hash of an administrator's password cannot be read: nobody can log in as that one")
+		}
+		known.hash = func() passwordHash { return h }
+		return known
+	}
+	known.quick, known.plain = a.digest('a', name+"\x00"+password), true
+	known.hash = sync.OnceValue(func() passwordHash {
+		h, _ := hashPassword(password, a.rounds) // one without a key matches nothing
+		return h
+	})
+	a.starting.Go(func() { known.hash() })
+	return known
+}
+
+// isAdmin compares a password with that of an administrator.
+func (a *authenticator) isAdmin(ctx context.Context, known *admin, name, password string) (bool, error) {
+	if got := a.digest('a', name+"\x00"+password); known.plain && subtle.ConstantTimeCompare(got[:], known.quick[:]) == 1 {
+		return true, nil
+	}
+	release, err := a.turn(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	return known.hash().matches(password), nil
+}
+
+// isHash tells whether a password of the configuration means a hash.
+func isHash(password string) bool {
+	return strings.HasPrefix(password, "-pbkdf2") || strings.HasPrefix(password, "-hashed-")
+}

@@ -31,7 +31,7 @@ func suite() []check {
 	var all []check
 	for _, part := range [][]check{
 		serverChecks(), documentChecks(), revisionChecks(), bulkChecks(), listingChecks(), changesChecks(), feedChecks(),
-		queryChecks(), localChecks(), clientChecks(), attachmentChecks(), validationChecks(), filterChecks(),
+		queryChecks(), findChecks(), localChecks(), clientChecks(), attachmentChecks(), validationChecks(), filterChecks(),
 	} {
 		all = append(all, part...)
 	}

@@ -2,8 +2,11 @@ package httpd
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/adlayer/after/store"
@@ -13,9 +16,11 @@ import (
 // Finder answers _find, _index and _explain.
 type Finder interface {
 	// Serve gets the path behind the database ("_find", "_index", "_index/_design/x/json/name", "_explain"), the query and the body, which is
-	// bounded but not yet checked. It returns the status and the whole JSON answer; an error is sent in CouchDB's form, a *store.Error with
-	// its own status, anything else as a 500.
-	Serve(ctx context.Context, db *store.Database, method, path string, query url.Values, body []byte) (int, []byte, error)
+	// bounded but not yet checked. It writes the JSON of a 200 to w. An error before the first byte is sent in CouchDB's form, a *store.Error with
+	// its own status, anything else as a 500; one that comes later cuts the answer off.
+	Serve(ctx context.Context, db *store.Database, method, path string, query url.Values, body []byte, w io.Writer) error
+	// Build brings all indexes of a database up to date. It ends early, but without harm, when ctx does.
+	Build(ctx context.Context, db *store.Database) error
 }
 
 // Selector compiles what _changes?filter=_selector gets. match takes the whole document, with _id and _rev; interest says which writes
@@ -33,13 +38,15 @@ func defaultSelector() Selector {
 
 // find hands _find, _index and _explain on.
 func (c *call) find(path string) error {
-	if allowed := mango.Allowed(path); allowed != "" {
-		if err := c.allow(strings.Split(allowed, ",")...); err != nil {
-			return err
-		}
+	method := c.r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	if allowed := mango.Allowed(path); allowed != "" && !slices.Contains(strings.Split(allowed, ","), method) {
+		return c.allow(strings.Split(allowed, ",")...)
 	}
 	var body []byte
-	if c.r.Method == http.MethodPost {
+	if method == http.MethodPost {
 		if err := c.wantJSON(); err != nil {
 			return err
 		}
@@ -50,9 +57,50 @@ func (c *call) find(path string) error {
 		defer done()
 		body = raw
 	}
-	status, answer, err := c.s.opts.Find.Serve(c.r.Context(), c.db, c.r.Method, path, c.q, body)
-	if err != nil {
-		return err
+	w := &lateHead{c: c}
+	if err := c.s.opts.Find.Serve(c.r.Context(), c.db, method, path, c.q, body, w); err != nil {
+		return w.fail(err)
 	}
-	return c.answer(status, answer)
+	if path == "_index" && method == http.MethodPost {
+		c.s.buildIndexes(c.db)
+	}
+	_, _ = c.w.Write([]byte{'\n'}) // a reader that has gone is no error of ours
+	return nil
+}
+
+// lateHead is a body whose head goes out with its first bytes, so that what fails before them still gets a status of its own.
+type lateHead struct {
+	c    *call
+	sent bool
+}
+
+func (l *lateHead) Write(b []byte) (int, error) {
+	if !l.sent {
+		l.sent = true
+		l.c.setHead("application/json")
+		l.c.w.WriteHeader(http.StatusOK)
+	}
+	return l.c.w.Write(b)
+}
+
+// fail gives an error that can still be told. One that cannot cuts the answer off, so that nobody takes it for whole.
+func (l *lateHead) fail(err error) error {
+	if l.sent {
+		l.c.s.log.WithError(err).Debug("store: an answer ended early")
+		panic(http.ErrAbortHandler)
+	}
+	return err
+}
+
+// buildIndexes writes the rows of new indexes while nobody waits for them yet.
+func (s *Server) buildIndexes(db *store.Database) {
+	if s.ctx.Err() != nil {
+		return
+	}
+	s.feeds.Go(func() {
+		err := s.opts.Find.Build(s.ctx, db)
+		if err != nil && s.ctx.Err() == nil && !store.IsNotFound(err) && !errors.Is(err, store.ErrClosed) {
+			s.log.WithError(err).WithField("database", db.Name()).Error("store: an index could not be built; the next query that needs it will try again")
+		}
+	})
 }

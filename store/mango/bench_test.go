@@ -150,3 +150,32 @@ func BenchmarkFind(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(docs), "ns/doc")
 }
+
+// BenchmarkSparseFind finds the 1 in 1,000 of 200,000 documents that has a value, with all of it read from the documents, and from the index alone.
+func BenchmarkSparseFind(b *testing.B) {
+	const n = 200_000
+	db := diskDatabase(b)
+	docs := make([]string, 0, 1000)
+	for i := range n {
+		docs = append(docs, fmt.Sprintf(`{"_id":"doc-%07d","n":%d,"text":"some words that take room in the document, as many as others have"}`, i, i%1000))
+		if len(docs) == cap(docs) {
+			bulk(b, db, docs...)
+			docs = docs[:0]
+		}
+	}
+	serve(b, db, "POST", "_index", `{"index":{"fields":["n"]}}`)
+	if _, err := mango.Update(context.Background(), db); err != nil {
+		b.Fatal(err)
+	}
+	for name, fields := range map[string]string{"documents": "", "covered": `,"fields":["_id","n"]`} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				p := findPage(b, db, `{"selector":{"n":700},"limit":1000,"execution_stats":true`+fields+`}`)
+				if len(p.Docs) != n/1000 || p.Stats.Keys != n/1000 {
+					b.Fatalf("%d found, %d keys examined", len(p.Docs), p.Stats.Keys)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(n/1000), "ns/doc")
+		})
+	}
+}

@@ -42,6 +42,9 @@ func TestCheckFindsDamagedRows(t *testing.T) {
 		"row damaged": {func(b *store.IndexBatch, keys [][]byte) {
 			b.Set(rowOf(keys, 'r', "d1"), []byte{0xff})
 		}, "index a of _design/i has a row that cannot be read"},
+		"row with other values": {func(b *store.IndexBatch, keys [][]byte) {
+			b.Set(rowOf(keys, 'r', "d1"), []byte("\x0a9"))
+		}, `document "d1": its row in index a of _design/i has other values than it was made of`},
 		"mark damaged": {func(b *store.IndexBatch, keys [][]byte) {
 			b.Set(keys[slices.IndexFunc(keys, func(key []byte) bool { return key[0] == 'm' })], nil)
 		}, "index a of _design/i does not say how far it has come"},

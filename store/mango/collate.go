@@ -185,31 +185,39 @@ func appendQuoted(dst, quoted []byte) []byte {
 }
 
 func appendText(dst, text []byte) []byte {
+	if isASCII(text) {
+		return appendASCII(dst, text)
+	}
+	return appendCollated(dst, text)
+}
+
+// appendPast appends a key that comes behind those of all strings that begin with text, and before those of any other string behind them.
+func appendPast(dst []byte, text string, byID bool) []byte {
+	dst = append(dst, keyString)
+	switch {
+	case byID:
+		dst = appendBytes(dst[:len(dst)-1], text)
+		return append(dst[:len(dst)-2], keyMax)
+	case isASCII([]byte(text)):
+		dst, _ = appendASCIIPrimary(dst, []byte(text))
+		return append(dst, keyMax)
+	}
+	weigh([]byte(text), func(primary, _, _ []byte) { dst = appendWeights(dst, primary) })
+	return append(dst, keyMax)
+}
+
+func isASCII(text []byte) bool {
 	for _, c := range text {
 		if c >= 0x80 {
-			return appendCollated(dst, text)
+			return false
 		}
 	}
-	return appendASCII(dst, text)
+	return true
 }
 
 // appendASCII does what appendCollated does for text of ASCII alone, from a table: a tenth of the time.
 func appendASCII(dst, text []byte) []byte {
-	last := 0 // the number of letters up to the last capital
-	n := 0
-	for _, c := range text {
-		high, low := asciiWeights[2*int(c)], asciiWeights[2*int(c)+1]
-		if high == 0 {
-			continue
-		}
-		n++
-		if c >= 'A' && c <= 'Z' {
-			last = n
-		}
-		if dst = append(dst, high, low); low == 0 {
-			dst = append(dst, levelZero)
-		}
-	}
+	dst, last := appendASCIIPrimary(dst, text)
 	if last == 0 {
 		return append(dst, 0, levelLast)
 	}
@@ -226,6 +234,25 @@ func appendASCII(dst, text []byte) []byte {
 		last--
 	}
 	return append(dst, 0, levelLast)
+}
+
+// appendASCIIPrimary appends the primary weights alone. last is the number of letters up to the last capital.
+func appendASCIIPrimary(dst, text []byte) (_ []byte, last int) {
+	n := 0
+	for _, c := range text {
+		high, low := asciiWeights[2*int(c)], asciiWeights[2*int(c)+1]
+		if high == 0 {
+			continue
+		}
+		n++
+		if c >= 'A' && c <= 'Z' {
+			last = n
+		}
+		if dst = append(dst, high, low); low == 0 {
+			dst = append(dst, levelZero)
+		}
+	}
+	return dst, last
 }
 
 // Weights that most characters have. Both are the least of their level, so that a string may leave them out at its end.
@@ -269,41 +296,52 @@ const longText = 16 << 10
 
 // appendCollated appends the collation key of text: the primary weights, then the secondary and tertiary ones as far as they are not common.
 func appendCollated(dst, text []byte) []byte {
+	weigh(text, func(primary, secondary, tertiary []byte) {
+		for len(tertiary) > 0 && tertiary[len(tertiary)-1] == tertiaryCommon {
+			tertiary = tertiary[:len(tertiary)-1]
+		}
+		for n := len(secondary); n > 1 && secondary[n-1] == secondaryCommon && secondary[n-2] == 0; n = len(secondary) {
+			secondary = secondary[:n-2]
+		}
+		dst = appendLevel(dst, primary, len(secondary)+len(tertiary) > 0)
+		if len(secondary)+len(tertiary) > 0 {
+			dst = appendLevel(dst, secondary, len(tertiary) > 0)
+		}
+		if len(tertiary) > 0 {
+			dst = appendLevel(dst, tertiary, false)
+		}
+	})
+	return dst
+}
+
+// weigh gives the weights of text to use, which must not keep them.
+func weigh(text []byte, use func(primary, secondary, tertiary []byte)) {
 	c, ok := collators.Get().(*collatorBuffer)
 	if !ok || len(text) > longText {
 		c = &collatorBuffer{collator: collate.New(language.Und)}
 	}
 	c.buffer.Reset()
-	primary, secondary, tertiary := splitWeights(c.collator.Key(&c.buffer, text))
-	for len(tertiary) > 0 && tertiary[len(tertiary)-1] == tertiaryCommon {
-		tertiary = tertiary[:len(tertiary)-1]
-	}
-	for n := len(secondary); n > 1 && secondary[n-1] == secondaryCommon && secondary[n-2] == 0; n = len(secondary) {
-		secondary = secondary[:n-2]
-	}
-	dst = appendLevel(dst, primary, len(secondary)+len(tertiary) > 0)
-	if len(secondary)+len(tertiary) > 0 {
-		dst = appendLevel(dst, secondary, len(tertiary) > 0)
-	}
-	if len(tertiary) > 0 {
-		dst = appendLevel(dst, tertiary, false)
-	}
+	use(splitWeights(c.collator.Key(&c.buffer, text)))
 	if len(text) <= longText {
 		collators.Put(c)
 	}
-	return dst
 }
 
 func appendLevel(dst, weights []byte, more bool) []byte {
+	dst = appendWeights(dst, weights)
+	if more {
+		return append(dst, 0, levelNext)
+	}
+	return append(dst, 0, levelLast)
+}
+
+func appendWeights(dst, weights []byte) []byte {
 	for _, c := range weights {
 		if dst = append(dst, c); c == 0 {
 			dst = append(dst, levelZero)
 		}
 	}
-	if more {
-		return append(dst, 0, levelNext)
-	}
-	return append(dst, 0, levelLast)
+	return dst
 }
 
 // splitWeights takes a key of x/text/collate apart: primary weights of two bytes, or of three where the first has its high bit set, two zero bytes,

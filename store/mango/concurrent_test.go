@@ -1,6 +1,7 @@
 package mango_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync"
@@ -62,15 +63,16 @@ func TestQueriesAmongWriters(t *testing.T) {
 // checkGroups reads everything through the index, sorted, and looks at each document's place.
 func checkGroups(t *testing.T, db *store.Database, documents int) {
 	t.Helper()
-	_, answer, err := mango.Finder{}.Serve(context.Background(), db, "POST", "_find", nil,
-		[]byte(`{"selector":{"group":{"$gte":"g0"}},"sort":["group","n"],"limit":100000}`))
+	var answer bytes.Buffer
+	err := mango.Finder{}.Serve(context.Background(), db, "POST", "_find", nil,
+		[]byte(`{"selector":{"group":{"$gte":"g0"}},"sort":["group","n"],"limit":100000}`), &answer)
 	if err != nil {
 		t.Error(err)
 		return
 	}
 	seen := map[string]bool{}
 	group, n := "", -1.0
-	for _, doc := range plain(string(answer)).(map[string]any)["docs"].([]any) {
+	for _, doc := range plain(answer.String()).(map[string]any)["docs"].([]any) {
 		d := doc.(map[string]any)
 		if seen[d["_id"].(string)] {
 			t.Errorf("%v comes twice", d)

@@ -33,7 +33,14 @@ func notFound(reason string) error {
 	return &store.Error{Status: http.StatusNotFound, Name: "not_found", Reason: reason}
 }
 
-// unavailable refuses text indexes, in the words of a CouchDB that runs without their service.
-func unavailable() error {
-	return &store.Error{Status: http.StatusServiceUnavailable, Name: "required index service unavailable", Reason: "text"}
+// unavailable refuses indexes of text, in the words of a CouchDB that runs without their service.
+func unavailable(kind string) error {
+	return &store.Error{Status: http.StatusServiceUnavailable, Name: "required index service unavailable", Reason: kind}
+}
+
+// timedOut ends a query that would take for ever, in CouchDB's words.
+func timedOut() error {
+	return &store.Error{
+		Status: http.StatusInternalServerError, Name: "timeout", Reason: "The request could not be processed in a reasonable amount of time.",
+	}
 }

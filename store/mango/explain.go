@@ -10,7 +10,11 @@ import (
 const maxEnd = "<MAX>"
 
 // explain shows how a query would be answered, in the shape that CouchDB shows it.
-func explain(db *store.Database, q *query) ([]byte, error) {
+func explain(db *store.Database, body []byte) ([]byte, error) {
+	q, err := readQuery(body)
+	if err != nil {
+		return nil, err
+	}
 	p, err := planFor(db, q)
 	if err != nil {
 		return nil, err
@@ -30,9 +34,8 @@ func explain(db *store.Database, q *query) ([]byte, error) {
 	v.set("index_candidates", p.candidates(q))
 	v.set("selector_hints", q.hints())
 	if p.index != nil {
-		covering := !p.index.special() && len(q.fields) > 0 && p.index.covers(append(q.selector.fieldNames(), q.fields...))
-		v.set("mrargs", p.arguments(q, covering))
-		v.set("covering", boolValue(covering))
+		v.set("mrargs", p.arguments(q))
+		v.set("covering", boolValue(p.covering))
 	}
 	return v.appendJSON(nil), nil
 }
@@ -92,12 +95,12 @@ func (q *query) hints() *value {
 }
 
 // arguments are those of the view query that CouchDB would make.
-func (p *plan) arguments(q *query, covering bool) *value {
+func (p *plan) arguments(q *query) *value {
 	start, end := p.ends()
 	if q.desc {
 		start, end = end, start
 	}
-	v := objectValue("include_docs", boolValue(!covering && q.r == 1))
+	v := objectValue("include_docs", boolValue(!p.covering && q.r == 1))
 	v.set("view_type", stringValue("map"))
 	v.set("reduce", boolValue(false))
 	v.set("partition", &value{kind: kindNull})

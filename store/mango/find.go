@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"io"
 	"math"
 	"strings"
 	"time"
@@ -30,30 +31,40 @@ type finding struct {
 	skip int64
 	left int64 // results still wanted
 
-	keys, docs, results int64
-	last                []byte // where the last match stands in the index; nil before the first
+	keys, docs, quorum, results int64
 
-	out []byte
+	patience time.Duration // with patterns that can take long; 0 if there are none
+
+	last []byte // where the last match stands in the index; nil before the first
+
+	w   io.Writer
+	out []byte // of the answer, what has not been written yet
 	doc []byte
 }
 
+// findBuffer is how much of an answer is gathered before it is written.
+const findBuffer = 32 << 10
+
 // find answers a query.
-func find(ctx context.Context, db *store.Database, q *query) ([]byte, error) {
+func find(ctx context.Context, db *store.Database, q *query, patience time.Duration, w io.Writer) error {
 	begin := time.Now()
 	p, err := planFor(db, q)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if p.index == nil {
-		return nil, refuse("no_usable_index", "No index exists for this sort, try indexing by the sort fields.")
+		return refuse("no_usable_index", "No index exists for this sort, try indexing by the sort fields.")
 	}
 	if p.none {
-		return []byte(`{"docs":[]}`), nil
+		return send(w, []byte(`{"docs":[]}`))
 	}
-	f := &finding{q: q, plan: p, skip: q.skip, left: q.limit, out: []byte(`{"docs":[`)}
+	f := &finding{q: q, plan: p, skip: q.skip, left: q.limit, w: w, out: []byte(`{"docs":[`)}
+	if q.selector.root != nil && q.selector.root.slow() {
+		f.patience = patience
+	}
 	from, err := readBookmark(q.bookmark, p.index)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if q.limit > 0 {
 		if p.index.special() {
@@ -63,9 +74,14 @@ func find(ctx context.Context, db *store.Database, q *query) ([]byte, error) {
 		}
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return f.finish(time.Since(begin)), nil
+	return send(w, f.finish(time.Since(begin)))
+}
+
+func send(w io.Writer, b []byte) error {
+	_, err := w.Write(b)
+	return err
 }
 
 // planFor plans a query with the indexes that the database has now.
@@ -95,6 +111,7 @@ func (f *finding) scanDocuments(ctx context.Context, db *store.Database, from []
 			if f.q.desc && from != nil && row.ID == string(from) {
 				return nil // a range begins with its start, a page behind it
 			}
+			f.keys++
 			matched, err := f.consider(row, !strings.HasPrefix(row.ID, "_design/"))
 			if matched {
 				f.last = append(f.last[:0], row.ID...)
@@ -113,11 +130,14 @@ func (p *plan) documentRange(desc bool, from []byte) (r store.Range, any bool) {
 		if s.low != nil && s.low.kind == kindString {
 			low = s.low.text
 		}
-		if s.high != nil {
-			if s.high.kind != kindString {
-				return r, false // no id comes before what is no string
-			}
-			high, hasHigh = s.high.text, true
+		switch hasHigh = s.high != nil; {
+		case !hasHigh:
+		case s.high.kind == kindString:
+			high = s.high.text
+		case s.high.kind == kindPast:
+			high = s.high.text + "\xff" // no id has such a byte
+		default:
+			return r, false // no id comes before what is no string
 		}
 	}
 	r = store.Range{Start: low, End: high, HasEnd: hasHigh, Descending: desc, Bodies: true}
@@ -154,15 +174,16 @@ func (f *finding) scanIndex(ctx context.Context, db *store.Database, from []byte
 		lower = append(bytes.Clone(from), 0)
 	}
 	if bytes.Compare(lower, upper) < 0 {
+		look := f.fetching(r)
+		if f.plan.covering {
+			look = f.deriving(r)
+		}
 		err = r.visit(lower, upper, f.q.desc, func(e entry) error {
 			if err := f.canceled(ctx); err != nil {
 				return err
 			}
-			row, err := r.docs.Get(e.id())
-			if err != nil {
-				return err
-			}
-			matched, err := f.consider(row, true)
+			f.keys++
+			matched, err := look(e)
 			if matched {
 				f.last = append(f.last[:0], e.row...)
 			}
@@ -172,10 +193,48 @@ func (f *finding) scanIndex(ctx context.Context, db *store.Database, from []byte
 	return errors.Join(err, r.close())
 }
 
-// canceled looks at the context now and then.
+// fetching looks at the documents that an index lists.
+func (f *finding) fetching(r *reading) func(entry) (bool, error) {
+	return func(e entry) (bool, error) {
+		row, err := r.docs.Get(e.id())
+		if err != nil {
+			return false, err
+		}
+		return f.consider(row, true)
+	}
+}
+
+// deriving looks at the values that an index has of the documents. Where they are too long for it, it gets them from the documents, which makes no
+// difference to the asker.
+func (f *finding) deriving(r *reading) func(entry) (bool, error) {
+	c := &cover{index: r.index}
+	seen := frame{cover: c}
+	return func(e entry) (bool, error) {
+		id := e.id()
+		c.id = appendString(c.id[:0], id)
+		if !c.fill(e.raw) {
+			row, err := r.docs.Get(id)
+			if err != nil || !c.read(row) {
+				return false, err
+			}
+		}
+		if !f.q.selector.match(&seen) {
+			return false, nil
+		}
+		return true, f.found(func() error {
+			f.out = c.project(f.q.fields).appendJSON(f.out)
+			return nil
+		})
+	}
+}
+
+// canceled looks at the context now and then, and at the time that patterns have wasted.
 func (f *finding) canceled(ctx context.Context) error {
 	if f.keys%256 == 0 && ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if f.patience > 0 && f.q.selector.root.wasted() > f.patience {
+		return timedOut()
 	}
 	return nil
 }
@@ -183,22 +242,39 @@ func (f *finding) canceled(ctx context.Context) error {
 // consider looks at one document and tells whether it matches. Design documents are looked at, and counted, but never match. The error is ErrStop
 // after the last result wanted.
 func (f *finding) consider(row *store.Row, eligible bool) (matched bool, err error) {
-	f.keys++
-	f.docs++
+	switch {
+	case f.q.r == 1:
+		f.docs++
+	case eligible:
+		f.quorum++ // CouchDB would ask several nodes for it
+	}
 	if !eligible || row.Deleted || !f.q.selector.matchRow(row) {
 		return false, nil
 	}
+	return true, f.found(func() error { return f.write(row) })
+}
+
+// found puts a match into the answer, unless it is one to skip. The error is ErrStop after the last result wanted.
+func (f *finding) found(write func() error) error {
 	if f.skip > 0 {
 		f.skip--
-		return true, nil
+		return nil
 	}
-	if err := f.write(row); err != nil {
-		return true, err
+	if f.results++; f.results > 1 {
+		f.out = append(f.out, ',')
+	}
+	if err := write(); err != nil {
+		return err
 	}
 	if f.left--; f.left == 0 {
-		return true, store.ErrStop
+		return store.ErrStop
 	}
-	return true, nil
+	if len(f.out) < findBuffer {
+		return nil
+	}
+	err := send(f.w, f.out)
+	f.out = f.out[:0]
+	return err
 }
 
 // finish ends the answer.
@@ -225,7 +301,7 @@ func (f *finding) stats(took time.Duration) *value {
 	stats := &value{kind: kindObject}
 	stats.set("total_keys_examined", integerValue(f.keys))
 	stats.set("total_docs_examined", integerValue(f.docs))
-	stats.set("total_quorum_docs_examined", integerValue(0))
+	stats.set("total_quorum_docs_examined", integerValue(f.quorum))
 	stats.set("results_returned", integerValue(f.results))
 	milliseconds := math.Round(float64(took)/float64(time.Microsecond)) / 1000
 	stats.set("execution_time_ms", floatValue(milliseconds))
@@ -244,10 +320,10 @@ func (f *finding) warnings() string {
 		name := appendString(nil, q.indexName())
 		lines = append(lines, string(name[1:len(name)-1])+reason)
 	}
-	if x.special() && q.limit > 0 {
+	if x.special() {
 		lines = append(lines, warnNoIndex)
 	}
-	if f.docs > scanRatio*max(f.results, 1) {
+	if f.docs+f.quorum > scanRatio*max(f.results, 1) {
 		lines = append(lines, warnScan)
 	}
 	return strings.Join(lines, `\n`)

@@ -1,10 +1,12 @@
 package mango_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
 	"testing"
@@ -82,14 +84,14 @@ func serve(t fataler, db *store.Database, method, path, body string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	status, answer, err := mango.Finder{}.Serve(context.Background(), db, method, path, values, []byte(body))
-	if err != nil {
+	var answer bytes.Buffer
+	if err := (mango.Finder{}).Serve(context.Background(), db, method, path, values, []byte(body), &answer); err != nil {
 		t.Fatalf("%s %s %s: %v", method, path, body, err)
 	}
-	if status != 200 || !json.Valid(answer) {
-		t.Fatalf("%s %s %s: %d %s", method, path, body, status, answer)
+	if !json.Valid(answer.Bytes()) {
+		t.Fatalf("%s %s %s: %s", method, path, body, &answer)
 	}
-	return string(answer)
+	return answer.String()
 }
 
 // page is an answer of _find.
@@ -122,12 +124,13 @@ func findPage(t fataler, db *store.Database, body string) page {
 }
 
 // refused sends a request that must be refused, and gives the error.
-func refused(t fataler, db *store.Database, method, path, body string) *store.Error {
+func refused(t fataler, db *store.Database, path, body string) *store.Error {
 	t.Helper()
-	_, answer, err := mango.Finder{}.Serve(context.Background(), db, method, path, url.Values{}, []byte(body))
+	var answer bytes.Buffer
+	err := mango.Finder{}.Serve(context.Background(), db, "POST", path, url.Values{}, []byte(body), &answer)
 	var refusal *store.Error
-	if !errors.As(err, &refusal) {
-		t.Fatalf("%s %s %s: %s, %v", method, path, body, answer, err)
+	if !errors.As(err, &refusal) || answer.Len() > 0 {
+		t.Fatalf("%s %s: %s, %v", path, body, &answer, err)
 	}
 	return refusal
 }
@@ -261,7 +264,7 @@ func TestIndexesAreDesignDocuments(t *testing.T) {
 	if p := findPage(t, db, `{"selector":{"n":7}}`); len(p.Docs) != 1 || p.Warning != "" {
 		t.Errorf("%v, warning %q", p.ids(), p.Warning)
 	}
-	if e := refused(t, db, "POST", "_index", `{"index":{"fields":["n"]},"ddoc":"js"}`); e.Name != "invalid_ddoc_lang" {
+	if e := refused(t, db, "_index", `{"index":{"fields":["n"]},"ddoc":"js"}`); e.Name != "invalid_ddoc_lang" {
 		t.Errorf("an index in a design document of another language: %v", e)
 	}
 	var list struct {
@@ -286,7 +289,7 @@ func TestDroppedIndexLeavesNothing(t *testing.T) {
 	if rows, err := mango.Update(t.Context(), db); rows != 2 || err != nil {
 		t.Fatalf("%d rows after one of two indexes is gone, %v", rows, err)
 	}
-	if e := refused(t, db, "POST", "_find", `{"selector":{"n":1},"sort":["n"]}`); e.Name != "no_usable_index" {
+	if e := refused(t, db, "_find", `{"selector":{"n":1},"sort":["n"]}`); e.Name != "no_usable_index" {
 		t.Errorf("sorting without an index: %v", e)
 	}
 }
@@ -344,7 +347,7 @@ func TestCanceledQueryEnds(t *testing.T) {
 	cause := errors.New("the asker has gone")
 	cancel(cause)
 	for _, body := range []string{`{"selector":{"x":1}}`, `{"selector":{"n":{"$gt":0}}}`} {
-		if _, _, err := (mango.Finder{}).Serve(ctx, db, "POST", "_find", nil, []byte(body)); !errors.Is(err, cause) && !errors.Is(err, context.Canceled) {
+		if err := (mango.Finder{}).Serve(ctx, db, "POST", "_find", nil, []byte(body), io.Discard); !errors.Is(err, cause) && !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", body, err)
 		}
 	}

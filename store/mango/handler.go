@@ -1,48 +1,65 @@
 package mango
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/adlayer/after/store"
 )
 
 // Finder answers _find, _index and _explain of a store. It has no state of its own; any number of goroutines may use it.
-type Finder struct{}
+type Finder struct {
+	// Patience is how long the patterns of one query may try without coming to an end, all documents together; 0 means 5 s.
+	Patience time.Duration
+}
 
-// Serve answers one request. path is what follows the database: "_find", "_explain", "_index", "_index/_bulk_delete", "_index/<ddoc>/json/<name>".
-// An error is a *store.Error with its status where the request is at fault.
-func (Finder) Serve(ctx context.Context, db *store.Database, method, path string, query url.Values, body []byte) (status int, answer []byte, err error) {
+// defaultPatience is long for a person who waits, and short for a server.
+const defaultPatience = 5 * time.Second
+
+// Serve answers one request: it writes the JSON of a 200 to w, a longer one piece by piece. path is what follows the database: "_find", "_explain",
+// "_index", "_index/_bulk_delete", "_index/<ddoc>/json/<name>". An error is a *store.Error with its status where the request is at fault; where it
+// comes before the first byte was written, it is the answer.
+func (f Finder) Serve(ctx context.Context, db *store.Database, method, path string, query url.Values, body []byte, w io.Writer) error {
+	var answer []byte
+	var err error
 	switch {
 	case path == "_find" && method == http.MethodPost:
 		q, err := readQuery(body)
 		if err != nil {
-			return 0, nil, err
+			return err
 		}
-		return ok(find(ctx, db, q))
+		return find(ctx, db, q, cmp.Or(f.Patience, defaultPatience), w)
 	case path == "_explain" && method == http.MethodPost:
-		q, err := readQuery(body)
-		if err != nil {
-			return 0, nil, err
-		}
-		return ok(explain(db, q))
+		answer, err = explain(db, body)
 	case path == "_index" && method == http.MethodGet:
-		return ok(listIndexes(db, query))
+		answer, err = listIndexes(db, query)
 	case path == "_index" && method == http.MethodPost:
-		return ok(createIndex(ctx, db, body))
+		answer, err = createIndex(ctx, db, body)
 	case path == "_index/_bulk_delete" && method == http.MethodPost:
-		return ok(deleteIndexes(ctx, db, body))
+		answer, err = deleteIndexes(ctx, db, body)
 	case method == http.MethodDelete && Allowed(path) == http.MethodDelete:
-		return ok(deleteIndex(ctx, db, path))
+		answer, err = deleteIndex(ctx, db, path)
+	default:
+		err = notServed(path)
 	}
+	if err != nil {
+		return err
+	}
+	return send(w, answer)
+}
+
+func notServed(path string) error {
 	if allowed := Allowed(path); allowed != "" {
-		return 0, nil, &store.Error{Status: http.StatusMethodNotAllowed, Name: "method_not_allowed", Reason: "Only " + allowed + " allowed"}
+		return &store.Error{Status: http.StatusMethodNotAllowed, Name: "method_not_allowed", Reason: "Only " + allowed + " allowed"}
 	}
-	return 0, nil, notFound("missing")
+	return notFound("missing")
 }
 
 // Allowed gives the methods of a path, as the Allow header lists them; "" if there is no such path.
@@ -57,13 +74,6 @@ func Allowed(path string) string {
 		return http.MethodDelete
 	}
 	return ""
-}
-
-func ok(answer []byte, err error) (int, []byte, error) {
-	if err != nil {
-		return 0, nil, err
-	}
-	return http.StatusOK, answer, nil
 }
 
 // indexPath takes _index/<ddoc>/<type>/<name> apart; the design document may come with its _design/.
@@ -191,7 +201,7 @@ func changeDesign(ctx context.Context, db *store.Database, id string, change fun
 	}
 }
 
-// createIndex answers POST _index. The rows are written when a query first needs them.
+// createIndex answers POST _index. The rows are written by Build, or when a query first needs them.
 func createIndex(ctx context.Context, db *store.Database, body []byte) ([]byte, error) {
 	r, err := readIndexRequest(body)
 	if err != nil {

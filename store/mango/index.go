@@ -4,9 +4,6 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"slices"
-	"strings"
-
-	"github.com/adlayer/after/store"
 )
 
 // index is one index: a view of a design document in the language "query", or, with no design document, the primary one over _id.
@@ -17,11 +14,12 @@ type index struct {
 	paths  [][]string // of the fields; a nil path is one that no document has
 	desc   bool
 	filter Selector
+	shown  *value  // the definition as _index and _explain show it; nil for the primary index
 	id     [8]byte // names the rows; the same definition has the same rows, whatever design document holds it
 }
 
 // layout is part of every index id. It changes with the encoding of keys, so that rows of an older encoding are never read.
-const layout = "1"
+const layout = "2"
 
 // primary is the index over all documents by id.
 func primary() *index { return &index{name: "_all_docs", fields: []string{"_id"}} }
@@ -32,7 +30,7 @@ func newIndex(ddoc, name string, definition *value) *index {
 	if fields == nil || fields.kind != kindObject {
 		return nil
 	}
-	x := &index{ddoc: ddoc, name: name}
+	x := &index{ddoc: ddoc, name: name, shown: shownDefinition(definition)}
 	for _, m := range fields.members {
 		x.fields = append(x.fields, m.name)
 		x.paths = append(x.paths, splitField(m.name))
@@ -68,6 +66,9 @@ func indexesOf(ddoc string, body []byte) []*index {
 	var indexes []*index
 	if views := doc.get("views"); views != nil {
 		for _, view := range views.members {
+			if options := view.value.get("options"); options == nil || options.kind != kindObject {
+				continue // as CouchDB does, which makes no index without them
+			}
 			if x := newIndex(ddoc, view.name, view.value.get("map")); x != nil {
 				indexes = append(indexes, x)
 			}
@@ -84,73 +85,49 @@ func (x *index) compare(y *index) int {
 	return cmp.Or(cmp.Compare(x.ddoc, y.ddoc), cmp.Compare(x.name, y.name))
 }
 
-// covers tells whether the index alone knows all these fields. nil fields are all of them.
+// covers tells whether the index alone knows all these fields. No fields stand for all of them.
 func (x *index) covers(fields []string) bool {
-	return len(fields) > 0 && !slices.ContainsFunc(fields, func(field string) bool {
+	return !x.special() && len(fields) > 0 && !slices.ContainsFunc(fields, func(field string) bool {
 		return field != "_id" && !slices.Contains(x.fields, field)
 	})
 }
 
+// shownDefinition is a definition with its fields in a list.
+func shownDefinition(definition *value) *value {
+	shown := &value{kind: kindObject}
+	for _, m := range definition.members {
+		switch {
+		case m.name == "fields":
+			fields := &value{kind: kindArray}
+			for _, field := range m.value.members {
+				fields.items = append(fields.items, objectValue(field.name, field.value))
+			}
+			shown.set(m.name, fields)
+		case m.name == "partial_filter_selector" && len(m.value.members) == 0:
+		default:
+			shown.set(m.name, m.value)
+		}
+	}
+	return shown
+}
+
 // value is the index as _index and _explain show it.
 func (x *index) value() *value {
-	fields := &value{kind: kindArray}
-	direction := "asc"
-	if x.desc {
-		direction = "desc"
-	}
-	for _, field := range x.fields {
-		fields.items = append(fields.items, objectValue(field, stringValue(direction)))
-	}
 	v := &value{kind: kindObject}
 	if x.special() {
 		v.set("ddoc", &value{kind: kindNull})
 		v.set("name", stringValue(x.name))
 		v.set("type", stringValue("special"))
-		v.set("def", objectValue("fields", fields))
+		field := objectValue("_id", stringValue("asc"))
+		v.set("def", objectValue("fields", &value{kind: kindArray, items: []*value{field}}))
 		return v
 	}
 	v.set("ddoc", stringValue(x.ddoc))
 	v.set("name", stringValue(x.name))
 	v.set("type", stringValue("json"))
 	v.set("partitioned", boolValue(false))
-	definition := objectValue("fields", fields)
-	if x.partial() {
-		definition.set("partial_filter_selector", x.filter.value())
-	}
-	v.set("def", definition)
+	v.set("def", x.shown)
 	return v
-}
-
-// maxKey bounds the stored key of a document. Keys beyond it are cut: they still sort among the others, and what a query finds by one is looked at.
-const maxKey = 16 << 10
-
-// appendRow appends the key under which the index lists a document; ok is false if it does not.
-func (x *index) appendRow(dst []byte, row *store.Row) (key []byte, ok bool) {
-	if row.Deleted || strings.HasPrefix(row.ID, "_design/") {
-		return dst, false
-	}
-	f := frame{body: row.Body, row: row}
-	if x.partial() {
-		if !x.filter.match(&f) {
-			return dst, false
-		}
-	}
-	start := len(dst)
-	for i, path := range x.paths {
-		if x.fields[i] == "_id" {
-			dst = appendBytes(dst, row.ID)
-			continue
-		}
-		v, ok := f.at(path)
-		if !ok {
-			return dst[:start], false
-		}
-		dst = AppendKey(dst, v)
-	}
-	if len(dst)-start > maxKey {
-		dst = dst[:start+maxKey]
-	}
-	return dst, true
 }
 
 // at finds a value by its path in the document.

@@ -16,6 +16,7 @@ const maxSlots = 8
 type frame struct {
 	body  []byte
 	row   *store.Row // has _id and _rev where the body lacks them; else nil
+	cover *cover     // has all that the selector names, in place of the document; else nil
 	spans [maxSlots][]byte
 }
 
@@ -71,7 +72,15 @@ func (n *node) prepareCondition(byID bool) {
 	case opEq, opNe, opLt, opLte, opGt, opGte:
 		n.key = n.keyOf(n.arg)
 		n.plain = plainString(n.arg)
-	case opIn, opNin, opAll:
+	case opAll:
+		n.set = make(map[string]struct{}, len(n.arg.items))
+		for _, item := range n.arg.items {
+			n.set[string(appendExact(nil, item.appendJSON(nil), true))] = struct{}{}
+		}
+		if len(n.arg.items) == 1 && n.arg.items[0].kind == kindArray {
+			n.key = appendExact(nil, n.arg.items[0].appendJSON(nil), false)
+		}
+	case opIn, opNin:
 		n.set = make(map[string]struct{}, len(n.arg.items))
 		for _, item := range n.arg.items {
 			n.set[string(n.keyOf(item))] = struct{}{}
@@ -86,6 +95,9 @@ func (n *node) prepareCondition(byID bool) {
 
 // keyOf is the key of an argument as the condition compares it.
 func (n *node) keyOf(v *value) []byte {
+	if v.kind == kindPast {
+		return appendPast(nil, v.text, n.byID)
+	}
 	if n.byID && v.kind == kindString {
 		return appendBytes(nil, v.text)
 	}
@@ -135,6 +147,9 @@ func (s Selector) match(f *frame) bool {
 
 // collect finds all named members in one pass and stops once it has them.
 func (f *frame) collect(names []string) {
+	if f.cover != nil {
+		return
+	}
 	missing := len(names)
 	if f.row != nil {
 		for i, name := range names {
@@ -213,6 +228,9 @@ func follow(v []byte, path []string) ([]byte, outcome) {
 func (n *node) resolve(f *frame, v []byte) ([]byte, outcome) {
 	if n.path == nil {
 		return nil, astray
+	}
+	if n.root && f.cover != nil {
+		return f.cover.value(n.field), found
 	}
 	if n.slot >= 0 {
 		if f.spans[n.slot] == nil {
@@ -294,9 +312,9 @@ func (n *node) holds(f *frame, v []byte) bool {
 	case opMod:
 		return n.divides(v)
 	case opRegex:
-		return kindOf(v) == kindString && n.regex.Match(latin1(unquote(v)))
+		return kindOf(v) == kindString && n.pattern.match(unquote(v))
 	case opBeginsWith:
-		return kindOf(v) == kindString && bytes.HasPrefix(unquote(v), []byte(n.arg.text))
+		return kindOf(v) == kindString && beginsWith(unquote(v), n.arg.text)
 	case opElemMatch, opAllMatch:
 		return n.elements(f, v)
 	case opKeyMapMatch:
@@ -365,7 +383,7 @@ func (n *node) contains(v []byte) bool {
 	}
 }
 
-// hasAll is $all: each argument is an element, or the single argument is the array itself.
+// hasAll is $all: each argument is exactly an element, or the single argument is the array itself.
 func (n *node) hasAll(v []byte) bool {
 	w, ok := walk(v, '[')
 	if !ok || len(n.set) == 0 {
@@ -377,14 +395,46 @@ func (n *node) hasAll(v []byte) bool {
 		if !ok {
 			break
 		}
-		if key := string(AppendKey(nil, element)); n.has(element) {
+		key := string(appendExact(nil, element, true))
+		if _, ok := n.set[key]; ok {
 			seen[key] = struct{}{}
 		}
 	}
-	if len(seen) == len(n.set) {
-		return true
+	return len(seen) == len(n.set) || n.key != nil && bytes.Equal(appendExact(nil, v, false), n.key)
+}
+
+// appendExact appends what two values have in common only if Erlang takes them for the same: texts by their bytes and, where numbers are typed,
+// integers apart from others.
+func appendExact(dst, raw []byte, typed bool) []byte {
+	switch kindOf(raw) {
+	case kindNumber:
+		if typed && isInteger(raw) {
+			dst = append(dst, 'i')
+		}
+		return appendNumber(append(dst, keyNumber), raw)
+	case kindString:
+		return appendBytes(dst, string(unquote(raw)))
+	case kindArray:
+		dst = append(dst, keyArray)
+		for w, ok := walk(raw, '['); ok; {
+			var element []byte
+			if element, ok = w.element(); ok {
+				dst = appendExact(dst, element, typed)
+			}
+		}
+		return append(dst, keyEnd)
+	case kindObject:
+		dst = append(dst, keyObject)
+		for w, ok := walk(raw, '{'); ok; {
+			var name, v []byte
+			if name, v, ok = w.member(); ok {
+				dst = appendExact(appendExact(dst, name, typed), v, typed)
+			}
+		}
+		return append(dst, keyEnd)
+	default:
+		return AppendKey(dst, raw)
 	}
-	return len(n.arg.items) == 1 && n.arg.items[0].kind == kindArray && n.has(v)
 }
 
 func (n *node) divides(v []byte) bool {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // span is what a selector leaves of one field's values. A nil low or high is open.
@@ -24,7 +26,9 @@ type plan struct {
 	index *index // nil if none can be used
 	spans []span // of the index's first columns
 	none  bool   // the selector cannot match: nothing is read
-	trace trace
+	// covering tells that the index has every field of the selector and of the answer: no document is read.
+	covering bool
+	trace    trace
 }
 
 // trace is what the planner weighed, for _explain.
@@ -61,8 +65,8 @@ func makePlan(indexes []*index, q *query) (*plan, error) {
 	}
 	chosen := slices.DeleteFunc(slices.Clone(usable), func(x *index) bool { return !q.names(x) })
 	if len(chosen) == 0 {
-		if !q.allowFallback {
-			return nil, q.fallbackError()
+		if !q.allowFallback && (len(q.useIndex) > 0 || len(usable) < 2) {
+			return nil, q.fallbackError() // one alone is taken for the primary index
 		}
 		chosen = usable
 	}
@@ -72,6 +76,7 @@ func makePlan(indexes []*index, q *query) (*plan, error) {
 	p.trace.chosen = chosen
 	p.choose(chosen, q)
 	p.none = p.none || q.selector.noop()
+	p.covering = len(q.fields) > 0 && p.index.covers(append(q.selector.fieldNames(), q.fields...))
 	return p, nil
 }
 
@@ -225,7 +230,7 @@ func (n *node) indexable(fields []string) []string {
 		}
 	case opField:
 		switch n.subs[0].op {
-		case opLt, opLte, opEq, opGte, opGt:
+		case opLt, opLte, opEq, opGte, opGt, opBeginsWith:
 			return append(fields, n.field)
 		default:
 		}
@@ -281,6 +286,10 @@ func (n *node) narrow(field string, s *span) {
 
 // bound takes what a condition refuses out of the span.
 func (n *node) bound(s *span) {
+	if n.op == opBeginsWith {
+		n.boundPrefix(s)
+		return
+	}
 	low, high := n.against(s.low, -1), n.against(s.high, 1)
 	switch n.op {
 	case opLt, opLte:
@@ -308,6 +317,19 @@ func (n *node) bound(s *span) {
 		}
 		*s = span{lowOp: opEq, low: n.arg, highOp: opEq, high: n.arg}
 	default:
+	}
+}
+
+// boundPrefix leaves what $beginsWith can find. That is one part of the collation, but for letters that sort behind the one that follows them.
+func (n *node) boundPrefix(s *span) {
+	if last, _ := utf8.DecodeLastRuneInString(n.arg.text); !n.byID && unicode.Is(unicode.Logical_Order_Exception, last) {
+		return
+	}
+	low := node{op: opGte, arg: n.arg, byID: n.byID}
+	high := node{op: opLte, arg: &value{kind: kindPast, text: n.arg.text}, byID: n.byID}
+	low.key, high.key = low.keyOf(low.arg), high.keyOf(high.arg)
+	if low.bound(s); !s.empty {
+		high.bound(s)
 	}
 }
 

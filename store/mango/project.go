@@ -8,9 +8,6 @@ import (
 
 // write adds a result to the answer.
 func (f *finding) write(row *store.Row) error {
-	if f.results++; f.results > 1 {
-		f.out = append(f.out, ',')
-	}
 	if f.q.fields == nil && !f.q.conflicts {
 		f.out = row.AppendJSON(f.out)
 		return nil
@@ -39,6 +36,15 @@ func project(doc []byte, fields []string) *value {
 		if v, ok := f.at(path); ok {
 			result.put(path, &value{kind: kindRaw, text: string(v)})
 		}
+	}
+	return result
+}
+
+// project is project for a document of which an index has all that is wanted.
+func (c *cover) project(fields []string) *value {
+	result := &value{kind: kindObject}
+	for _, field := range fields {
+		result.put(splitField(field), &value{kind: kindRaw, text: string(c.value(field))})
 	}
 	return result
 }

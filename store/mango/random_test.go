@@ -3,12 +3,15 @@ package mango_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"github.com/adlayer/after/store"
@@ -18,7 +21,7 @@ import (
 // documentGenerator makes documents of few fields and few values, so that selectors hit.
 func documentGenerator() *rapid.Generator[string] {
 	values := rapid.SampledFrom([]string{
-		`null`, `true`, `0`, `1`, `1.0`, `1.5`, `2`, `-3`, `"a"`, `"B"`, `"b"`, `"é"`, `"e"`, `""`, `[]`, `[1]`, `[1,"a"]`, `{}`, `{"c":1}`, `{"c":"b"}`,
+		`null`, `true`, `0`, `1`, `1.0`, `1.5`, `2`, `-3`, `"a"`, `"B"`, `"b"`, `"é"`, `"e"`, `""`, `"abc"`, `"Ab"`, `"e\u0301"`, `"été"`, `[]`, `[1]`, `[1,"a"]`, `{}`, `{"c":1}`, `{"c":"b"}`,
 	})
 	return rapid.Custom(func(t *rapid.T) string {
 		var members []string
@@ -34,9 +37,10 @@ func documentGenerator() *rapid.Generator[string] {
 func selectorGenerator(depth int) *rapid.Generator[string] {
 	field := rapid.SampledFrom([]string{"a", "b", "o", "o.c", "s", "_id", "b.0"})
 	values := rapid.SampledFrom([]string{`null`, `0`, `1`, `1.5`, `2`, `"a"`, `"b"`, `"é"`, `[1]`, `{"c":1}`, `"d03"`})
+	prefix := rapid.SampledFrom([]string{`""`, `"a"`, `"A"`, `"ab"`, `"é"`, `"e"`, `"d0"`, `"d03"`})
 	comparison := rapid.SampledFrom([]string{"$eq", "$ne", "$lt", "$lte", "$gt", "$gte"})
 	condition := rapid.Custom(func(t *rapid.T) string {
-		switch rapid.IntRange(0, 7).Draw(t, "condition") {
+		switch rapid.IntRange(0, 9).Draw(t, "condition") {
 		case 0:
 			return `{"$in":[` + values.Draw(t, "v") + `,` + values.Draw(t, "w") + `]}`
 		case 1:
@@ -45,6 +49,10 @@ func selectorGenerator(depth int) *rapid.Generator[string] {
 			return values.Draw(t, "v")
 		case 3:
 			return `{"$not":{"` + comparison.Draw(t, "op") + `":` + values.Draw(t, "v") + `}}`
+		case 5:
+			return `{"$beginsWith":` + prefix.Draw(t, "prefix") + `}`
+		case 6:
+			return `{"$beginsWith":` + prefix.Draw(t, "prefix") + `,"` + comparison.Draw(t, "op") + `":` + values.Draw(t, "v") + `}`
 		case 4:
 			return `{"` + comparison.Draw(t, "op") + `":` + values.Draw(t, "v") + `,"` + comparison.Draw(t, "op2") + `":` + values.Draw(t, "w") + `}`
 		}
@@ -100,70 +108,192 @@ func (m *model) whole(id string) string {
 	return `{"_id":` + quote(id) + `,` + m.docs[id] + `}`
 }
 
+// question is a query and what is needed to know its answer.
+type question struct {
+	selector string
+	sort     []string
+	desc     bool
+	fields   []string
+	useIndex string
+	page     int // results on a page; 0 for all at once
+}
+
+func (q question) body(limit int, bookmark string) string {
+	body := fmt.Sprintf(`{"selector":%s,"limit":%d,"execution_stats":true`, q.selector, limit)
+	if len(q.sort) > 0 {
+		fields := make([]string, len(q.sort))
+		for i, field := range q.sort {
+			fields[i] = `{` + quote(field) + `:"` + map[bool]string{true: "desc", false: "asc"}[q.desc] + `"}`
+		}
+		body += `,"sort":[` + strings.Join(fields, ",") + `]`
+	}
+	if q.fields != nil {
+		raw, _ := json.Marshal(q.fields)
+		body += `,"fields":` + string(raw)
+	}
+	if q.useIndex != "" {
+		body += `,"use_index":` + quote(q.useIndex)
+	}
+	if bookmark != "" {
+		body += `,"bookmark":` + quote(bookmark)
+	}
+	return body + `}`
+}
+
+// found is a document that an answer should have.
+type found struct {
+	key string // by which it is sorted
+	doc any    // as it is shown
+}
+
 // check asks the database and compares with a scan of the model.
-func (m *model) check(t *rapid.T, selector string, sort []string, desc bool) {
-	s, err := mango.Compile([]byte(selector))
+func (m *model) check(t *rapid.T, q question) {
+	plan := explained(t, m.db, q.body(1000, ""))
+	if plan.Index == nil {
+		if e := refused(t, m.db, "_find", q.body(1000, "")); e.Name != "no_usable_index" {
+			t.Fatalf("%s: %v", q.body(1000, ""), e)
+		}
+		return
+	}
+	want := m.scan(t, q, string(plan.Index.Def.Filter))
+	whole := findPage(t, m.db, q.body(1000, ""))
+	if plan.Covering && whole.Stats.Docs > 0 {
+		t.Fatalf("%s: %d documents were read for a query that its index covers", q.body(1000, ""), whole.Stats.Docs)
+	}
+	compareAnswer(t, q, whole.Docs, want)
+	if q.page == 0 {
+		return
+	}
+	var pieces []map[string]any
+	bookmark := ""
+	for {
+		p := findPage(t, m.db, q.body(q.page, bookmark))
+		if len(p.Docs) == 0 {
+			break
+		}
+		pieces, bookmark = append(pieces, p.Docs...), p.Bookmark
+	}
+	if diff := cmp.Diff(whole.Docs, pieces, cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("%s: pages of %d differ from the whole: %s", q.body(1000, ""), q.page, diff)
+	}
+}
+
+// scan finds by looking at every document. filter is that of a partial index, which leaves out what it leaves out.
+func (m *model) scan(t *rapid.T, q question, filter string) []found {
+	s, err := mango.Compile([]byte(q.selector))
 	if err != nil {
 		t.Fatal(err)
 	}
-	type found struct{ key, id string }
+	partial, err := mango.Compile([]byte(orElse(filter, "{}")))
+	if err != nil {
+		t.Fatal(err)
+	}
 	var want []found
 	for id := range m.docs {
 		doc := m.whole(id)
-		if !s.Match([]byte(doc)) {
+		if !s.Match([]byte(doc)) || !partial.Match([]byte(doc)) {
 			continue
 		}
 		var key []byte
 		has := true
-		for _, field := range sort {
+		for _, field := range q.sort {
 			value, ok := plain(doc).(map[string]any)[field]
 			raw, _ := json.Marshal(value)
 			key, has = mango.AppendKey(key, raw), has && ok
 		}
 		if has {
-			want = append(want, found{string(key), id})
+			want = append(want, found{string(key), shown(plain(doc), q.fields)})
 		}
 	}
 	slices.SortFunc(want, func(a, b found) int {
 		c := strings.Compare(a.key, b.key)
-		if desc {
+		if q.desc {
 			c = -c
 		}
 		return c
 	})
-	body := `{"selector":` + selector + `,"limit":1000,"fields":["_id"]`
-	if len(sort) > 0 {
-		fields := make([]string, len(sort))
-		for i, field := range sort {
-			fields[i] = `{` + quote(field) + `:"` + map[bool]string{true: "desc", false: "asc"}[desc] + `"}`
-		}
-		body += `,"sort":[` + strings.Join(fields, ",") + `]`
+	return want
+}
+
+func orElse(a, b string) string {
+	if a == "" {
+		return b
 	}
-	_, raw, err := mango.Finder{}.Serve(context.Background(), m.db, "POST", "_find", nil, []byte(body+`}`))
-	if err != nil {
-		var refusal *store.Error
-		if len(sort) > 0 && errors.As(err, &refusal) && refusal.Name == "no_usable_index" {
-			return
-		}
-		t.Fatalf("%s: %v", body, err)
+	return a
+}
+
+// shown is a document with its wanted fields alone.
+func shown(doc any, fields []string) any {
+	if fields == nil {
+		return doc
 	}
-	var p page
-	if err := json.Unmarshal(raw, &p); err != nil {
+	result := map[string]any{}
+	for _, field := range fields {
+		path := strings.Split(field, ".")
+		value, ok := doc, true
+		for _, step := range path {
+			switch v := value.(type) {
+			case map[string]any:
+				value, ok = v[step]
+			case []any:
+				n, err := strconv.Atoi(step)
+				if ok = ok && err == nil && n < len(v); ok {
+					value = v[n]
+				}
+			default:
+				ok = false
+			}
+		}
+		if ok && len(path) == 1 {
+			result[field] = value
+		} else if ok {
+			result[path[0]] = map[string]any{path[1]: value}
+		}
+	}
+	return result
+}
+
+// compareAnswer holds an answer against what should be in it, where documents of one key may come in any order.
+func compareAnswer(t *rapid.T, q question, got []map[string]any, want []found) {
+	if len(got) != len(want) {
+		t.Fatalf("%s: %v, want %v", q.body(1000, ""), got, want)
+	}
+	rest := slices.Clone(want)
+	for i, doc := range got {
+		if q.fields == nil {
+			doc = maps.Clone(doc)
+			delete(doc, "_rev")
+		}
+		at := slices.IndexFunc(rest, func(f found) bool { return f.key == want[i].key && cmp.Equal(f.doc, any(doc)) })
+		if at < 0 {
+			t.Fatalf("%s: %v in place %d of %v, want %v", q.body(1000, ""), doc, i, got, want)
+		}
+		rest = slices.Delete(rest, at, at+1)
+	}
+}
+
+// explanation is what _explain tells of the index.
+type explanation struct {
+	Index *struct {
+		Name string `json:"name"`
+		Def  struct {
+			Filter json.RawMessage `json:"partial_filter_selector"`
+		} `json:"def"`
+	} `json:"index"`
+	Covering bool `json:"covering"`
+	Range    struct {
+		Start json.RawMessage `json:"start_key"`
+		End   json.RawMessage `json:"end_key"`
+		Docs  bool            `json:"include_docs"`
+	} `json:"mrargs"`
+}
+
+func explained(t fataler, db *store.Database, body string) (e explanation) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(serve(t, db, "POST", "_explain", body)), &e); err != nil {
 		t.Fatal(err)
 	}
-	keys := map[string]string{}
-	for _, w := range want {
-		keys[w.id] = w.key
-	}
-	if len(p.Docs) != len(want) {
-		t.Fatalf("%s: %v, want %v of %v", body, p.ids(), want, m.docs)
-	}
-	for i, id := range p.ids() {
-		if key, ok := keys[id]; !ok || key != want[i].key {
-			t.Fatalf("%s: %v, want %v of %v", body, p.ids(), want, m.docs)
-		}
-		delete(keys, id)
-	}
+	return e
 }
 
 var indexDefinitions = []string{
@@ -178,6 +308,8 @@ func TestIndexFindsWhatAScanFinds(t *testing.T) {
 	st := openStore(t)
 	document, selector := documentGenerator(), selectorGenerator(2)
 	sorts := rapid.SampledFrom([][]string{nil, nil, nil, {"a"}, {"b", "a"}, {"b"}, {"s"}, {"s", "a"}, {"_id"}})
+	fields := rapid.SampledFrom([][]string{nil, {"_id"}, {"a"}, {"a", "_id"}, {"s", "b", "a"}, {"o.c"}, {"b.0"}, {"b", "o.c", "a"}})
+	useIndex := rapid.SampledFrom([]string{"", "", "i1", "_design/i5", "i7", "i7"})
 	id := rapid.Map(rapid.IntRange(0, 15), func(n int) string { return fmt.Sprintf("d%02d", n) })
 	number := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -200,7 +332,10 @@ func TestIndexFindsWhatAScanFinds(t *testing.T) {
 				}
 			},
 			"find": func(t *rapid.T) {
-				m.check(t, selector.Draw(t, "selector"), sorts.Draw(t, "sort"), rapid.Bool().Draw(t, "desc"))
+				m.check(t, question{
+					selector: selector.Draw(t, "selector"), sort: sorts.Draw(t, "sort"), desc: rapid.Bool().Draw(t, "desc"),
+					fields: fields.Draw(t, "fields"), useIndex: useIndex.Draw(t, "use_index"), page: rapid.IntRange(0, 3).Draw(t, "page"),
+				})
 			},
 			"": func(t *rapid.T) {},
 		})

@@ -143,7 +143,7 @@ func (r *request) selector(name string, required bool) Selector {
 	return s
 }
 
-// useIndex takes "ddoc", "ddoc/name", ["ddoc"], ["ddoc", "name"], or nothing.
+// useIndex takes "ddoc", "ddoc/name", either with _design/ before it, ["ddoc"], ["ddoc", "name"], or nothing.
 func (r *request) useIndex(name string) []string {
 	v := r.take(name)
 	if v == nil || v.kind == kindNull {
@@ -158,14 +158,11 @@ func (r *request) useIndex(name string) []string {
 
 func indexNames(v *value) ([]string, bool) {
 	if v.kind == kindString {
-		first, rest, both := strings.Cut(v.text, "/")
-		switch {
-		case !both:
-			return []string{first}, true
-		case first == "_design":
-			return []string{rest}, true
+		names := strings.Split(v.text, "/")
+		if len(names) > 1 && names[0] == "_design" {
+			names = names[1:]
 		}
-		return []string{first, rest}, true
+		return names, len(names) <= 2
 	}
 	if v.kind != kindArray || len(v.items) > 2 {
 		return nil, false
@@ -352,8 +349,8 @@ func (r *request) indexName(key string) *value {
 // check looks at the type and the definition, and makes the view of it.
 func (x *indexRequest) check() error {
 	switch {
-	case x.kind == "text":
-		return unavailable()
+	case x.kind == "text", x.kind == "nouveau":
+		return unavailable(x.kind)
 	case x.kind != "json":
 		return refuse("invalid_index", "Invalid type for index: %s", x.kind)
 	case x.definition.kind != kindObject:

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/adlayer/after/store"
 )
@@ -15,8 +14,8 @@ import (
 // The index key space of a database. For each index, named by its id:
 //
 //	m<id>                   the update sequence that the rows have reached, as a varint
-//	r<id><key><document id> a row; its value is the length of the key, as a varint
-//	b<id><document id>      the key of the document's row, so that an update finds the row to remove
+//	r<id><key><document id> a row; its value is the length of the key, as a varint, and the values of the columns
+//	b<id><document id>      the document's own entry: what its key is made of, so that an update finds the row to remove
 const (
 	spaceReached = 'm'
 	spaceRows    = 'r'
@@ -24,30 +23,9 @@ const (
 )
 
 const (
-	pendingLimit = 256       // changed documents that a query takes along instead of bringing the index up to date
-	catchUpLimit = 512 << 10 // bytes after which a batch is written, small enough not to hold up writers
-	roundsLimit  = 4         // catch-ups before a query takes along whatever writers have added meanwhile
+	pendingLimit = 256 // changed documents that a query takes along instead of bringing the index up to date
+	roundsLimit  = 4   // catch-ups before a query takes along whatever writers have added meanwhile
 )
-
-// upkeep is what belongs to one database.
-type upkeep struct {
-	turn  chan struct{} // holds one token: who has it writes index rows
-	ddocs ddocCache
-}
-
-type upkeepKey struct{}
-
-func upkeepOf(db *store.Database) *upkeep {
-	u, ok := db.Attach(upkeepKey{}, func() any {
-		u := &upkeep{turn: make(chan struct{}, 1)}
-		u.turn <- struct{}{}
-		return u
-	}).(*upkeep)
-	if !ok {
-		panic("mango: another package attached a value to this key")
-	}
-	return u
-}
 
 func (x *index) space(kind byte) []byte { return append([]byte{kind}, x.id[:]...) }
 
@@ -72,9 +50,9 @@ func (x *index) reached(snap *store.Snapshot) (uint64, error) {
 
 // changed is a document written since the index's rows were.
 type changed struct {
-	row []byte // its key and its id; nil if the index does not list it
+	row []byte // its key and its id
 	key int    // the length of the key
-	id  string
+	raw []byte // the values of the columns, as a row has them
 }
 
 // reading is an index as it stands in a snapshot: its rows, and over them the documents changed since.
@@ -130,14 +108,16 @@ func (r *reading) collect(limit int) (complete bool, err error) {
 		return false, err
 	}
 	r.over = map[string]struct{}{}
+	var now listed
 	err = r.snap.Changes(since, func(row *store.Row) error {
 		if limit > 0 && len(r.over) == limit {
 			r.over = nil
 			return store.ErrStop
 		}
 		r.over[row.ID] = struct{}{}
-		if key, ok := r.index.appendRow(nil, row); ok {
-			r.pending = append(r.pending, changed{row: append(key, row.ID...), key: len(key), id: row.ID})
+		if r.index.list(&now, row) {
+			key := append(bytes.Clone(now.key), row.ID...)
+			r.pending = append(r.pending, changed{row: key, key: len(now.key), raw: bytes.Clone(now.raw)})
 		}
 		return nil
 	})
@@ -147,8 +127,9 @@ func (r *reading) collect(limit int) (complete bool, err error) {
 
 // entry is one document that an index lists.
 type entry struct {
-	row []byte // its key and its id, valid within the visit
+	row []byte // its key and its id; like raw, valid within the visit
 	key int    // the length of the key
+	raw []byte // the values of the columns other than _id, if they are kept
 }
 
 func (e entry) id() string { return string(e.row[e.key:]) }
@@ -171,7 +152,7 @@ func (r *reading) visit(lower, upper []byte, reverse bool, visit func(entry) err
 			}
 			next := pending[0]
 			pending = pending[1:]
-			if err := visit(entry{next.row, next.key}); err != nil {
+			if err := visit(entry(next)); err != nil {
 				stopped = true
 				return err
 			}
@@ -185,7 +166,7 @@ func (r *reading) visit(lower, upper []byte, reverse bool, visit func(entry) err
 		if n <= 0 || length > uint64(len(row)) {
 			return fmt.Errorf("index %s: a row of %d bytes is damaged: remove the index and make it again", r.index.name, len(row))
 		}
-		e := entry{row, int(length)} //nolint:gosec // within the row
+		e := entry{row, int(length), value[n:]} //nolint:gosec // within the row
 		if _, ok := r.over[e.id()]; ok {
 			return nil
 		}
@@ -208,176 +189,3 @@ func (r *reading) visit(lower, upper []byte, reverse bool, visit func(entry) err
 }
 
 func join(a, b []byte) []byte { return append(slices.Clone(a), b...) }
-
-// catchUp brings the rows of the index up to date. One caller at a time works on a database; the others wait and find the work done.
-func (x *index) catchUp(ctx context.Context, db *store.Database) error {
-	u := upkeepOf(db)
-	select {
-	case <-u.turn:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	defer func() { u.turn <- struct{}{} }()
-	snap, err := db.Snapshot()
-	if err != nil {
-		return err
-	}
-	err = u.sweep(ctx, db, snap)
-	if err == nil {
-		err = x.update(ctx, db, snap)
-	}
-	return errors.Join(err, snap.Close())
-}
-
-// updater writes rows in batches.
-type updater struct {
-	index   *index
-	db      *store.Database
-	rows    *store.Reader
-	batch   *store.IndexBatch
-	fresh   bool // there are no rows yet
-	reached uint64
-
-	row, back, value []byte
-}
-
-func (x *index) update(ctx context.Context, db *store.Database, snap *store.Snapshot) (err error) {
-	since, err := x.reached(snap)
-	if err != nil {
-		return err
-	}
-	u := &updater{index: x, db: db, rows: snap.Reader(), batch: db.IndexBatch(), fresh: since == 0}
-	defer func() {
-		u.batch.Discard()
-		err = errors.Join(err, u.rows.Close())
-	}()
-	seen := 0
-	err = snap.Changes(since, func(row *store.Row) error {
-		if seen++; seen%1024 == 0 && ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if err := u.add(row); err != nil {
-			return err
-		}
-		u.reached = row.Seq
-		if u.batch.Len() < catchUpLimit {
-			return nil
-		}
-		return u.commit(ctx)
-	})
-	if err != nil {
-		return fmt.Errorf("bringing index %s up to date: %w", x.name, err)
-	}
-	u.reached = snap.Seq()
-	return u.commit(ctx)
-}
-
-func (u *updater) commit(ctx context.Context) error {
-	u.batch.Set(u.index.space(spaceReached), binary.AppendUvarint(nil, u.reached))
-	if err := u.batch.Commit(ctx); err != nil {
-		return fmt.Errorf("writing rows of index %s: %w", u.index.name, err)
-	}
-	u.batch = u.db.IndexBatch()
-	return nil
-}
-
-// add brings one document's row up to date. A row that stays as it is costs one look and no write.
-func (u *updater) add(row *store.Row) error {
-	u.row = append(append(u.row[:0], spaceRows), u.index.id[:]...)
-	start := len(u.row)
-	var listed bool
-	u.row, listed = u.index.appendRow(u.row, row)
-	key := u.row[start:]
-	u.back = append(append(append(u.back[:0], spaceBack), u.index.id[:]...), row.ID...)
-	if !u.fresh {
-		old, err := u.rows.IndexGet(u.back)
-		if err != nil {
-			return err
-		}
-		if listed && old != nil && bytes.Equal(old, key) {
-			return nil
-		}
-		if old != nil {
-			u.batch.Delete(append(append(u.index.space(spaceRows), old...), row.ID...))
-			if !listed {
-				u.batch.Delete(u.back)
-			}
-		}
-	}
-	if !listed {
-		return nil
-	}
-	u.batch.Set(u.back, key)
-	u.value = binary.AppendUvarint(u.value[:0], uint64(len(key)))
-	u.row = append(u.row, row.ID...)
-	u.batch.Set(u.row, u.value)
-	return nil
-}
-
-// sweep removes the rows of indexes that no design document has any more.
-func (u *upkeep) sweep(ctx context.Context, db *store.Database, snap *store.Snapshot) error {
-	indexes, err := u.ddocs.indexes(snap)
-	if err != nil {
-		return err
-	}
-	wanted := map[[8]byte]bool{}
-	for _, x := range indexes {
-		wanted[x.id] = true
-	}
-	var gone []*index
-	err = snap.IndexScan([]byte{spaceReached}, []byte{spaceReached + 1}, false, func(key, _ []byte) error {
-		x := &index{}
-		if copy(x.id[:], key[1:]) == len(x.id) && !wanted[x.id] {
-			gone = append(gone, x)
-		}
-		return nil
-	})
-	if err != nil || len(gone) == 0 {
-		return err
-	}
-	batch := db.IndexBatch()
-	for _, x := range gone {
-		batch.DeleteRange(x.space(spaceRows), x.spaceEnd(spaceRows))
-		batch.DeleteRange(x.space(spaceBack), x.spaceEnd(spaceBack))
-		batch.Delete(x.space(spaceReached))
-	}
-	return batch.Commit(ctx)
-}
-
-// ddocCache keeps the indexes of the design documents, by revision, so that a query need not read them again.
-type ddocCache struct {
-	mu   sync.Mutex
-	docs map[string]cachedDdoc
-}
-
-type cachedDdoc struct {
-	rev     store.Rev
-	indexes []*index
-}
-
-// indexes gives all indexes of the database, the primary one first, in the order of their names.
-func (c *ddocCache) indexes(snap *store.Snapshot) ([]*index, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	all := []*index{primary()}
-	docs := map[string]cachedDdoc{}
-	designs := store.Range{Start: "_design/", End: "_design0", HasEnd: true, ExclusiveEnd: true}
-	err := snap.AllDocs(designs, func(row *store.Row) error {
-		known, ok := c.docs[row.ID]
-		if !ok || known.rev != row.Rev {
-			full, err := snap.Get(row.ID)
-			if err != nil {
-				return err
-			}
-			known = cachedDdoc{row.Rev, indexesOf(row.ID, full.Body)}
-		}
-		docs[row.ID] = known
-		all = append(all, known.indexes...)
-		return nil
-	})
-	if err == nil {
-		c.docs = docs
-	}
-	slices.SortFunc(all, (*index).compare)
-	return all, err
-}

@@ -1,7 +1,6 @@
 package mango
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -111,7 +110,7 @@ type node struct {
 	key     []byte
 	plain   []byte // the quoted argument, if it is a string whose equals are only its own bytes
 	set     map[string]struct{}
-	regex   *regexp.Regexp
+	pattern pattern
 	modulus [2]int64
 }
 
@@ -220,7 +219,10 @@ func parseOperator(operator op, arg *value) (*node, error) {
 		return nil, badArgument(operator.String(), arg)
 	}
 	if operator == opRegex {
-		return n, n.compileRegex()
+		var ok bool
+		if n.pattern, ok = compilePattern(arg.text); !ok {
+			return nil, badArgument("$regex", arg)
+		}
 	}
 	return n, nil
 }
@@ -254,30 +256,6 @@ func validArgument(operator op, arg *value) bool {
 	default:
 		return true
 	}
-}
-
-// compileRegex compiles the pattern to match bytes, not characters, as CouchDB does: each byte of pattern and subject stands as one character.
-func (n *node) compileRegex() error {
-	compiled, err := regexp.Compile(string(latin1([]byte(n.arg.text))))
-	if err != nil {
-		return badArgument("$regex", n.arg)
-	}
-	n.regex = compiled
-	return nil
-}
-
-// latin1 writes each byte as the character of its number. ASCII stays as it is.
-func latin1(text []byte) []byte {
-	for i, c := range text {
-		if c >= 0x80 {
-			wide := append(make([]byte, 0, 2*len(text)), text[:i]...)
-			for _, c := range text[i:] {
-				wide = append(wide, string(rune(c))...)
-			}
-			return wide
-		}
-	}
-	return text
 }
 
 // pushFields moves field names down to the conditions: {"a": {"$and": [{"b": 1}, {"$gt": 2}]}} becomes {"$and": [{"a.b": 1}, {"a": {"$gt": 2}}]}.

@@ -18,7 +18,8 @@ const (
 	kindString
 	kindArray
 	kindObject
-	kindRaw // JSON in text, passed on as it is; never parsed, never compared
+	kindRaw  // JSON in text, passed on as it is; never parsed, never compared
+	kindPast // right behind all strings that begin with text; only ever the upper end of a span
 )
 
 // maxDepth bounds how deep a request may nest: beyond any use, far below the stack.
@@ -149,6 +150,8 @@ func (v *value) appendJSON(dst []byte) []byte {
 		return append(dst, v.text...)
 	case kindString:
 		return appendString(dst, v.text)
+	case kindPast:
+		return appendString(dst, v.text+"\uffff")
 	case kindArray:
 		dst = append(dst, '[')
 		for i, item := range v.items {

@@ -94,6 +94,7 @@ type Store struct {
 
 	mu        sync.RWMutex
 	databases map[string]*Database
+	making    map[string]bool // names of databases that are decided, but not on disk yet
 	closed    bool
 	writers   sync.WaitGroup // requests between check and answer
 	views     viewHolder
@@ -166,7 +167,7 @@ func open(dir string, o Options, readOnly bool) (*Store, error) {
 	s := &Store{
 		dir: dir, opts: o, log: o.Log, lock: lock, readOnly: readOnly,
 		queue: make(chan *request, 256), ready: make(chan *group),
-		databases: map[string]*Database{}, damaged: damage{log: o.Log},
+		databases: map[string]*Database{}, making: map[string]bool{}, damaged: damage{log: o.Log},
 	}
 	s.SetLimits(Limits{Document: o.MaxDocument, Attachment: o.MaxAttachment, ID: o.MaxID})
 	s.ctx, s.stop = context.WithCancel(context.Background())
@@ -326,17 +327,20 @@ func (s *Store) CreateSharded(ctx context.Context, name string, shards int) (*Da
 	}
 	var made *Database
 	err := s.do(ctx, func(b *pebble.Batch) error {
-		s.mu.RLock()
-		_, there := s.databases[name]
-		s.mu.RUnlock()
-		if there {
+		if !s.claim(name) {
 			return &Error{412, "file_exists", "The database could not be created, the file already exists."}
 		}
 		d, err := s.addDatabase(b, name, shards)
 		made = d
+		if err != nil {
+			s.mu.Lock()
+			delete(s.making, name)
+			s.mu.Unlock()
+		}
 		return err
 	}, func() {
 		s.mu.Lock()
+		delete(s.making, name)
 		if !s.closed {
 			s.databases[name] = made
 		}
@@ -344,6 +348,17 @@ func (s *Store) CreateSharded(ctx context.Context, name string, shards int) (*Da
 		s.tell(name, Created)
 	})
 	return made, err
+}
+
+// claim tells whether a database may be made under a name: there is none, nor one that is on its way to the disk.
+func (s *Store) claim(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.making[name] || s.databases[name] != nil {
+		return false
+	}
+	s.making[name] = true
+	return true
 }
 
 // DropDatabase removes a database and all that is in it.

@@ -35,7 +35,7 @@ type Result struct {
 // database). Documents without an id get one. The memory of docs belongs to the caller again when it returns.
 func (d *Database) Write(ctx context.Context, docs []Doc, o WriteOptions) (_ []Result, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, discard(docs))
 	}
 	results := make([]Result, len(docs))
 	for i := range docs {
@@ -44,6 +44,12 @@ func (d *Database) Write(ctx context.Context, docs []Doc, o WriteOptions) (_ []R
 			doc.ID = NewID()
 		}
 		results[i].ID = doc.ID
+		if IsLocal(doc.ID) { // it has none, as in CouchDB, which says nothing either
+			if err := doc.DiscardUploads(); err != nil {
+				return nil, errors.Join(err, discard(docs))
+			}
+			doc.Attachments = nil
+		}
 		err := d.check(doc, o)
 		if err != nil && err.Status == http.StatusBadRequest && doc.Refused == nil {
 			return nil, errors.Join(err, discard(docs))
@@ -91,7 +97,6 @@ func (d *Database) check(doc *Doc, o WriteOptions) *Error {
 		return illegalID("Document id is too long")
 	}
 	if IsLocal(doc.ID) {
-		doc.Attachments = nil // as in CouchDB, which says nothing either
 		if _, err := localNumber(doc.Rev); err != nil {
 			return errBadRev()
 		}
@@ -307,7 +312,9 @@ func (w *writer) insert(doc *Doc, res *Result, t *tree, rev Rev, ancestors []Rev
 	// Where only the history became longer, the row is there for the feed: leaves may have become ancestors. Readers go by the tree.
 	ask := !stored || t.branched() || winner.rev != rev
 	if !stored {
-		doc.Attachments = nil // the row that has them is another
+		bare := *doc
+		bare.Attachments = nil // the row that has them is another; those of doc are given up
+		doc = &bare
 	}
 	from := t.seq
 	if err := w.store(doc, &rev, ask, t.encode(seq), from, 0); err != nil {

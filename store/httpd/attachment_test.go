@@ -261,10 +261,20 @@ func TestAttachmentForm(t *testing.T) {
 	if _, raw = s.send("GET", "/db/a/new.txt", http.NoBody); string(raw) != "new" {
 		t.Error(string(raw))
 	}
+	_, raw = s.send("GET", "/db/a", http.NoBody)
+	part := "--b\r\nContent-Disposition: form-data; name=\"_attachments\"; filename=\"new.txt\"\r\n\r\n"
+	twice := part + strings.Repeat("x", 600<<10) + "\r\n" + part + "newer\r\n--b\r\nContent-Disposition: form-data; name=\"_rev\"\r\n\r\n" +
+		gjson.GetBytes(raw, "_rev").String() + "\r\n--b--\r\n"
+	if res, raw := s.send("POST", "/db/a", strings.NewReader(twice), kind...); res.StatusCode != http.StatusCreated {
+		t.Errorf("two files of one name: %d %s", res.StatusCode, raw)
+	}
+	if _, raw = s.send("GET", "/db/a/new.txt", http.NoBody); string(raw) != "newer" {
+		t.Error(string(raw))
+	}
 	if _, raw = s.send("GET", "/db/a/old", http.NoBody); string(raw) != "old" {
 		t.Error(string(raw))
 	}
-	s.law(2)
+	s.law(3)
 }
 
 // TestAttachmentValidated shows attachments to a validation function, which refuses some: what was uploaded for them goes.

@@ -157,7 +157,7 @@ func (c *call) putSetting(at setting, value *string) error {
 	if at.section == "admins" {
 		return store.NotImplemented("Changing administrators over HTTP (_config/admins)")
 	}
-	old, _, err := c.s.settings.change(c.r.Context(), at, value, c.r.Header.Get("X-Couch-Persist") != "false")
+	old, _, err := c.s.settings.change(c.ctx(), at, value, c.r.Header.Get("X-Couch-Persist") != "false")
 	if err != nil {
 		return err
 	}

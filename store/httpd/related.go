@@ -174,9 +174,15 @@ func (c *call) readFormFile(part *multipart.Part, files *store.Doc) error {
 		o.Type = "application/octet-stream"
 	}
 	u, err := c.upload(part, o)
-	if err == nil {
-		files.Attach(name, o.Type, u)
+	if err != nil {
+		return err
 	}
+	for _, before := range files.Attachments {
+		if before.Name == name { // the last of a name is the one
+			err = (&store.Doc{Attachments: []store.Attachment{before}}).DiscardUploads()
+		}
+	}
+	files.Attach(name, o.Type, u)
 	return err
 }
 

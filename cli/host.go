@@ -35,6 +35,7 @@ const settling = 20 * time.Second
 func (h *host) options(data string) embedded.Options {
 	return embedded.Options{
 		Listen: h.config.Store.Listen, Data: data, Admins: h.config.Store.Admins, Relaxed: h.config.Store.Relaxed(),
+		Limits:  storeLimits(&h.config.Store),
 		Version: Version(), Log: h.log,
 	}
 }

@@ -64,6 +64,18 @@ func (a *app) enter(c *config.Config, names []string, detached bool) (*logger, *
 	return log, entry, nil
 }
 
+// storeLimits are those of the configuration.
+func storeLimits(c *config.Store) embedded.Limits {
+	l := embedded.Limits{
+		Document: int(c.MaxDocumentSize), Attachment: c.MaxAttachmentSize, Request: c.MaxHTTPRequestSize,
+		ID: int(c.MaxDocumentIDLength), BulkDocs: int(c.MaxBulkDocsCount), BulkGet: int(c.MaxBulkGetCount),
+	}
+	if l.Attachment == 0 {
+		l.Attachment = -1
+	}
+	return l
+}
+
 func (a *app) serve(ctx context.Context, cmd *cobra.Command, c *config.Config, v *voice) (err error) {
 	if err := embedded.CheckListen(c.Store.Listen, c.Store.DefaultPasswords()); err != nil {
 		return &codeError{err: err, code: exitUsage}
@@ -79,6 +91,7 @@ func (a *app) serve(ctx context.Context, cmd *cobra.Command, c *config.Config, v
 	defer func() { err = errors.Join(err, log.close(), entry.Close()) }()
 	server, err := embedded.Serve(ctx, embedded.Options{
 		Listen: c.Store.Listen, Data: data, Admins: c.Store.Admins, Relaxed: c.Store.Relaxed(),
+		Limits:  storeLimits(&c.Store),
 		Version: Version(), Log: log,
 	})
 	if err != nil {

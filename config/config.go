@@ -55,13 +55,21 @@ type Changes struct {
 	Filter string `koanf:"filter"`
 }
 
-// Store is the embedded store. Data is empty where the user's usual place is meant: see [Config.DataFolder].
+// Store is the embedded store. Data is empty where the user's usual place is meant: see [Config.DataFolder]. Sizes are in bytes; a MaxAttachmentSize
+// and a MaxDocumentIDLength of 0 mean no limit.
 type Store struct {
 	Listen     string            `koanf:"listen"`
 	Data       string            `koanf:"data"`
 	Durability string            `koanf:"durability"`
 	Admins     map[string]string `koanf:"admins"`
 	AdminsFile string            `koanf:"admins_file"`
+
+	MaxDocumentSize     int64 `koanf:"max_document_size"`
+	MaxAttachmentSize   int64 `koanf:"max_attachment_size"`
+	MaxHTTPRequestSize  int64 `koanf:"max_http_request_size"`
+	MaxDocumentIDLength int64 `koanf:"max_document_id_length"`
+	MaxBulkDocsCount    int64 `koanf:"max_bulk_docs_count"`
+	MaxBulkGetCount     int64 `koanf:"max_bulk_get_count"`
 }
 
 // Jobs says where jobs come from.

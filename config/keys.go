@@ -52,7 +52,7 @@ const DefaultPassword = "after"
 
 // Keys lists every key, section by section in the order of the file. Each call gives a fresh list.
 func Keys() []Key {
-	return slices.Concat(couchKeys(), changesKeys(), storeKeys(), jobsKeys(), workerKeys(), stateKeys(), logKeys())
+	return slices.Concat(couchKeys(), changesKeys(), storeKeys(), storeLimits(), jobsKeys(), workerKeys(), stateKeys(), logKeys())
 }
 
 func couchKeys() []Key {
@@ -114,6 +114,37 @@ func storeKeys() []Key {
 		{
 			Path: "store.admins_file", Kind: Path, Default: "",
 			Doc: "A file with one `name:password` on each line, used instead of `store.admins`.",
+		},
+	}
+}
+
+// storeLimits are what bounds requests to the embedded store: as CouchDB's settings of these names, which can be changed while it is served.
+func storeLimits() []Key {
+	most := checkRange(0, 1<<40)
+	return []Key{
+		{
+			Path: "store.max_document_size", Kind: Number, Default: int64(8_000_000), check: checkRange(1, 1<<31-1),
+			Doc: "The largest document that the embedded store takes, in bytes, attachments not counted.",
+		},
+		{
+			Path: "store.max_attachment_size", Kind: Number, Default: int64(4 << 30), check: most,
+			Doc: "The largest attachment that it takes, in bytes. 0: none is too large.",
+		},
+		{
+			Path: "store.max_http_request_size", Kind: Number, Default: int64(256 << 20), check: checkRange(1, 1<<40),
+			Doc: "The largest body of a request that it takes, in bytes. Attachments that come alone or behind their document do not count.",
+		},
+		{
+			Path: "store.max_document_id_length", Kind: Number, Default: int64(0), check: checkRange(0, 1<<20),
+			Doc: "The longest id of a document, in bytes. 0: none is too long.",
+		},
+		{
+			Path: "store.max_bulk_docs_count", Kind: Number, Default: int64(200_000), check: checkRange(1, 10_000_000),
+			Doc: "How many documents one `_bulk_docs` may write.",
+		},
+		{
+			Path: "store.max_bulk_get_count", Kind: Number, Default: int64(200_000), check: checkRange(1, 10_000_000),
+			Doc: "How many documents one `_bulk_get` may ask for.",
 		},
 	}
 }

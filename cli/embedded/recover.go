@@ -23,11 +23,17 @@ type opened struct {
 }
 
 func (o Options) open(ctx context.Context) (*opened, error) {
-	st, err := store.Open(o.Data, store.Options{Log: o.Log, Relaxed: o.Relaxed, FS: o.FS})
+	st, err := store.Open(o.Data, store.Options{
+		Log: o.Log, Relaxed: o.Relaxed, FS: o.FS,
+		MaxDocument: o.Limits.Document, MaxAttachment: o.Limits.Attachment, MaxID: o.Limits.ID,
+	})
 	if err != nil {
 		return nil, err
 	}
-	handler := httpd.New(st, httpd.Options{Admins: o.Admins, Log: o.Log, Version: o.Version, Script: script.Options{Command: script.Self()}}) //nolint:contextcheck // what it starts outlives ctx
+	handler := httpd.New(st, httpd.Options{ //nolint:contextcheck // what it starts outlives ctx
+		Admins: o.Admins, Log: o.Log, Version: o.Version, Script: script.Options{Command: script.Self()},
+		MaxRequest: o.Limits.Request, MaxBulkDocs: o.Limits.BulkDocs, MaxBulkGet: o.Limits.BulkGet,
+	})
 	if err := handler.SetUp(ctx); err != nil {
 		return nil, errors.Join(err, handler.Close(), st.Close())
 	}

@@ -22,9 +22,20 @@ type Options struct {
 	Data    string            // the folder, made where it is not there
 	Admins  map[string]string // users and their passwords
 	Relaxed bool              // writes are answered before they are on disk
+	Limits  Limits
 	Version string
 	Log     logrus.FieldLogger
 	FS      vfs.FS // nil is the operating system's
+}
+
+// Limits bound what requests bring, until they are changed over HTTP. Sizes are in bytes, and 0 means the store's own limit.
+type Limits struct {
+	Document   int
+	Attachment int64 // negative: none
+	Request    int64
+	ID         int // 0: none
+	BulkDocs   int // documents of one request
+	BulkGet    int
 }
 
 // Server is a store being served.

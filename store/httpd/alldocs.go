@@ -262,7 +262,7 @@ func (c *call) listing(l *listing) error {
 	}
 	var body map[string]json.RawMessage
 	if c.r.Method == http.MethodPost {
-		if err := c.wantJSON(); err != nil {
+		if err := c.wantJSON(); err != nil && !queries {
 			return err
 		}
 		var err error

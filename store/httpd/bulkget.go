@@ -206,7 +206,7 @@ func appendBulkGet(b []byte, snap *store.Snapshot, ref *bulkRef, o readOptions, 
 	}
 	b = append(append(append(b, `{"id":`...), ref.id...), `,"docs":[`...)
 	if got.wrong != nil {
-		return append(appendBulkError(append(b, `{"error":`...), ref, &got), "}]}"...), nil
+		return append(appendBulkError(append(b, `{"error":`...), ref, &got), "}]}"...), nil //nolint:nilerr // it is told in the row
 	}
 	for i := range got.found {
 		if i > 0 {

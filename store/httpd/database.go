@@ -191,6 +191,9 @@ func (c *call) compact() error {
 	if err := c.maintenance(); err != nil {
 		return err
 	}
+	if err := c.wantJSON(); err != nil {
+		return err
+	}
 	if len(c.path) > 1 { // a view's files: there are none, but the design document must be there
 		if _, err := c.designMember(c.path[1]); err != nil {
 			return err
@@ -212,10 +215,7 @@ func (c *call) maintenance() error {
 	if err := c.allow(http.MethodPost); err != nil {
 		return err
 	}
-	if err := c.databaseAdmin(unauthorized("You are not a server or db admin.")); err != nil {
-		return err
-	}
-	return c.wantJSON()
+	return c.databaseAdmin(unauthorized("You are not a server or db admin."))
 }
 
 func (c *call) revsLimit() error {

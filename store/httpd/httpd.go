@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -295,6 +296,7 @@ func (c *call) setHead(kind string) {
 // answer sends a whole JSON answer.
 func (c *call) answer(status int, body []byte) error {
 	c.setHead("application/json")
+	c.w.Header()["Content-Length"] = []string{strconv.Itoa(len(body) + 1)}
 	c.w.WriteHeader(status)
 	if c.r.Method != http.MethodHead {
 		_, _ = c.w.Write(append(body, '\n')) // a reader that has gone is no error of ours

@@ -13,15 +13,22 @@ import (
 
 // upstreams are the tasks that others wait for.
 type upstreams struct {
-	known   map[string]*task.Task          // by id; nil is a document that is missing
+	known   map[string]upstream            // by id
 	waiters map[string]map[string]struct{} // the ids of our tasks that look at one
 	looks   map[string]map[string]struct{} // the ids that one of our tasks looks at
 	since   map[string]time.Time           // when each of our tasks that waits was first met so
 	changed bool                           // others are waited for than when it was last asked
 }
 
+// upstream is what is known of a task that others wait for.
+type upstream struct {
+	task    *task.Task // nil is a document that is missing
+	rev     mark
+	doubted bool // an older revision came, and the document is asked for
+}
+
 func newUpstreams() *upstreams {
-	return &upstreams{known: map[string]*task.Task{}, waiters: map[string]map[string]struct{}{}, looks: map[string]map[string]struct{}{}, since: map[string]time.Time{}}
+	return &upstreams{known: map[string]upstream{}, waiters: map[string]map[string]struct{}{}, looks: map[string]map[string]struct{}{}, since: map[string]time.Time{}}
 }
 
 // look gives the documents for one task's question, and notes which of them have yet to be read.
@@ -31,12 +38,29 @@ func (u *upstreams) look(waiter string) (known func(id string) *task.Task, missi
 		u.changed = u.changed || u.waiters[id] == nil
 		join(u.waiters, id, waiter)
 		join(u.looks, waiter, id)
-		t, ok := u.known[id]
+		known, ok := u.known[id]
 		if !ok && !slices.Contains(*missing, id) {
 			*missing = append(*missing, id)
 		}
-		return t
+		return known.task
 	}, missing
+}
+
+// take notes a revision. One that is older than what is known is not believed before the document was asked for, which overtaken says:
+// feeds and loads overtake each other, and behind the last word on a task that has ended no other would come.
+func (u *upstreams) take(r *row) (overtaken bool) {
+	known := u.known[r.id]
+	if r.rev.gen < known.rev.gen && !known.doubted {
+		known.doubted = true
+		u.known[r.id] = known
+		return true
+	}
+	known = upstream{rev: r.rev}
+	if !r.deleted {
+		known.task = r.decode()
+	}
+	u.known[r.id] = known
+	return false
 }
 
 func join(sets map[string]map[string]struct{}, key, member string) {
@@ -111,10 +135,9 @@ func (l *loop) onUpstream(r *row) {
 	if l.upstreams.waiters[r.id] == nil {
 		return
 	}
-	if r.deleted {
-		l.upstreams.known[r.id] = nil
-	} else {
-		l.upstreams.known[r.id] = r.decode()
+	if l.upstreams.take(r) {
+		l.wanted = append(l.wanted, r.id)
+		return
 	}
 	for id := range l.upstreams.waiters[r.id] {
 		i, e := l.table.find(id)
@@ -149,7 +172,7 @@ func (l *loop) results(t *task.Task) map[string]*task.Task {
 	}
 	all := map[string]*task.Task{}
 	for _, id := range t.After {
-		if upstream := l.upstreams.known[id]; upstream != nil {
+		if upstream := l.upstreams.known[id].task; upstream != nil {
 			all[id] = upstream
 		}
 	}

@@ -29,13 +29,14 @@ func (l *loop) tellUpstreams() {
 	l.watched <- slices.Sorted(maps.Keys(l.upstreams.waiters))
 }
 
-// followUpstreams reads the second feed until its context ends.
+// followUpstreams reads the second feed until its context ends. The documents that it did not follow before are read once it is known where
+// it goes on: it is past what became of them until then.
 func (l *loop) followUpstreams(ctx context.Context, r *reader) {
-	var ids []string
+	var ids, followed []string
 	since := ""
 	for ctx.Err() == nil {
 		if len(ids) == 0 {
-			since = ""
+			since, followed = "", nil
 			select {
 			case ids = <-l.watched:
 			case <-ctx.Done():
@@ -43,8 +44,10 @@ func (l *loop) followUpstreams(ctx context.Context, r *reader) {
 			continue
 		}
 		if since == "" {
-			since = l.upstreamsNow(ctx, r, ids)
+			since = l.sequence(ctx)
 		}
+		l.readUpstreams(ctx, r, slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return slices.Contains(followed, id) }))
+		followed = ids
 		following, stop := context.WithCancel(ctx)
 		last := make(chan string, 1)
 		go func(ids []string, since string) { last <- l.followIDs(following, r, ids, since) }(ids, since)
@@ -59,9 +62,8 @@ func (l *loop) followUpstreams(ctx context.Context, r *reader) {
 	}
 }
 
-// upstreamsNow gives the sequence that the feed begins with, and then the documents as they stand: what changed before the feed began
-// would be missed otherwise.
-func (l *loop) upstreamsNow(ctx context.Context, r *reader, ids []string) (since string) {
+// sequence gives the update sequence of the moment; "", the beginning, where the database does not say.
+func (l *loop) sequence(ctx context.Context) (since string) {
 	err := l.sender.persist(ctx, "reading the update sequence", func() error {
 		info, err := l.db.Info(ctx)
 		since = info.UpdateSeq
@@ -70,12 +72,16 @@ func (l *loop) upstreamsNow(ctx context.Context, r *reader, ids []string) (since
 	if err != nil {
 		return ""
 	}
+	return since
+}
+
+// readUpstreams hands on documents as they stand.
+func (l *loop) readUpstreams(ctx context.Context, r *reader, ids []string) {
 	for part := range slices.Chunk(ids, loadMost) {
 		if l.hand(ctx, (&loader{db: l.db, reader: r, log: l.log}).read(ctx, part)) != nil {
-			break // the context has ended
+			return // the context has ended
 		}
 	}
-	return since
 }
 
 // followIDs follows some documents, and gives the sequence that it has reached.

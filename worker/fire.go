@@ -170,7 +170,7 @@ func (l *loop) watchParked() {
 // watchRuns notes long runs in their documents, and gives up on runs that ignore that their time is over.
 func (l *loop) watchRuns(now time.Time) {
 	for r := range l.runs {
-		if r.detached {
+		if r.detached || r.over != nil { // what has ended waits for the task for its next date, however long that takes to be made
 			continue
 		}
 		e := l.table.at(r.index)
@@ -193,7 +193,7 @@ func (l *loop) watchRuns(now time.Time) {
 // detach settles the task of a run that does not end although it was told to. The run keeps its place and is shown as
 // stuck until it ends.
 func (l *loop) detach(e *entry, r *run, now time.Time) {
-	if r.over != nil { // it has ended, and only the task for its next date is not made yet
+	if r.over != nil { // it has ended, and only the task for its next date is not made yet: the next start looks for that
 		r.beside = false
 		l.onEnded(*r.over)
 		return

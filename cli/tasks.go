@@ -170,7 +170,7 @@ func (a *app) outcomeOf(t *task.Task) string {
 	case t.Worker == "" && !t.Deleted:
 		return "worker: is missing or no text, so nobody runs it"
 	case t.Invalid() != nil:
-		return a.shorten(t.Invalid().Error())
+		return a.shorten(task.KindInvalid + ": " + t.Invalid().Error())
 	case t.Error != nil:
 		return a.shorten(t.Error.Kind + ": " + t.Error.Message)
 	case len(t.Result) > 0 && string(t.Result) != "null":

@@ -218,7 +218,7 @@ func TestCommandsOfTheReadme(t *testing.T) {
 			if out := r.succeeds("after next invoices-2026-12 -n 2"); !strings.Contains(out, "Tue 2026-12-01 09:00:00 +01:00") || !strings.Contains(out, "Fri 2027-01-01 09:00:00 +01:00") {
 				t.Errorf("the task of the page fires at\n%s", out)
 			}
-		case "go": // examples/billing is that program, with a test
+		case "go": // the tests of the repository compile it
 		default:
 			t.Errorf("a block of the kind %q, which nobody tests", kind)
 		}

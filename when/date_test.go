@@ -253,6 +253,7 @@ func TestParseDateErrors(t *testing.T) {
 		{"0000-01-01", "there is no year 0"},
 		{"2026-12-01 24:00", "there is no time 24:00:00"},
 		{"2026-12-01T09:00:61Z", "there is no time 09:00:61"},
+		{"2026-12-31T23:59:60Z", "there is no time 23:59:60"},
 		{"2026-12-01T09:00:00+25:00", "is not understood"},
 		{"0001-01-01T00:00:00+01:00", "outside the years"},
 		{"9999-12-31T23:59:59-01:00", "outside the years"},

@@ -80,10 +80,7 @@ func PassOver(t *Task, v View) Decision {
 	date, catchUp, left, ok := s.next(next, Outcome{Covered: t.Plan.Nominal}, v.Now)
 	next.leftOut(left)
 	if limit := s.rule.Limit(); !ok || limit > 0 && next.Repetitions >= limit {
-		status := Done
-		if t.Error != nil {
-			status = Failed
-		}
+		status := t.outcome()
 		next.note(v, status, note+", the last of its repeat", "")
 		return next.end(status, note)
 	}

@@ -33,8 +33,15 @@ func (w *walk) apply(o Order) {
 		}
 	}
 	// A run that was cut short within its first second is known to nobody: it is a date like others then, and what was seen tells.
-	dropped := w.open != nil && o.Ask != Recalculate && (o.Ask != RunNow || w.cut && w.open.next == len(w.open.runs))
-	if dropped && !w.beside {
+	if w.open != nil && o.Ask != Recalculate && (o.Ask != RunNow || w.cut && w.open.next == len(w.open.runs)) {
+		w.drop(o, at)
+	}
+	w.obey(o, at)
+}
+
+// drop lets go of the firing that has begun: what a person asked for takes its place.
+func (w *walk) drop(o Order, at time.Time) {
+	if !w.beside {
 		last, r := w.pending, w.open.runs[w.open.next-1]
 		if w.cut {
 			r.Ended = at
@@ -43,24 +50,14 @@ func (w *walk) apply(o Order) {
 			w.pending, w.planned = w.after(w.pending)
 		}
 	}
-	if dropped {
-		w.progress, w.below = progress{}, nil
-	}
+	w.progress, w.below = progress{}, nil
+}
+
+// obey does what a person asked for, which was heard at an instant.
+func (w *walk) obey(o Order, at time.Time) {
 	switch o.Ask {
 	case Plan:
-		w.terms = o.Terms
-		if w.pending, w.planned = w.terms.Dates(o.since(at)); !w.planned {
-			w.terms.Dates = nil
-		}
-		w.paused, w.fired, w.failures, w.catchUp, w.owes, w.beside = false, 0, 0, time.Time{}, time.Time{}, false
-		w.free = later(w.free, o.At)
-		w.stand(o.At, func(s *standing) { *s = standing{failed: !w.planned} })
-		w.waits = time.Time{}
-		if from, ok := w.allowedFrom(at, time.Time{}); !ok {
-			w.planned = false
-		} else if from.After(at) {
-			w.free, w.waits = later(w.free, from), at
-		}
+		w.plan(o, at)
 	case Recalculate:
 		if w.terms.Dates == nil {
 			return
@@ -89,6 +86,23 @@ func (w *walk) apply(o Order) {
 	case RunNow:
 		w.stand(o.At, func(s *standing) { s.busy = true })
 		w.runNow(at)
+	}
+}
+
+// plan begins anew with the order's terms.
+func (w *walk) plan(o Order, at time.Time) {
+	w.terms = o.Terms
+	if w.pending, w.planned = w.terms.Dates(o.since(at)); !w.planned {
+		w.terms.Dates = nil
+	}
+	w.paused, w.fired, w.failures, w.catchUp, w.owes, w.beside = false, 0, 0, time.Time{}, time.Time{}, false
+	w.free = later(w.free, o.At)
+	w.stand(o.At, func(s *standing) { *s = standing{failed: !w.planned} })
+	w.waits = time.Time{}
+	if from, ok := w.allowedFrom(at, time.Time{}); !ok {
+		w.planned = false
+	} else if from.After(at) {
+		w.free, w.waits = later(w.free, from), at
 	}
 }
 

@@ -199,6 +199,12 @@ func TestAdjustMovesDays(t *testing.T) {
 		`{"cron":"* * * * *","adjust":"next"}`: true, `{"every":"PT1M","adjust":"previous"}`: true, `{"cron":"*/30 * * * * *","adjust":"skip"}`: true,
 		`{"cron":"*/30 * * * * *","adjust":"next"}`: false, `{"every":"PT59S","adjust":"previous"}`: false,
 		`{"any":["0 9 * * *","0,10 0 9 * * *"],"adjust":"next"}`: false,
+		// One of these documents would hold a worker up for hours.
+		`{"any":["0 9 * * MON-FRI","* * * * * SAT"],"adjust":"next"}`:                          false,
+		`{"any":["0 9 * * *","* * * * DEC *"],"adjust":"previous"}`:                            false,
+		`{"any":["0 9 * * *","0 0 12 * * SAT","10 0 12 * * SAT"],"adjust":"next"}`:             false,
+		`{"any":["0 9 * * *",{"every":"PT1S","from":"2027-01-01"}],"adjust":"next"}`:           false,
+		`{"any":["0 9 * * MON-FRI","* * * * SAT","PT1M"],"adjust":"next","from":"2026-11-22"}`: true,
 	} {
 		if _, err := when.ParseRule([]byte(raw), when.Scope{}); (err == nil) != fine {
 			t.Errorf("%s: %v", raw, err)

@@ -268,19 +268,22 @@ func (r *Rule) past(at, limit int64) bool {
 	return number > end
 }
 
-// dense says whether a rule has occurrences less than a minute apart, told by those of one Monday.
+// dense says whether a rule has occurrences less than a minute apart, told by those that come after the first of each member.
 func (r *Rule) dense() bool {
 	monday := dayNumber(2026, 1, 5) * day
-	last, ok := r.rawAfter(monday, monday)
-	for range 3 {
-		next, more := r.rawAfter(monday, last)
-		if !ok || !more {
-			return false
+	for i := range r.members {
+		m := &r.members[i]
+		last, ok := m.after(r.anchor(monday, m), monday)
+		for range 3 {
+			next, more := r.rawAfter(monday, last)
+			if !ok || !more {
+				break
+			}
+			if next-last < minute {
+				return true
+			}
+			last = next
 		}
-		if next-last < minute {
-			return true
-		}
-		last = next
 	}
 	return false
 }
@@ -301,9 +304,9 @@ func (r *Rule) dayAt(instant int64) int64 {
 	return number
 }
 
-// movedLatest looks back over windows that grow until one holds an occurrence.
+// movedLatest looks back over windows that grow until one holds an occurrence; the first is short, since rules of minutes have many.
 func (r *Rule) movedLatest(from, t int64) (int64, bool) {
-	for window := 32 * day; ; window *= 4 {
+	for window := hour; ; window *= 16 {
 		start := max(t-window, from-1, r.from-1-farthest*day)
 		best, ok := int64(0), false
 		for at := start; ; {
@@ -320,5 +323,24 @@ func (r *Rule) movedLatest(from, t int64) (int64, bool) {
 }
 
 func (s *intervalSeries) count(anchor, a, b int64) (int64, bool) {
-	return s.index(anchor, b) - s.index(anchor, a), true
+	index := func(t int64) int64 { return s.index(anchor, t) }
+	return index(b) - index(a) - s.every.together(a, b, s.loc, index), true
+}
+
+// together gives how many dates after a and up to b fall on the same instant as another one: where a zone skips a whole day, those of its
+// beginning and of its end. index numbers the dates up to an instant, or those after it.
+func (v interval) together(a, b int64, loc *time.Location, index func(t int64) int64) (n int64) {
+	if loc == time.UTC || v.days != 1 || v.months != 0 || v.ms != 0 {
+		return 0
+	}
+	b = min(b, tableEnd) // what a zone will do for ever is less than a day
+	for now := stretchAt(a, loc); now.end <= b; {
+		next := stretchAt(now.end, loc)
+		if next.offset-now.offset >= day {
+			there := index(now.end) - index(now.end-1)
+			n += max(0, max(there, -there)-1)
+		}
+		now = next
+	}
+	return n
 }

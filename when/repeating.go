@@ -179,6 +179,9 @@ func (p *parsed) toEnd(duration, end string, loc *time.Location) error {
 		return nil
 	}
 	first, ok := s.at(p.count - 1)
+	if more := s.every.together(first-1, to.at, loc, s.index); ok && more > 0 {
+		first, ok = s.at(p.count - 1 + more)
+	}
 	if !ok || first == firstReading {
 		return fmt.Errorf("%d times %s before the end lies before the year 1", p.count-1, quote(duration))
 	}

@@ -320,6 +320,13 @@ func TestRuleOverSkippedDay(t *testing.T) {
 	if want := "2012-01-02T10:00:00Z"; when.Format(seen) != want {
 		t.Errorf("four dates on it is %s, want %s", when.Format(seen), want)
 	}
+	for after, want := range map[string]int64{
+		"2011-12-29T09:00:00Z": 5, "2011-12-29T10:00:00Z": 4, "2011-12-30T09:59:59Z": 4, "2011-12-30T10:00:00Z": 3, "2011-12-31T10:00:00Z": 2,
+	} {
+		if n := r.Count(from, at(t, after), seen, 100); n != want {
+			t.Errorf("%d dates after %s, want %d", n, after, want)
+		}
+	}
 }
 
 // anyRule draws a rule with its zone and a first date.

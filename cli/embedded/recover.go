@@ -67,7 +67,7 @@ func (s *Server) watch(ctx context.Context) {
 		case <-ticker.C:
 		}
 		old := s.opened.Load()
-		if failed := old.store.Failed(); failed == nil && !s.closed || !s.closed && s.options.probe() != nil {
+		if !s.closed && (old.store.Failed() == nil || s.options.probe() != nil) {
 			continue
 		}
 		if !s.closed {
@@ -77,6 +77,9 @@ func (s *Server) watch(ctx context.Context) {
 			if errors.Is(err, store.ErrStuck) {
 				s.options.Log.WithError(err).Error("the store cannot be opened again by this process: end it and start it anew")
 				return
+			}
+			if err != nil { // of what had failed before, most likely
+				s.options.Log.WithError(err).Debug("the store that failed was not closed in good order")
 			}
 		}
 		next, err := s.options.open(ctx)

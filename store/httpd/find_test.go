@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/httpd"
@@ -46,7 +47,10 @@ type finder struct {
 	mango.Finder
 	fail  error
 	built chan error
+	tasks []mango.Task
 }
+
+func (f *finder) Tasks(*store.Database) []mango.Task { return f.tasks }
 
 func (f *finder) Serve(ctx context.Context, db *store.Database, method, path string, query url.Values, body []byte, w io.Writer) error {
 	if f.fail == nil {
@@ -112,5 +116,20 @@ func TestNewIndexIsBuilt(t *testing.T) {
 	}
 	if answer := s.want("POST", "/db/_find", `{"selector":{"n":1},"update":false}`, 200); !strings.Contains(answer, `"_id":"a"`) {
 		t.Error(answer)
+	}
+}
+
+// TestBuildsAreShown: what is being built is a task, as long as it takes.
+func TestBuildsAreShown(t *testing.T) {
+	t.Parallel()
+	f := &finder{built: make(chan error, 1)}
+	s := startFinder(t, f)
+	s.want("PUT", "/db", "", 201)
+	f.tasks = []mango.Task{{Design: "_design/x", Done: 250, Total: 1000, Started: time.Unix(1000, 0), Updated: time.Unix(1001, 0)}}
+	answer := s.want("GET", "/_active_tasks", "", 200)
+	for _, want := range []string{`"type":"indexer"`, `"database":"db"`, `"design_document":"_design/x"`, `"progress":25`, `"started_on":1000`, `"updated_on":1001`} {
+		if !strings.Contains(answer, want) {
+			t.Errorf("no %s in %s", want, answer)
+		}
 	}
 }

@@ -72,7 +72,11 @@ func (c *call) activeTasks() error {
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusOK, appendRaw(nil, tasks))
+	indexes, err := c.indexTasks()
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, appendRaw(nil, append(tasks, indexes...)))
 }
 
 func (c *call) membership() error {

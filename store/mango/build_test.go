@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/mango"
 )
@@ -17,9 +19,11 @@ import (
 type endingContext struct {
 	context.Context //nolint:containedctx // it is one
 	left            atomic.Int64
+	asked           func()
 }
 
 func (c *endingContext) Err() error {
+	c.asked()
 	if c.left.Add(-1) < 0 {
 		return context.Canceled
 	}
@@ -38,17 +42,20 @@ func fill(t *testing.T, db *store.Database, documents int) {
 	}
 }
 
-// TestBuildGoesOn: what a build has done when it is called off is kept, and nothing is asked of it before the rest is there.
+// TestBuildGoesOn: what a build has done when it is called off, or the power goes, is kept, and the next one does the rest.
 func TestBuildGoesOn(t *testing.T) {
 	t.Parallel()
-	db := openDatabase(t)
-	const documents = 3000
+	fs := vfs.NewCrashableMem()
+	st, db := openIn(t, fs)
+	const documents = 2100
 	fill(t, db, documents)
 	serve(t, db, "POST", "_index", `{"index":{"fields":["s"]},"name":"s"}`)
 	var before uint64
+	var crashed vfs.FS
+	var tasks []mango.Task
 	rounds := 0
 	for ; ; rounds++ {
-		ctx := &endingContext{Context: context.Background()}
+		ctx := &endingContext{Context: context.Background(), asked: func() { tasks = append(tasks, mango.Finder{}.Tasks(db)...) }}
 		ctx.left.Store(1)
 		err := mango.Finder{}.Build(ctx, db)
 		reached, readErr := mango.Reached(db, "s")
@@ -61,15 +68,57 @@ func TestBuildGoesOn(t *testing.T) {
 		if !errors.Is(err, context.Canceled) || reached <= before || reached > documents {
 			t.Fatalf("round %d: from %d to %d, %v", rounds, before, reached, err)
 		}
-		before = reached
+		before, crashed = reached, fs.CrashClone(vfs.CrashCloneCfg{})
 	}
 	if rounds == 0 {
-		t.Error("the build was never called off")
+		t.Fatal("the build was never called off")
 	}
+	if len(tasks) == 0 || tasks[0].Total != documents+1 || tasks[len(tasks)-1].Done == 0 || len(mango.Finder{}.Tasks(db)) > 0 {
+		t.Errorf("while it was at work it was shown as %+v, then as %+v", tasks, mango.Finder{}.Tasks(db))
+	}
+	wantBuilt(t, st, db, documents)
+	st, db = openIn(t, crashed)
+	if reached, err := mango.Reached(db, "s"); reached > before || err != nil {
+		t.Errorf("after a crash the index has come to %d, not to %d or less: %v", reached, before, err)
+	}
+	if err := (mango.Finder{}).Build(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	wantBuilt(t, st, db, documents)
+}
+
+// openIn opens a store in a file system, and its one database.
+func openIn(t *testing.T, fs vfs.FS) (*store.Store, *store.Database) {
+	t.Helper()
+	st, err := store.Open("data", store.Options{FS: fs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	db, err := st.Database("db")
+	if store.IsNotFound(err) {
+		return st, createDatabase(t, st, "db")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st, db
+}
+
+// wantBuilt looks for all rows of the index s, and for what is wrong with them.
+func wantBuilt(t *testing.T, st *store.Store, db *store.Database, documents int) {
+	t.Helper()
 	if rows, err := mango.IndexRows(db); rows != documents || err != nil {
 		t.Errorf("%d rows of %d documents, %v", rows, documents, err)
 	}
-	if p := findPage(t, db, `{"selector":{"s":{"$beginsWith":"02999"}},"execution_stats":true}`); len(p.Docs) != 1 || p.Stats.Docs != 1 {
+	if err := mango.Check(t.Context(), st, func(p store.Problem) { t.Errorf("the check says: %s", p) }); err != nil {
+		t.Error(err)
+	}
+	if p := findPage(t, db, `{"selector":{"s":{"$beginsWith":"02099"}},"execution_stats":true}`); len(p.Docs) != 1 || p.Stats.Docs != 1 {
 		t.Errorf("%v found, %d examined", p.ids(), p.Stats.Docs)
 	}
 }

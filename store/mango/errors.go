@@ -13,6 +13,11 @@ func refuse(name, format string, args ...any) error {
 	return &store.Error{Status: http.StatusBadRequest, Name: name, Reason: fmt.Sprintf(format, args...)}
 }
 
+// broke is an error that CouchDB blames on itself, though the request is at fault. Clients know it by its status.
+func broke(name, format string, args ...any) error {
+	return &store.Error{Status: http.StatusInternalServerError, Name: name, Reason: fmt.Sprintf(format, args...)}
+}
+
 func badArgument(operator string, arg *value) error {
 	return refuse("bad_arg", "Bad argument for operator %s: %s", operator, erlang(arg))
 }
@@ -40,7 +45,5 @@ func unavailable(kind string) error {
 
 // timedOut ends a query that would take for ever, in CouchDB's words.
 func timedOut() error {
-	return &store.Error{
-		Status: http.StatusInternalServerError, Name: "timeout", Reason: "The request could not be processed in a reasonable amount of time.",
-	}
+	return broke("timeout", "The request could not be processed in a reasonable amount of time.")
 }

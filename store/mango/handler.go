@@ -89,7 +89,7 @@ func indexPath(path string) (ddoc, kind, name string, ok bool) {
 }
 
 func badListing() error {
-	return refuse("invalid_list_index_params", "Index parameter ranges: limit > 1, skip > 0")
+	return broke("invalid_list_index_params", "Index parameter ranges: limit > 1, skip > 0")
 }
 
 // listIndexes answers GET _index.

@@ -185,7 +185,7 @@ func (r *request) bookmark() string {
 	case v.kind == kindString:
 		return v.text
 	}
-	r.fail(badBookmark(v))
+	r.fail(broke("unknown_error", "Unknown Error: mango_opts :: {invalid_bookmark,%s}", erlang(v)))
 	return ""
 }
 
@@ -366,7 +366,7 @@ func (x *indexRequest) check() error {
 		return err
 	}
 	if x.partitioned == "true" {
-		return refuse("error_saving_ddoc", "Unknown error while saving the design document: this server has no partitioned databases")
+		return broke("error_saving_ddoc", "Unknown error while saving the design document: invalid_design_doc")
 	}
 	columns := &value{kind: kindObject}
 	for _, field := range fields {

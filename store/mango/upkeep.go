@@ -22,12 +22,13 @@ type upkeep struct {
 	turns map[[8]byte]chan struct{} // by index: holds one token, and who has it writes the index's rows
 
 	building, again bool // Build is at work; it has another round to make
+	tasks           map[*task]struct{}
 }
 
 type upkeepKey struct{}
 
 func upkeepOf(db *store.Database) *upkeep {
-	u, ok := db.Attach(upkeepKey{}, func() any { return &upkeep{turns: map[[8]byte]chan struct{}{}} }).(*upkeep)
+	u, ok := db.Attach(upkeepKey{}, func() any { return &upkeep{turns: map[[8]byte]chan struct{}{}, tasks: map[*task]struct{}{}} }).(*upkeep)
 	if !ok {
 		panic("mango: another package attached a value to this key")
 	}
@@ -124,6 +125,8 @@ func (x *index) update(ctx context.Context, db *store.Database, snap *store.Snap
 	if err != nil || since == snap.Seq() {
 		return err
 	}
+	task, end := upkeepOf(db).begin(x, snap.Seq()-since)
+	defer end()
 	u := &updater{index: x, db: db, rows: snap.Reader(), batch: db.IndexBatch(), fresh: since == 0}
 	defer func() {
 		u.batch.Discard()
@@ -132,6 +135,7 @@ func (x *index) update(ctx context.Context, db *store.Database, snap *store.Snap
 	seen := 0
 	err = snap.Changes(since, func(row *store.Row) error {
 		if seen++; seen%1024 == 0 {
+			task.reach(row.Seq - since)
 			switch {
 			case ctx.Err() != nil:
 				return context.Cause(ctx)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,138 +18,217 @@ import (
 	"github.com/adlayer/after/store"
 )
 
-// casInput is a request about one document: a read (rev "?") or a write over rev.
-type casInput struct {
+// opKind is a way to read or write.
+type opKind int
+
+const (
+	opGet opKind = iota
+	opPut
+	opBulk
+	opDelete
+	opCopy
+	opFeed // the whole of _changes
+	opKinds
+)
+
+// opInput is a request: about one document, but for opFeed. A write follows rev, or makes the document where it is empty.
+type opInput struct {
+	kind    opKind
 	id, rev string
 }
 
-// casOutput is the answer: the current revision of a read, the new one of a write, "" for a 409 or 404.
-type casOutput struct {
-	rev string
+// entry is a document as it is: its revision, and whether that is a deletion.
+type entry struct {
+	id, rev string
+	deleted bool
 }
 
-// casModel is a register for each document, changed by comparing its revision.
-func casModel() porcupine.Model {
+// opOutput is an answer: of a read what was there, of a write the new revision, nothing for a conflict.
+type opOutput struct {
+	rev     string
+	deleted bool
+	feed    []entry
+}
+
+// stateModel is documents that change by comparing their revision, in the order of their last changes: that is what a feed tells.
+func stateModel() porcupine.Model {
 	return porcupine.Model{
-		Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
-			byID := map[string][]porcupine.Operation{}
-			for _, op := range history {
-				id := input(op.Input).id
-				byID[id] = append(byID[id], op)
-			}
-			var out [][]porcupine.Operation
-			for _, ops := range byID {
-				out = append(out, ops)
-			}
-			return out
-		},
-		Init: func() any { return "" },
+		Init: func() any { return []entry(nil) },
 		Step: func(state, in, out any) (bool, any) {
-			current, _ := state.(string)
-			asked, got := input(in), output(out)
-			switch asked.rev {
-			case "?":
-				return got.rev == current, state
-			case current:
-				return got.rev != "", got.rev
-			}
-			return got.rev == "", state
+			s, _ := state.([]entry)
+			asked, _ := in.(opInput)
+			got, _ := out.(opOutput)
+			return step(s, asked, got)
+		},
+		Equal: func(a, b any) bool {
+			x, _ := a.([]entry)
+			y, _ := b.([]entry)
+			return slices.Equal(x, y)
 		},
 	}
 }
 
-func input(v any) casInput {
-	in, _ := v.(casInput)
-	return in
+func step(s []entry, asked opInput, got opOutput) (bool, []entry) {
+	at := slices.IndexFunc(s, func(e entry) bool { return e.id == asked.id })
+	current := entry{id: asked.id}
+	if at >= 0 {
+		current = s[at]
+	}
+	switch asked.kind {
+	case opFeed:
+		return slices.Equal(got.feed, s), s
+	case opGet:
+		return got.rev == current.rev && got.deleted == current.deleted || got.rev == "" && got.deleted && current.deleted, s
+	case opPut, opBulk, opCopy, opDelete, opKinds:
+	}
+	// A document that is deleted, or was never there, is made without naming a revision.
+	follows := current.rev
+	if current.deleted {
+		follows = ""
+	}
+	if asked.rev != follows {
+		return got.rev == "", s
+	}
+	next := slices.Clone(s)
+	if at >= 0 {
+		next = slices.Delete(next, at, at+1)
+	}
+	return got.rev != "", append(next, entry{asked.id, got.rev, asked.kind == opDelete})
 }
 
-func output(v any) casOutput {
-	out, _ := v.(casOutput)
-	return out
-}
-
-// TestLinearizable writes and reads few documents from many clients over HTTP and lets porcupine look for an order in which every answer
-// makes sense.
+// TestLinearizable writes, deletes, makes again, copies over, reads and follows few documents from many clients over HTTP. Porcupine looks for
+// an order in which every answer makes sense; what feeds tell from a sequence on is compared with the times of the writes.
 func TestLinearizable(t *testing.T) {
 	t.Parallel()
 	s := start(t, store.Options{})
 	s.want("PUT", "/db", "", 201)
 	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	var mu sync.Mutex
-	var history []porcupine.Operation
+	if given, err := strconv.ParseUint(os.Getenv("AFTER_SEED"), 10, 64); err == nil {
+		seed = given
+	}
+	t.Logf("AFTER_SEED=%d", seed)
+	run := &linearRun{s: s, begin: time.Now()}
+	follower := run.follow()
 	var wg sync.WaitGroup
-	begin := time.Now()
 	for client := range 6 {
 		r := rand.New(rand.NewPCG(seed, uint64(client)))
-		wg.Go(func() {
-			last := map[string]string{}
-			for n := range 60 {
-				in := casInput{id: strconv.Itoa(r.IntN(3))}
-				if r.IntN(3) == 0 {
-					in.rev = "?"
-				} else {
-					in.rev = last[in.id]
-				}
-				op := porcupine.Operation{ClientId: client, Input: in, Call: time.Since(begin).Nanoseconds()}
-				out := s.cas(in, client*1000+n)
-				op.Return = time.Since(begin).Nanoseconds()
-				op.Output = out
-				if out.rev != "" {
-					last[in.id] = out.rev
-				} else {
-					last[in.id] = s.cas(casInput{in.id, "?"}, 0).rev // not part of the history, only to go on
-				}
-				mu.Lock()
-				history = append(history, op)
-				mu.Unlock()
-			}
-		})
+		wg.Go(func() { run.client(client, r, 50) })
 	}
 	wg.Wait()
-	switch porcupine.CheckOperationsTimeout(casModel(), history, 60*time.Second) {
+	run.one(7, opInput{kind: opPut, id: "marker"}, 0)
+	rows := follower("marker")
+	// The histories are short enough that an answer comes at once; one that does not is no proof.
+	switch porcupine.CheckOperationsTimeout(stateModel(), run.history, 2*time.Minute) {
 	case porcupine.Illegal:
-		t.Fatal("no order of the requests explains the answers")
+		t.Error("no order of the requests explains the answers")
 	case porcupine.Unknown:
-		t.Log("the check was not finished in time")
+		t.Error("the check was not finished in time")
 	case porcupine.Ok:
+	}
+	run.compareFeeds(rows)
+}
+
+// linearRun is a history in the making.
+type linearRun struct {
+	s     *server
+	begin time.Time
+
+	mu      sync.Mutex
+	history []porcupine.Operation
+	reads   []feedRead
+}
+
+func (l *linearRun) now() int64 { return time.Since(l.begin).Nanoseconds() }
+
+// client sends n requests, mostly with the revision that it knows.
+func (l *linearRun) client(id int, r *rand.Rand, n int) {
+	last := map[string]string{}
+	since := feedRead{last: "0"}
+	for i := range n {
+		in := opInput{kind: opKind(r.IntN(int(opKinds))), id: strconv.Itoa(r.IntN(3))}
+		if in.rev = last[in.id]; in.kind == opDelete && in.rev == "" {
+			in.kind = opPut
+		}
+		if in.kind == opFeed && i%2 == 0 {
+			since = l.readFeed(since)
+			continue
+		}
+		out := l.one(id, in, id*1000+i)
+		switch {
+		case in.kind == opFeed:
+		case in.kind == opGet && out.deleted, in.kind == opDelete && out.rev != "":
+			last[in.id] = ""
+		case out.rev != "":
+			last[in.id] = out.rev
+		default: // a conflict: look what is there, sometimes
+			if got := l.one(id, opInput{kind: opGet, id: in.id}, 0); !got.deleted {
+				last[in.id] = got.rev
+			} else {
+				last[in.id] = ""
+			}
+		}
 	}
 }
 
-// cas sends one request, half of the writes as a PUT and half as a bulk write.
-func (s *server) cas(in casInput, n int) casOutput {
-	var rows []struct{ Rev string }
-	var doc struct {
-		Rev  string
-		Rev2 string `json:"_rev"`
+// one sends a request and puts it into the history.
+func (l *linearRun) one(client int, in opInput, n int) opOutput {
+	op := porcupine.Operation{ClientId: client, Input: in, Call: l.now()}
+	out := l.s.linear(in, n)
+	op.Return = l.now()
+	op.Output = out
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.history = append(l.history, op)
+	return out
+}
+
+// linear sends one request; n makes what it writes its own.
+func (s *server) linear(in opInput, n int) opOutput {
+	if in.kind == opFeed {
+		return opOutput{feed: entries(s.feed("0").rows)}
 	}
-	rev := ""
+	status, answer := s.linearRequest(in, n)
+	var row struct {
+		Rev    string
+		Rev2   string `json:"_rev"`
+		Reason string
+	}
+	if in.kind == opBulk {
+		answer = strings.Trim(answer, "[]\n")
+	}
+	if err := json.Unmarshal([]byte(answer), &row); err != nil {
+		s.t.Errorf("%+v: %d %s: %v", in, status, answer, err)
+	}
+	switch {
+	case in.kind == opGet && status == http.StatusNotFound:
+		return opOutput{deleted: row.Reason == "deleted"}
+	case status == http.StatusConflict, in.kind == opDelete && status == http.StatusNotFound && row.Reason == "deleted":
+		return opOutput{}
+	case status >= http.StatusBadRequest:
+		s.t.Errorf("%+v: %d %s", in, status, answer)
+	}
+	return opOutput{rev: row.Rev + row.Rev2}
+}
+
+func (s *server) linearRequest(in opInput, n int) (status int, answer string) {
+	rev, query := "", ""
 	if in.rev != "" {
-		rev = `"_rev":"` + in.rev + `",`
+		rev, query = `"_rev":"`+in.rev+`",`, "?rev="+in.rev
 	}
 	body := fmt.Sprintf(`{"_id":%q,%s"n":%d}`, in.id, rev, n)
-	var status int
-	var answer string
-	switch {
-	case in.rev == "?":
-		status, answer = s.do("GET", "/db/"+in.id, "")
-	case n%2 == 0:
-		status, answer = s.do("PUT", "/db/"+in.id, body)
-	default:
-		if _, answer = s.do("POST", "/db/_bulk_docs", `{"docs":[`+body+`]}`); json.Unmarshal([]byte(answer), &rows) != nil || len(rows) != 1 {
-			s.t.Error(answer)
-			return casOutput{}
-		}
-		return casOutput{rows[0].Rev}
+	switch in.kind {
+	case opPut:
+		return s.do("PUT", "/db/"+in.id, body)
+	case opBulk:
+		return s.do("POST", "/db/_bulk_docs", `{"docs":[`+body+`]}`)
+	case opDelete:
+		return s.do("DELETE", "/db/"+in.id+query, "")
+	case opCopy:
+		// Of a document of its own, so that the copy is told from all others.
+		source := fmt.Sprintf("/db/_local/source-%d", n)
+		s.want("PUT", source, fmt.Sprintf(`{"n":%d}`, n), 201)
+		return s.copyTo(source, in.id+query)
+	case opGet, opFeed, opKinds:
 	}
-	if status >= 400 {
-		if status != http.StatusConflict && status != http.StatusNotFound {
-			s.t.Error(status, answer)
-		}
-		return casOutput{}
-	}
-	if err := json.NewDecoder(strings.NewReader(answer)).Decode(&doc); err != nil {
-		s.t.Error(err)
-	}
-	return casOutput{doc.Rev + doc.Rev2}
+	return s.do("GET", "/db/"+in.id, "")
 }

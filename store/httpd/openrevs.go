@@ -117,17 +117,24 @@ func leavesOrRevs(snap *store.Snapshot, id string, revs []store.Rev, all bool, o
 		add(tree.Leaves()...)
 		return tree, out, nil
 	}
+	given := map[store.Rev]bool{} // revisions of one branch have the same leaves
 	for _, rev := range revs {
-		before := len(out)
+		var found []store.Revision
 		if tree != nil {
 			if o.latest {
-				add(tree.LeavesOf(rev)...)
+				found = tree.LeavesOf(rev)
 			} else if r, ok := tree.Find(rev); ok {
-				add(r)
+				found = []store.Revision{r}
 			}
 		}
-		if len(out) == before {
+		if len(found) == 0 {
 			out = append(out, openRev{rev: rev})
+		}
+		for _, r := range byRev(found) {
+			if !o.latest || !given[r.Rev] {
+				given[r.Rev] = true
+				add(r)
+			}
 		}
 	}
 	return tree, out, nil

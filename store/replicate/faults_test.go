@@ -8,11 +8,13 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/adlayer/after/couch/couchtest"
 	"github.com/adlayer/after/store"
 )
 
@@ -125,10 +127,10 @@ func TestTargetKilled(t *testing.T) {
 	t.Parallel()
 	source := start(t, store.Options{})
 	source.want(201, "PUT", "/db", "")
-	dir := t.TempDir()
-	c := startChild(t, dir)
-	m := between(t, c.url)
-	at(t, c.url).want(201, "PUT", "/db", "")
+	c := couchtest.NewProcess(t, os.Args[0])
+	c.Start()
+	m := between(t, c.Server().URL)
+	at(t, c.Server().URL).want(201, "PUT", "/db", "")
 	saved := m.checkpoints()
 	body := j{
 		"source": "db", "target": m.with("db"), "continuous": true, "retries_per_request": 1, "checkpoint_interval": 10,
@@ -145,17 +147,17 @@ func TestTargetKilled(t *testing.T) {
 			}
 			if part == 1 {
 				await(t, saved)
-				c.kill()
+				c.Kill()
 			}
 		}
-		c = startChild(t, dir)
-		m.point(t, c.url)
+		c.Start()
+		m.point(t, c.Server().URL)
 	}
-	if err := at(t, c.url).follow(t.Context(), "db", wanted); err != nil {
+	if err := at(t, c.Server().URL).follow(t.Context(), "db", wanted); err != nil {
 		t.Fatal(err)
 	}
 	source.want(200, "POST", "/_replicate", merge(body, j{"cancel": true}))
-	if a, b := source.state("db"), at(t, c.url).state("db"); !maps.Equal(a, b) {
+	if a, b := source.state("db"), at(t, c.Server().URL).state("db"); !maps.Equal(a, b) {
 		t.Errorf("%d documents in the source, %d in the target", len(a), len(b))
 	}
 }
@@ -185,14 +187,14 @@ func TestReplicatorKilled(t *testing.T) {
 	source.fill("db", "doc", 400)
 	m := between(t, source.url)
 	saved := m.checkpoints()
-	dir := t.TempDir()
-	c := startChild(t, dir)
+	c := couchtest.NewProcess(t, os.Args[0])
+	c.Start()
 	body := j{"source": m.with("db"), "target": "db", "create_target": true, "worker_batch_size": 10, "checkpoint_interval": 1}
-	at(t, c.url).want(202, "POST", "/_replicate", merge(body, j{"continuous": true}))
+	at(t, c.Server().URL).want(202, "POST", "/_replicate", merge(body, j{"continuous": true}))
 	await(t, saved)
-	c.kill()
-	c = startChild(t, dir)
-	replicator := at(t, c.url)
+	c.Kill()
+	c.Start()
+	replicator := at(t, c.Server().URL)
 	if jobs := replicator.want(200, "GET", "/_scheduler/jobs", ""); !strings.Contains(jobs, `"total_rows":0`) {
 		t.Errorf("a replication outlived its process: %s", jobs)
 	}

@@ -1,17 +1,13 @@
 package replicate_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -19,34 +15,16 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"go.uber.org/goleak"
 
+	"github.com/adlayer/after/couch/couchtest"
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/httpd"
 	"github.com/adlayer/after/store/script"
 )
 
-// childFolder makes this test binary serve the folder it names instead of running tests.
-const childFolder = "AFTER_TEST_SERVE"
-
 func TestMain(m *testing.M) {
 	script.Main()
-	if dir := os.Getenv(childFolder); dir != "" {
-		fmt.Fprintln(os.Stderr, serveChild(dir))
-		os.Exit(1)
-	}
+	couchtest.ServeIfAsked()
 	goleak.VerifyTestMain(m)
-}
-
-func serveChild(dir string) error {
-	st, err := store.Open(dir, store.Options{})
-	if err != nil {
-		return err
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	fmt.Println(l.Addr())
-	return httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}}).HTTPServer().Serve(l)
 }
 
 // server is a server with the administrator admin, secret.
@@ -83,40 +61,6 @@ func at(tb testing.TB, address string) *server {
 	web := &http.Client{Transport: &http.Transport{}}
 	tb.Cleanup(web.CloseIdleConnections)
 	return &server{t: tb, url: address, web: web}
-}
-
-// child is a serving process.
-type child struct {
-	cmd *exec.Cmd
-	url string
-}
-
-func startChild(tb testing.TB, dir string) *child {
-	tb.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), childFolder+"="+dir)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		tb.Fatal(err)
-	}
-	c := &child{cmd: cmd}
-	tb.Cleanup(c.kill)
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		tb.Fatal("the child did not start: ", err)
-	}
-	c.url = "http://" + strings.TrimSpace(line)
-	return c
-}
-
-// kill ends the process as kill -9 does.
-func (c *child) kill() {
-	_ = c.cmd.Process.Kill()
-	_ = c.cmd.Wait()
 }
 
 // with is the address of a database with the administrator's credentials.

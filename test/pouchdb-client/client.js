@@ -2,6 +2,7 @@
 // conflicts, and attachments. It exits with 0 only if all of it went as PouchDB documents.
 'use strict'
 const assert = require('node:assert/strict')
+const readline = require('node:readline')
 const PouchDB = require('pouchdb-core')
   .plugin(require('pouchdb-adapter-http'))
   .plugin(require('pouchdb-adapter-memory'))
@@ -12,6 +13,31 @@ const base = process.argv[2]
 const remote = new PouchDB(base + '/pouch')
 const once = (emitter, event) => new Promise((resolve, reject) => { emitter.once(event, resolve); emitter.once('error', reject) })
 const rejects = (promise, name) => assert.rejects(promise, e => { assert.equal(e.name, name); return true })
+
+// Whoever started this program kills the server and starts it again.
+const answers = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]()
+const tell = async order => { console.log(order); assert.equal((await answers.next()).value, 'done') }
+
+// The winners of a database with their conflicts and attachments; digests are of what is stored, which may be compressed.
+async function state (db) {
+  const { rows } = await db.allDocs({ include_docs: true, conflicts: true })
+  return rows.map(({ doc }) => {
+    const files = Object.entries(doc._attachments || {}).map(([name, a]) => [name, a.content_type, a.length])
+    return [doc._id, doc._rev, (doc._conflicts || []).sort(), files.sort()]
+  })
+}
+
+// Waits until two databases that are being synced are the same, looking again at each change of either.
+async function same (a, b) {
+  let changed
+  const feeds = [a, b].map(db => db.changes({ since: 0, live: true, style: 'all_docs' }).on('change', () => changed && changed()))
+  for (;;) {
+    const next = new Promise(resolve => { changed = resolve })
+    const [x, y] = await Promise.all([state(a), state(b)])
+    try { assert.deepEqual(x, y); break } catch { await next }
+  }
+  feeds.forEach(f => f.cancel())
+}
 
 async function documents () {
   const { rev } = await remote.put({ _id: 'a/b ü', n: 1 })
@@ -41,9 +67,8 @@ async function bulk () {
 }
 
 async function live () {
-  const feed = remote.changes({ since: 'now', live: true, include_docs: true })
+  const feed = remote.changes({ since: (await remote.info()).update_seq, live: true, include_docs: true })
   const seen = once(feed, 'change')
-  await new Promise(resolve => setTimeout(resolve, 300)) // PouchDB does not tell when a feed is open
   await remote.put({ _id: 'live', hello: 'there' })
   assert.equal((await seen).doc.hello, 'there')
   feed.cancel()
@@ -120,8 +145,93 @@ async function attachments () {
   assert.equal(Buffer.from(list.rows[0].doc._attachments.f.data, 'base64').toString(), 'from here')
 }
 
+// Both sides edit the same documents apart, then while they are synced live: each document has one winner, the same on both.
+async function conflicts () {
+  const local = new PouchDB('local-torn', { adapter: 'memory' })
+  const there = new PouchDB(base + '/torn')
+  const ids = Array.from({ length: 12 }, (_, i) => 'torn-' + i)
+  await there.bulkDocs(ids.map(_id => ({ _id })))
+  await local.sync(there)
+  const edit = async (db, id, by, times) => {
+    for (let n = 0; n < times; n++) await db.put({ ...await db.get(id), by, n })
+  }
+  // The longer branch wins: here, there, or what the hashes say.
+  for (const [i, id] of ids.entries()) await Promise.all([edit(local, id, 'here', 1 + i % 3), edit(there, id, 'there', 1 + (i >> 1) % 3)])
+  await local.remove(await local.get('torn-11'))
+  const ongoing = local.sync(there, { live: true, retry: true })
+  await same(local, there)
+  for (const id of ids) {
+    const doc = await local.get(id, { conflicts: true })
+    if (id !== 'torn-11') assert.equal(doc._conflicts.length, 1)
+  }
+  assert.equal((await there.get('torn-11')).by, 'there', 'an edit wins over a deletion')
+  assert.deepEqual(new Set((await local.allDocs({ include_docs: true })).rows.map(r => r.doc.by)), new Set(['here', 'there']))
+  // While they are synced: each side resolves half of the conflicts, and both go on editing.
+  await Promise.all(ids.slice(0, 10).map(async (id, i) => {
+    const db = i % 2 ? local : there
+    const { _conflicts: losers } = await db.get(id, { conflicts: true })
+    await Promise.all(losers.map(rev => db.remove(id, rev)))
+  }))
+  const made = await Promise.all([local, there].map((db, i) => db.bulkDocs(ids.map(id => ({ _id: 'new-' + id, from: i })))))
+  await same(local, there)
+  for (const id of ids.slice(0, 10)) assert.equal((await there.get(id, { conflicts: true }))._conflicts, undefined)
+  for (const [i, id] of ids.entries()) {
+    const { _conflicts: losers = [] } = await local.get('new-' + id, { conflicts: true })
+    assert.equal(losers.length, made.filter(rows => rows[i].ok).length - 1) // none where the other side's came first
+  }
+  ongoing.cancel()
+  await once(ongoing, 'complete')
+  await there.destroy()
+}
+
+// The server is killed in the middle of a live sync, with attachments under way in both directions, and started again.
+async function killed () {
+  // PouchDB's replication asks for a figure that shows its progress, and does not expect that nobody answers.
+  process.on('unhandledRejection', e => {
+    if (e.name === 'FetchError' && e.type === 'system') return
+    console.error(e)
+    process.exit(1)
+  })
+  const local = new PouchDB('local-killed', { adapter: 'memory' })
+  const there = new PouchDB(base + '/killed')
+  await there.info()
+  const content = id => Buffer.from(`what ${id} has. `.repeat(2000))
+  const doc = (_id, n) => ({ _id, n, _attachments: { f: { content_type: n % 2 ? 'text/plain' : 'a/b', data: content(_id).toString('base64') } } })
+  const ongoing = local.sync(there, { live: true, retry: true, batch_size: 5, back_off_function: () => 50 })
+  ongoing.on('error', e => { console.error(e); process.exit(1) })
+  const answered = []
+  for (let round = 0; round < 3; round++) {
+    const moved = once(ongoing, 'change')
+    const here = local.bulkDocs(Array.from({ length: 30 }, (_, n) => doc(`here-${round}-${n}`, n)))
+    const writers = ['a', 'b', 'c'].map(async name => {
+      for (let n = 0; ; n++) {
+        const id = `there-${round}-${name}-${n}`
+        try { await there.put(doc(id, n)) } catch { return }
+        answered.push(id)
+      }
+    })
+    answered.push(...(await here).map(r => r.id))
+    await moved
+    await tell('kill')
+    await Promise.all(writers)
+    await assert.rejects(there.info())
+    await local.put(doc(`offline-${round}`, round))
+    answered.push(`offline-${round}`)
+    await tell('start')
+  }
+  await same(local, there)
+  ongoing.cancel()
+  await once(ongoing, 'complete')
+  for (const db of [local, there]) {
+    for (const id of answered) assert.ok((await db.getAttachment(id, 'f')).equals(content(id)), id)
+  }
+  const { rows } = await local.allDocs()
+  assert.ok(rows.length >= answered.length)
+  await there.destroy()
+}
+
 async function main () {
-  for (const part of [documents, bulk, live, find, sync, attachments]) {
+  for (const part of [documents, bulk, live, find, sync, attachments, conflicts, killed]) {
     await part()
     console.log(part.name + ': ok')
   }

@@ -1,0 +1,156 @@
+package couchtest
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Program builds the program as it is installed, into a folder of the test's own, and gives its path.
+func Program(tb testing.TB) string {
+	tb.Helper()
+	root := repository(tb)
+	lookAtSources(tb, root)
+	path := filepath.Join(tb.TempDir(), "after")
+	build := exec.CommandContext(tb.Context(), "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", path, "./cmd/after") //nolint:gosec // the path is the test's
+	build.Dir = root
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		tb.Fatalf("building the program: %v\n%s", err, out)
+	}
+	return path
+}
+
+// lookAtSources looks at all that the program is made of: go test does not take a result from its cache when something that a test looked at has
+// changed.
+func lookAtSources(tb testing.TB, root string) {
+	tb.Helper()
+	for _, folder := range []string{"cli", "cmd", "config", "couch", "jobs", "store", "worker"} {
+		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, _ fs.DirEntry, err error) error {
+			if err == nil && filepath.Ext(path) == ".go" {
+				_, err = os.Stat(path)
+			}
+			return err
+		})
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+// Process is the embedded store as `after serve` serves it: a process that can be killed and started again on its folder. It ends with the
+// test.
+type Process struct {
+	tb      testing.TB
+	program string
+	folder  string
+	said    lockedBuffer
+
+	child   *exec.Cmd
+	reading sync.WaitGroup
+	address string
+}
+
+// NewProcess prepares a process of a built program, or of a test program that calls [ServeIfAsked]; Start starts it.
+func NewProcess(tb testing.TB, program string) *Process {
+	tb.Helper()
+	p := &Process{tb: tb, program: program, folder: tb.TempDir()}
+	tb.Cleanup(func() {
+		p.Kill()
+		if tb.Failed() && p.said.Len() > 0 {
+			tb.Logf("after serve said: %s", p.said.String())
+		}
+	})
+	return p
+}
+
+var serving = regexp.MustCompile(`^serving the store at http://(\S+),`)
+
+// Start starts the process and returns once it answers, at another address each time.
+func (p *Process) Start() {
+	p.tb.Helper()
+	child := p.command("serve")
+	output, err := child.StdoutPipe()
+	if err == nil {
+		child.Stderr = &p.said
+		err = child.Start()
+	}
+	if err != nil {
+		p.tb.Fatalf("starting the program: %v", err)
+	}
+	p.child = child
+	found := make(chan string, 1)
+	p.reading.Go(func() {
+		defer close(found)
+		lines := bufio.NewScanner(output)
+		for lines.Scan() {
+			if match := serving.FindStringSubmatch(lines.Text()); match != nil {
+				found <- match[1]
+				break
+			}
+		}
+		_, _ = io.Copy(io.Discard, output)
+	})
+	ready := time.NewTimer(patience)
+	defer ready.Stop()
+	select {
+	case p.address = <-found:
+	case <-ready.C:
+	}
+	if p.address == "" {
+		p.tb.Fatalf("after serve did not say within %v where it listens: %s", patience, p.said.String())
+	}
+}
+
+// Kill ends the process as kill -9 does, and waits for its end. A process that does not run is none.
+func (p *Process) Kill() {
+	if p.child == nil {
+		return
+	}
+	_ = p.child.Process.Kill()
+	p.reading.Wait()
+	_ = p.child.Wait()
+	p.child, p.address = nil, ""
+}
+
+// PID is the number of the process, while it runs.
+func (p *Process) PID() int { return p.child.Process.Pid }
+
+// Data is the folder of its store.
+func (p *Process) Data() string { return filepath.Join(p.folder, "data") }
+
+// Address is where the process listens, as host:port.
+func (p *Process) Address() string { return p.address }
+
+// Server is the process as a server to talk to, until it is killed.
+func (p *Process) Server() Server {
+	return Server{Name: "after serve", URL: "http://" + p.address, User: "admin", Password: "secret"}
+}
+
+// Check runs `after store check` on the folder of a process that was killed; what it finds fails the test.
+func (p *Process) Check() {
+	p.tb.Helper()
+	if out, err := p.command("store", "check").CombinedOutput(); err != nil {
+		p.tb.Errorf("after store check: %v\n%s", err, out)
+	}
+}
+
+func (p *Process) command(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(context.WithoutCancel(p.tb.Context()), p.program, args...) //nolint:gosec // it is ours
+	cmd.Dir = p.folder
+	cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + p.folder, "TZ=UTC",
+		"AFTER_STORE_LISTEN=127.0.0.1:0", "AFTER_STORE_DATA=" + p.Data(), "AFTER_STATE_FOLDER=" + filepath.Join(p.folder, "state"),
+		"AFTER_STORE_ADMINS=admin:secret", "AFTER_LOG_LEVEL=warn",
+		childFolder + "=" + p.Data(),
+	}
+	return cmd
+}

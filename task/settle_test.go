@@ -373,3 +373,27 @@ func TestLag(t *testing.T) {
 		t.Error(string(d.Next.Encode()))
 	}
 }
+
+// TestJitterMovesTheStartAlone: the nominal dates stay on the hour, and lateness counts from the start that the jitter gives.
+func TestJitterMovesTheStartAlone(t *testing.T) {
+	t.Parallel()
+	v := ours()
+	d := task.Decide(decode(t, document(`"date":"`+noon+`","repeat":{"hours":1,"jitter":"10m"}`)), v)
+	want, moved := at(t, noon), false
+	for range 5 {
+		due := d.Next.Plan.Due
+		if off := due.Sub(want); !d.Next.Plan.Nominal.Equal(want) || off < 0 || off > 10*time.Minute {
+			t.Fatalf("%s, starting %s", describe(d), due)
+		}
+		moved = moved || due.After(want)
+		v.Now = due.Add(5 * time.Millisecond)
+		d = task.Settle(d.Next, task.Outcome{Started: due.Add(3 * time.Millisecond), Finished: v.Now}, v)
+		if d.Next.Lag != 3*time.Millisecond {
+			t.Errorf("started 3 ms after it should: the lag is %s", d.Next.Lag)
+		}
+		want = want.Add(time.Hour)
+	}
+	if !moved {
+		t.Error("it moved nothing")
+	}
+}

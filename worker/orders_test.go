@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sirupsen/logrus"
 	"github.com/tidwall/gjson"
 
 	"github.com/adlayer/after/client"
@@ -285,5 +287,28 @@ func testRunOfWhatWasNeverPlanned(t *testing.T, b *bundle) {
 			t.Errorf("%s", doc.Raw)
 		}
 		b.wantRuns(id, 1)
+	}
+}
+
+// TestLeftOutIsSaid: dates that do not run are counted in the document, and the log says how many and why.
+func TestLeftOutIsSaid(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	hook, hooked := b.hooked()
+	said := func(text string) bool {
+		return slices.ContainsFunc(hook.AllEntries(), func(e *logrus.Entry) bool { return strings.Contains(e.Message, text) })
+	}
+	b.put("missed", `{"worker":"manobi","job":"run","date":%q,"repeat":{"hours":1}}`, fromNow(-3*time.Hour-30*time.Minute))
+	b.startWith(hooked, "manobi")
+	doc := b.awaitDoc("missed", func(doc gjson.Result) bool { return doc.Get("executions").Int() == 1 })
+	if doc.Get("skipped").Int() != 3 || !said("missed, runs now for the latest date; 3 dates before it are left out") {
+		t.Errorf("the log says nothing of what was missed: %s", doc.Raw)
+	}
+	b.put("long", `{"worker":"manobi","job":"block","date":%q,"repeat":{"hours":1}}`, fromNow(-2*time.Hour-30*time.Minute))
+	b.awaitRuns("long", 1)
+	close(b.gate("long"))
+	doc = b.awaitDoc("long", func(doc gjson.Result) bool { return doc.Get("executions").Int() == 1 })
+	if doc.Get("skipped").Int() != 2 || !said(`2 of its dates came during the run and are left out (overlap is "skip")`) {
+		t.Errorf("the log says nothing of what came during a run: %s", doc.Raw)
 	}
 }

@@ -188,12 +188,32 @@ func (r *Rule) movedTo(shows int64) (int64, bool) {
 	if r.adjust == toPrevious {
 		step = -step
 	}
-	for range farthest {
-		if shows += step; !r.closed(shows) {
+	for far := int64(1); far <= farthest; far++ {
+		shows += step
+		if !r.closed(shows) {
 			return instantsOf(shows, r.loc).first, true
 		}
+		passed := r.closedDays(shows)
+		shows += passed * step
+		far += passed
 	}
 	return 0, false
+}
+
+// closedDays gives how many days behind that of a reading, in the direction in which it is moved, are closed at its time for the same
+// reason, as far as that is certain: two less than the reason holds, since the clocks may change by a day.
+func (r *Rule) closedDays(shows int64) int64 {
+	if r.except == nil {
+		return 0
+	}
+	start, end, out := r.except.at(instantsOf(shows, r.loc).first, r.loc)
+	switch {
+	case !out:
+		return 0
+	case r.adjust == toNext:
+		return max(0, (reading(min(end, lastReading), r.loc)-shows)/day-2)
+	}
+	return max(0, (shows-reading(max(start, firstReading), r.loc))/day-2)
 }
 
 // movedAfter gives the first moved occurrence after t. Moving keeps neither the order of the times of a day nor, where hours are
@@ -304,22 +324,26 @@ func (r *Rule) dayAt(instant int64) int64 {
 	return number
 }
 
-// movedLatest looks back over windows that grow until one holds an occurrence; the first is short, since rules of minutes have many.
-func (r *Rule) movedLatest(from, t int64) (int64, bool) {
+// movedLatest looks back over windows that grow until one holds an occurrence, and halves that one: a rule of minutes has very many.
+func (r *Rule) movedLatest(from, t int64) (best int64, ok bool) {
 	for window := hour; ; window *= 16 {
 		start := max(t-window, from-1, r.from-1-farthest*day)
-		best, ok := int64(0), false
-		for at := start; ; {
-			next, found := r.movedAfter(from, at)
-			if !found || next > t {
-				break
-			}
-			best, ok, at = next, true, next
+		if best, ok = r.movedAfter(from, start); ok && best <= t {
+			break
 		}
-		if ok || start == from-1 || window > lastReading {
-			return best, ok && best >= from
+		if start == from-1 || window > lastReading {
+			return 0, false
 		}
 	}
+	for last := t; best < last; { // none lies between last and t
+		middle := best + (last-best)/2
+		if next, found := r.movedAfter(from, middle); found && next <= t {
+			best = next
+		} else {
+			last = middle
+		}
+	}
+	return best, true
 }
 
 func (s *intervalSeries) count(anchor, a, b int64) (int64, bool) {

@@ -75,6 +75,13 @@ func protocolChecks() []check {
 			c.askRoot("PUT", "/"+c.name+"x?placement=moon").says(400, "bad_request", "The `placement` value should be in a format `zone:n`.")
 			c.askRoot("GET", "/_reshard").wants(200).has("state", `"running"`)
 		}},
+		{"attachment/delete-unnamed", func(c *checker) {
+			c.ask("DELETE", "/a/f").says(404, "not_found", "missing")
+			rev := c.ask("PUT", "/a/f", "one").wants(201).rev()
+			c.ask("DELETE", "/a/g").says(404, "not_found", "Document is missing attachment")
+			c.ask("DELETE", "/a/f").refuses(409, "conflict")
+			c.ask("DELETE", "/a/f?rev="+rev).wants(200)
+		}},
 		{"database/compact-a-design", func(c *checker) {
 			c.put("_design/d", `{"views":{"v":{"map":"function(){}"}}}`)
 			c.ask("POST", "/_compact/d", `{}`).wants(202).has("ok", "true")

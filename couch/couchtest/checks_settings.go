@@ -77,6 +77,19 @@ func settingsChecks() []check {
 			refused.refuses(413, "document_too_large")
 			c.ask("PUT", "/a", long).wants(201)
 		}},
+		{"settings/administrators", func(c *checker) {
+			key := at + "admins/" + c.name
+			c.askAs(c.name, "pw", "GET", "/_all_dbs").refuses(401, "unauthorized")
+			c.askRoot("PUT", key, `"pw"`).wants(200).is(`""`)
+			got := c.askAs(c.name, "pw", "GET", "/_all_dbs")
+			hash := c.askRoot("GET", key).wants(200)
+			c.askRoot("DELETE", key).wants(200)
+			got.wants(200)
+			if !strings.HasPrefix(string(hash.body), `"-pbkdf2`) {
+				c.failf("the password is kept as %s", hash.body)
+			}
+			c.askAs(c.name, "pw", "GET", "/_all_dbs").refuses(401, "unauthorized")
+		}},
 		{"settings/uuids", func(c *checker) {
 			set := at + "uuids/algorithm"
 			ids := func(algorithm string) []gjson.Result {

@@ -36,6 +36,39 @@ func (a *authenticator) newAdmin(name, password string) *admin {
 	return known
 }
 
+// administrator finds one by name; nil where there is none.
+func (a *authenticator) administrator(name string) *admin {
+	if known := a.admins[name]; known != nil {
+		return known
+	}
+	return (*a.more.Load())[name]
+}
+
+// setMore makes those administrators of the server whose hashes are given, beside those of the configuration.
+func (a *authenticator) setMore(hashes map[string]string) {
+	more := make(map[string]*admin, len(hashes))
+	for name, hash := range hashes {
+		more[name] = a.newAdmin(name, hash)
+	}
+	a.more.Store(&more)
+	a.mu.Lock()
+	clear(a.secrets) // of those who are none any more
+	a.epoch++
+	a.mu.Unlock()
+}
+
+// shown are the hashes of all administrators, by name.
+func (a *authenticator) shown() map[string]string {
+	out := map[string]string{}
+	for name, known := range *a.more.Load() {
+		out[name] = known.hash().String()
+	}
+	for name, known := range a.admins {
+		out[name] = known.hash().String()
+	}
+	return out
+}
+
 // isAdmin compares a password with that of an administrator.
 func (a *authenticator) isAdmin(ctx context.Context, known *admin, name, password string) (bool, error) {
 	if got := a.digest('a', name+"\x00"+password); known.plain && subtle.ConstantTimeCompare(got[:], known.quick[:]) == 1 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -181,6 +182,12 @@ func (c *call) deleteAttachment(id, name string) error {
 	if err := c.mayWrite(id); err != nil {
 		return err
 	}
+	if rev, err := c.namedRev(store.Rev{}); err != nil || rev.IsZero() {
+		if err == nil {
+			err = c.refuseDetach(id, name)
+		}
+		return err
+	}
 	doc, err := c.editedDocument(id)
 	if err != nil {
 		return err
@@ -189,6 +196,21 @@ func (c *call) deleteAttachment(id, name string) error {
 		return noAttachment()
 	}
 	return c.writeAttachment(doc, http.StatusOK, name)
+}
+
+// refuseDetach says why an attachment is not removed where no revision is named: the document or the attachment is not there, else it is a
+// conflict.
+func (c *call) refuseDetach(id, name string) error {
+	row, err := c.find1(id)
+	switch {
+	case err != nil:
+		return err
+	case row.Deleted:
+		return store.NotFound("deleted")
+	case !slices.ContainsFunc(row.Attachments(), func(a store.Attachment) bool { return a.Name == name }):
+		return noAttachment()
+	}
+	return store.Conflict()
 }
 
 // upload reads an attachment from a client.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -33,10 +34,11 @@ type identity struct {
 type authenticator struct {
 	store   *store.Store
 	log     logrus.FieldLogger
-	key     [32]byte // of what is remembered
-	cookies []byte   // the secret of cookies, the same for ever
-	rounds  int      // of a hash that nobody has, see user
-	admins  map[string]*admin
+	key     [32]byte                          // of what is remembered
+	cookies []byte                            // the secret of cookies, the same for ever
+	rounds  int                               // of a hash that nobody has, see user
+	admins  map[string]*admin                 // of the configuration
+	more    atomic.Pointer[map[string]*admin] // made over HTTP
 	locks   *lockout
 	// sessionAge is how long a session lasts from its last renewal.
 	sessionAge func() time.Duration
@@ -47,6 +49,7 @@ type authenticator struct {
 	mu      sync.RWMutex
 	checked map[[32]byte]checkedUser
 	secrets map[[32]byte]*identity
+	epoch   uint64 // of the administrators: what was checked in an earlier one is not remembered
 }
 
 // maxChecked bounds what is remembered; beyond it all is forgotten and checked anew.
@@ -116,7 +119,7 @@ func (a *authenticator) identify(r *http.Request) (*identity, error) {
 func (a *authenticator) basic(r *http.Request, text string) (*identity, error) {
 	digest := a.digest('b', text)
 	a.mu.RLock()
-	who := a.secrets[digest]
+	who, epoch := a.secrets[digest], a.epoch
 	a.mu.RUnlock()
 	if who != nil {
 		return who, nil
@@ -135,7 +138,9 @@ func (a *authenticator) basic(r *http.Request, text string) (*identity, error) {
 		if len(a.secrets) >= maxChecked {
 			clear(a.secrets)
 		}
-		a.secrets[digest] = who
+		if a.epoch == epoch {
+			a.secrets[digest] = who
+		}
 		a.mu.Unlock()
 	}
 	return who, nil
@@ -143,7 +148,7 @@ func (a *authenticator) basic(r *http.Request, text string) (*identity, error) {
 
 // check verifies a name and a password that a request brings, unless too many wrong ones came from there. What the same server has found
 // right before is not refused to an administrator: one wrong client beside it would turn a whole fleet away. lasting tells that the answer
-// cannot change while the server runs.
+// cannot change until the administrators do.
 func (a *authenticator) check(r *http.Request, name, password string) (who *identity, lasting bool, err error) {
 	if name == "" && password == "" {
 		return &identity{}, true, nil
@@ -163,7 +168,7 @@ func (a *authenticator) check(r *http.Request, name, password string) (who *iden
 }
 
 func (a *authenticator) verify(ctx context.Context, name, password string) (who *identity, lasting bool, err error) {
-	if known, ok := a.admins[name]; ok {
+	if known := a.administrator(name); known != nil {
 		right, err := a.isAdmin(ctx, known, name, password)
 		if err == nil && !right {
 			err = wrongPassword()

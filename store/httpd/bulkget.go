@@ -173,7 +173,7 @@ func bulkGetOne(snap *store.Snapshot, ref *bulkRef, o readOptions) (res bulkResu
 	}
 	if err := o.view.gate(ref.doc); err != nil {
 		res.wrong = asError(err)
-		return res, nil //nolint:nilerr // it is told in the row
+		return res, nil
 	}
 	if len(ref.since) > 0 {
 		res.o.files.since, res.o.files.data = ref.since, true

@@ -20,7 +20,7 @@ func fuzzed(f *testing.F) (*store.Database, func(method, target, body string) *h
 	if err != nil {
 		f.Fatal(err)
 	}
-	h := httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}})
+	h := httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}, HashRounds: 10})
 	f.Cleanup(func() {
 		if err := h.Close(); err != nil {
 			f.Error(err)

@@ -122,7 +122,8 @@ func New(st *store.Store, o Options) *Server {
 	if o.Selector == nil {
 		o.Selector = defaultSelector()
 	}
-	s := &Server{store: st, opts: o, log: o.Log, auth: newAuthenticator(st, o), settings: newSettings(st, o), started: time.Now()}
+	s := &Server{store: st, opts: o, log: o.Log, auth: newAuthenticator(st, o), started: time.Now()}
+	s.settings = newSettings(st, o, s.auth.setMore)
 	s.uuids.settings = s.settings
 	s.auth.sessionAge = func() time.Duration { return s.settings.now().sessionAge }
 	s.bodies.most = o.Limits.BodyMemory

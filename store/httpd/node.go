@@ -65,6 +65,7 @@ func (c *call) answerValue(value any) error {
 // config shows and changes settings. A change answers what was there before.
 func (c *call) config(path []string) error {
 	all := c.s.settings.all()
+	all[adminsSection] = c.s.auth.shown()
 	switch len(path) {
 	case 0:
 		if err := c.allow(http.MethodGet); err != nil {
@@ -154,8 +155,17 @@ func (c *call) removeSetting(at setting) error {
 }
 
 func (c *call) putSetting(at setting, value *string) error {
-	if at.section == "admins" {
-		return store.NotImplemented("Changing administrators over HTTP (_config/admins)")
+	if at.section == adminsSection {
+		if c.s.auth.admins[at.key] != nil {
+			return forbidden("This administrator is one of the server's configuration, and is changed there.")
+		}
+		if value != nil && !isHash(*value) {
+			h, err := hashPassword(*value, c.s.opts.HashRounds)
+			if err != nil {
+				return err
+			}
+			*value = h.String()
+		}
 	}
 	old, _, err := c.s.settings.change(c.ctx(), at, value, c.r.Header.Get("X-Couch-Persist") != "false")
 	if err != nil {

@@ -88,6 +88,51 @@ func (s *server) equal(method, path, body string, status int, want string) {
 	}
 }
 
+// TestAdministrators makes and removes one over HTTP.
+func TestAdministrators(t *testing.T) {
+	t.Parallel()
+	fs := vfs.NewMem()
+	const at = "/_node/_local/_config/admins"
+	boss := func(s *server, password string, status int) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/_all_dbs", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.SetBasicAuth("boss", password)
+		res, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != status {
+			t.Fatalf("boss:%s gets %d, not %d", password, res.StatusCode, status)
+		}
+	}
+	t.Run("first", func(t *testing.T) {
+		s := start(t, store.Options{FS: fs})
+		boss(s, "one", 401)
+		s.equal("PUT", at+"/boss", `"one"`, 200, `""`)
+		boss(s, "one", 200)
+		hash := s.want("GET", at+"/boss", "", 200)
+		if !strings.HasPrefix(hash, `"-pbkdf2:sha256-`) || strings.Contains(hash, "one") {
+			t.Fatalf("the password is kept as %s", hash)
+		}
+		s.equal("PUT", at+"/boss", `"two"`, 200, hash)
+		boss(s, "one", 401)
+		boss(s, "two", 200)
+		s.want("PUT", at+"/admin", `"other"`, 403)
+		s.want("DELETE", at+"/admin", "", 403)
+		if all := s.want("GET", "/_node/_local/_config", "", 200); strings.Contains(all, "secret") || !gjson.Get(all, "admins.admin").Exists() {
+			t.Fatal(all)
+		}
+	})
+	s := start(t, store.Options{FS: fs})
+	boss(s, "two", 200)
+	s.want("DELETE", at+"/boss", "", 200)
+	boss(s, "two", 401)
+}
+
 // TestNode asks a node about itself.
 func TestNode(t *testing.T) {
 	t.Parallel()

@@ -8,20 +8,21 @@ import (
 
 // serverRoutes are the paths that are no databases.
 var serverRoutes = map[string]func(*call) error{ //nolint:gochecknoglobals // a constant table
-	"_up":           (*call).up,
-	"_uuids":        (*call).serveUUIDs,
-	"_all_dbs":      (*call).allDBs,
-	"_dbs_info":     (*call).dbsInfo,
-	"_session":      (*call).session,
-	"_active_tasks": (*call).activeTasks,
-	"_membership":   (*call).membership,
-	"_replicate":    (*call).replicate,
-	"_scheduler":    (*call).scheduler,
-	"_after":        (*call).after,
-	"_node":         (*call).node,
-	"_reshard":      (*call).reshard,
-	"_db_updates":   (*call).databaseUpdates,
-	"favicon.ico":   (*call).favicon,
+	"_up":            (*call).up,
+	"_uuids":         (*call).serveUUIDs,
+	"_all_dbs":       (*call).allDBs,
+	"_dbs_info":      (*call).dbsInfo,
+	"_session":       (*call).session,
+	"_active_tasks":  (*call).activeTasks,
+	"_membership":    (*call).membership,
+	"_replicate":     (*call).replicate,
+	"_scheduler":     (*call).scheduler,
+	"_after":         (*call).after,
+	"_node":          (*call).node,
+	"_reshard":       (*call).reshard,
+	"_cluster_setup": (*call).clusterSetup,
+	"_db_updates":    (*call).databaseUpdates,
+	"favicon.ico":    (*call).favicon,
 }
 
 // serverMissing are CouchDB's other server paths.

@@ -69,7 +69,7 @@ func (a *authenticator) cookie(value string) (*identity, error) {
 
 // named gives who has a name, and what binds cookies to the password; nil where there is nobody.
 func (a *authenticator) named(name string) (who *identity, salt string, err error) {
-	if known, ok := a.admins[name]; ok {
+	if known := a.administrator(name); known != nil {
 		return &identity{name: name, roles: []string{"_admin"}, admin: true, via: "cookie"}, known.salt, nil
 	}
 	row, err := a.userRow(name)

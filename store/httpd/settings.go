@@ -33,6 +33,7 @@ type settings struct {
 	values map[setting]string // in force: all of these, and what was set without being kept
 
 	acting atomic.Pointer[live]
+	admins func(map[string]string) // takes the section of administrators
 }
 
 // live are the settings that act, ready for use.
@@ -55,9 +56,13 @@ type live struct {
 // settingsName is where the store keeps settings.
 const settingsName = "settings"
 
-func newSettings(st *store.Store, o Options) *settings {
+// adminsSection has the administrators that were made over HTTP, with their hashes.
+const adminsSection = "admins"
+
+// newSettings reads what was kept. admins gets the hashes of administrators, now and whenever they change.
+func newSettings(st *store.Store, o Options, admins func(map[string]string)) *settings {
 	s := &settings{
-		store: st, log: o.Log, opts: o, first: st.Limits(),
+		admins: admins, store: st, log: o.Log, opts: o, first: st.Limits(),
 		stored: map[setting]string{},
 		base: map[setting]string{
 			{"couchdb", "uuid"}:   st.UUID(),
@@ -173,6 +178,13 @@ func (s *settings) act() {
 		maxUUIDs:              int(s.number("uuids", "max_count", 1000)),
 	}
 	s.acting.Store(l)
+	admins := map[string]string{}
+	for at, value := range s.values {
+		if at.section == adminsSection {
+			admins[at.key] = value
+		}
+	}
+	s.admins(admins)
 	s.logLevel()
 }
 

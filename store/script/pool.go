@@ -171,11 +171,11 @@ func (p *Pool) try(d *Design, fresh bool, work func(*process) error) error {
 		return err
 	}
 	first := child.fresh
-	for {
+	for again := true; ; again = false {
 		if err = child.teach(d); err == nil {
 			err = work(child)
 		}
-		if f, ok := errors.AsType[*FunctionError](err); ok && f.Name == nameProtocol && f.Reason == uncached+d.Key && child.known[d.Key] {
+		if f, ok := errors.AsType[*FunctionError](err); ok && f.Name == nameProtocol && f.Reason == uncached+d.Key && again && child.known[d.Key] {
 			delete(child.known, d.Key) // it had too many to keep them all
 			continue
 		}

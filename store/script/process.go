@@ -144,7 +144,7 @@ func (p *process) next() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !bytes.HasPrefix(line, []byte(`["log",`)) {
+		if !bytes.HasPrefix(line, []byte(messagePrefix)) {
 			return line, nil
 		}
 		var message []string

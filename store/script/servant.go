@@ -2,6 +2,7 @@ package script
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -30,6 +31,8 @@ const (
 	// maxLogged and maxMessage bound what a function may log in one call.
 	maxLogged  = 100
 	maxMessage = 4 << 10
+	// messagePrefix is what a message begins with, and no answer.
+	messagePrefix = `["log",`
 	// restAfter is how long a child is idle before it gives its memory back.
 	restAfter = time.Second
 )
@@ -91,6 +94,9 @@ func (s *servant) answer(line []byte, flush bool) error {
 	out, err := s.command(line)
 	if err != nil {
 		out = errorLine(err)
+	}
+	if bytes.HasPrefix(out, []byte(messagePrefix)) { // a function threw it; it would be taken for a message, and the next answer for this one
+		out = errorLine(&FunctionError{nameUnknown, string(out)})
 	}
 	if len(out) > s.output {
 		out = errorLine(tooLong())

@@ -36,7 +36,7 @@ func (h *host) options(data string) embedded.Options {
 	return embedded.Options{
 		Listen: h.config.Store.Listen, Data: data, Admins: h.config.Store.Admins, Relaxed: h.config.Store.Relaxed(),
 		Limits:  storeLimits(&h.config.Store),
-		Version: Version(), Log: h.log,
+		Version: Version(), Log: h.log, Tidy: tidies(),
 	}
 }
 

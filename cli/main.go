@@ -36,6 +36,9 @@ func Main() {
 // With 100,000 due tasks, 300 took a tenth of the worker's processor time less than Go's 100.
 const gcPercent = 300
 
+// tidies tells whether the program looks after its memory itself: not where the environment says what Go's runtime should do.
+func tidies() bool { return os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" }
+
 // Streams are where a run reads and writes. Tables, colours and progress appear where Out and Err are terminals.
 type Streams struct {
 	In  io.Reader

@@ -92,7 +92,7 @@ func (a *app) serve(ctx context.Context, cmd *cobra.Command, c *config.Config, v
 	server, err := embedded.Serve(ctx, embedded.Options{
 		Listen: c.Store.Listen, Data: data, Admins: c.Store.Admins, Relaxed: c.Store.Relaxed(),
 		Limits:  storeLimits(&c.Store),
-		Version: Version(), Log: log,
+		Version: Version(), Log: log, Tidy: tidies(),
 	})
 	if err != nil {
 		return err

@@ -24,9 +24,11 @@ type Options struct {
 	FS vfs.FS
 	// Log hears about trouble; nil means nobody does.
 	Log logrus.FieldLogger
-	// CacheSize is the memory for blocks read from disk, in bytes; 0 means 64 MiB.
+	// CacheSize is the memory for blocks read from disk, in bytes; 0 means 12 MiB: what is
+	// not in it comes from the system's own cache.
 	CacheSize int64
-	// MemTableSize is the memory in which writes gather before they are sorted to disk, in bytes; 0 means 32 MiB.
+	// MemTableSize is the memory in which writes gather before they are sorted to disk, in bytes; 0 means 12 MiB.
+	// Up to three are held; with 8 MiB merging them costs a quarter more for each new document.
 	MemTableSize uint64
 	// MaxDocument is the largest document, in bytes; 0 means 8,000,000, as in CouchDB.
 	MaxDocument int
@@ -57,10 +59,10 @@ func (o Options) withDefaults() Options {
 		o.Log = quiet
 	}
 	if o.CacheSize == 0 {
-		o.CacheSize = 64 << 20
+		o.CacheSize = 12 << 20
 	}
 	if o.MemTableSize == 0 {
-		o.MemTableSize = 32 << 20
+		o.MemTableSize = 12 << 20
 	}
 	if o.MaxDocument == 0 {
 		o.MaxDocument = defaultMaxDocument
@@ -189,7 +191,7 @@ func (s *Store) openEngine() (err error) {
 		}
 	}()
 	// The engine takes the memory of writes out of the cache; without an allowance for it nothing would be left for blocks under load.
-	cache := pebble.NewCache(s.opts.CacheSize + 2*int64(s.opts.MemTableSize)) //nolint:gosec // far below the limit
+	cache := pebble.NewCache(s.Memory())
 	defer cache.Unref()
 	db, err := pebble.Open(s.dir, engineOptions(s, cache))
 	if err != nil {
@@ -413,6 +415,9 @@ func NewUUID() string {
 	_, _ = rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
 }
+
+// Memory is what the engine holds in memory for long, in bytes: its cache, and the tables in which writes gather.
+func (s *Store) Memory() int64 { return s.opts.CacheSize + 2*int64(s.opts.MemTableSize) } //nolint:gosec // far below the limit
 
 // MaxDocument is the largest document that is taken, in bytes.
 func (s *Store) MaxDocument() int { return s.Limits().Document }

@@ -60,11 +60,18 @@ func (s *Server) watch(ctx context.Context) {
 	ticker := time.NewTicker(probing)
 	defer ticker.Stop()
 	said := ""
+	var tidy *memory
+	if s.options.Tidy {
+		tidy = newMemory(s.opened.Load().store.Memory())
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		}
+		if tidy != nil {
+			tidy.look()
 		}
 		old := s.opened.Load()
 		if !s.closed && (old.store.Failed() == nil || s.options.probe() != nil) {

@@ -26,6 +26,8 @@ type Options struct {
 	Version string
 	Log     logrus.FieldLogger
 	FS      vfs.FS // nil is the operating system's
+	// Tidy keeps the memory of the whole process small; it is for the program, not for tests.
+	Tidy bool
 }
 
 // Limits bound what requests bring, until they are changed over HTTP. Sizes are in bytes, and 0 means the store's own limit.

@@ -28,7 +28,10 @@ func engineOptions(s *Store, cache *pebble.Cache) *pebble.Options {
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-		o.Levels[i].BlockSize = 16 << 10
+		// A document from anywhere costs two blocks, one of its record and one of its row. With 16 KiB it took 42 µs of processor time, with 8
+		// 32, with 4 about as much, and a fourteenth more disk.
+		o.Levels[i].BlockSize = 8 << 10
+		o.Levels[i].IndexBlockSize = 32 << 10
 	}
 	o.EventListener = &pebble.EventListener{
 		BackgroundError: func(err error) { s.log.WithError(err).Error("store: background work failed and is tried again") },

@@ -56,6 +56,15 @@ func (d *Database) snapshotOf(v *view) (*Snapshot, error) {
 	return s, nil
 }
 
+// Another gives a snapshot of the same view, for another goroutine.
+func (v *Snapshot) Another() *Snapshot {
+	v.db.store.views.again(v.view)
+	return &Snapshot{
+		db: v.db, view: v.view, stats: v.stats,
+		docs: newLookups(v.db.number, kindDoc), rows: newLookups(v.db.number, kindSeq), indexes: newLookups(v.db.number, kindIndex),
+	}
+}
+
 // Close gives the view back.
 func (v *Snapshot) Close() error {
 	if v.view == nil {

@@ -57,6 +57,14 @@ func (h *viewHolder) acquire() *view {
 	return h.cur
 }
 
+// again counts one more reader of a view that somebody reads.
+func (h *viewHolder) again(v *view) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	v.refs++
+	h.readers.Add(1)
+}
+
 func (h *viewHolder) release(v *view) {
 	h.mu.Lock()
 	done := h.unref(v)

@@ -3,6 +3,7 @@ package httpd
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/adlayer/after/store"
@@ -42,16 +43,12 @@ func (c *call) bulkGet() error {
 	defer putBuffer(buf)
 	s := &stream{c: c}
 	b := append(buf.AvailableBuffer(), `{"results":[`...)
-	for i := range refs {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		if b, err = appendBulkGet(b, snap, &refs[i], o, s.flush); err == nil {
-			b, err = s.more(b)
-		}
-		if err != nil {
-			return s.end(b, err)
-		}
+	withFiles := o.files.data || slices.ContainsFunc(refs, func(r bulkRef) bool { return len(r.since) > 0 })
+	if len(refs) >= manyRefs && !withFiles {
+		return c.bulkGetMany(s, b, snap, refs, o)
+	}
+	if b, err = s.appendRefs(b, snap, refs, o, false); err != nil {
+		return s.end(b, err)
 	}
 	return s.end(append(b, "]}"...), nil)
 }

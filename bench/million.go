@@ -181,7 +181,7 @@ func rest(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-time.After(8 * time.Second):
+	case <-time.After(15 * time.Second):
 		return nil
 	}
 }

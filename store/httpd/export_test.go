@@ -1,6 +1,9 @@
 package httpd
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // CookieAt gives the session cookie that a name would have got at an instant.
 func (s *Server) CookieAt(name string, at time.Time) (string, error) {
@@ -14,3 +17,15 @@ func (s *Server) SetLockoutClock(now func() time.Time) {
 	defer s.auth.locks.mu.Unlock()
 	s.auth.locks.now = now
 }
+
+// Paced puts the deadlines of a Server on a handler.
+func Paced(limits Limits, next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &call{s: &Server{opts: Options{Limits: limits.withDefaults()}}, w: w, r: r}
+		c.pace() //nolint:contextcheck // the request carries it
+		next(c.w, c.r)
+	})
+}
+
+// Held is how many bytes of request bodies are in memory.
+func (s *Server) Held() int64 { return s.bodies.held.Load() }

@@ -101,6 +101,14 @@ func (b *incoming) until(deadline time.Time) {
 	}
 }
 
+// hurry is for an answer that goes out before the body is there: net/http waits for some of it first, and must be done with that while the answer
+// still can be sent.
+func (b *incoming) hurry() {
+	if b != nil && !b.free {
+		b.until(time.Now().Add(b.limits.Stall / 2)) //nolint:mnd // half
+	}
+}
+
 func (b *incoming) Read(into []byte) (int, error) {
 	if b.free {
 		return b.ReadCloser.Read(into)
@@ -134,7 +142,8 @@ type outgoing struct {
 	ctl   *http.ResponseController
 	stall time.Duration
 	set   time.Time
-	free  bool // the connection has no deadlines
+	free  bool      // the connection has no deadlines
+	body  *incoming // of the request; nil where it has none
 }
 
 // piece is how much of an answer a client must take within the deadline.
@@ -151,6 +160,7 @@ func (w *outgoing) renew() {
 }
 
 func (w *outgoing) WriteHeader(status int) {
+	w.body.hurry()
 	w.renew()
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -187,7 +197,9 @@ func (c *call) pace() {
 	if c.r.ContentLength != 0 && c.r.Body != nil {
 		in := &incoming{ReadCloser: c.r.Body, ctl: ctl, limits: limits}
 		in.begin()
-		c.r.Body = in
+		// In a copy: net/http looks at its own body to tell what it need not read any more.
+		c.r = c.r.WithContext(c.r.Context())
+		c.r.Body, out.body = in, in
 	}
 }
 

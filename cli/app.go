@@ -100,8 +100,12 @@ func (a *app) load(cmd *cobra.Command) (*config.Config, error) {
 
 // dial prepares the client for the server of the configuration.
 func dial(c *config.Config) (*couch.Client, error) {
+	secure, err := trusted(c)
+	if err != nil {
+		return nil, err
+	}
 	return couch.Dial(c.Couch.URL, couch.Options{
-		User: c.Couch.User, Password: c.Couch.Password, UserAgent: "after/" + Version(),
+		User: c.Couch.User, Password: c.Couch.Password, UserAgent: "after/" + Version(), TLS: secure,
 	})
 }
 

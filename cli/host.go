@@ -32,19 +32,13 @@ type host struct {
 // settling is how long another process on this machine may take from locking the store's folder to answering.
 const settling = 20 * time.Second
 
-func (h *host) options(data string) embedded.Options {
-	return embedded.Options{
-		Listen: h.config.Store.Listen, Data: data, Admins: h.config.Store.Admins, Relaxed: h.config.Store.Relaxed(),
-		Limits:  storeLimits(&h.config.Store),
-		Version: Version(), Log: h.log, Tidy: tidies(),
-	}
-}
+func (h *host) options(data string) embedded.Options { return storeOptions(h.config, data, h.log) }
 
 // up returns once the server answers and accepts the user.
 func (h *host) up(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, settling)
 	defer cancel()
-	own := embedded.MeansListener(h.config.Couch.URL, h.config.Store.Listen)
+	own := embedded.MeansListener(h.config.Couch.URL, h.config.Store.Listen, h.config.Store.Secure())
 	for {
 		greeting, err := h.client.Server(ctx)
 		if err == nil {
@@ -80,7 +74,7 @@ func (h *host) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.note("serving the embedded store at http://%s, its data in %s", h.server.Address(), data)
+	h.note("serving the embedded store at %s, its data in %s", h.server.URL(), data)
 	return errors.Join(h.serves(), ctx.Err())
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/adlayer/after/cli"
+	"github.com/adlayer/after/internal/testcert"
 )
 
 func TestMain(m *testing.M) {
@@ -49,6 +50,7 @@ func after() {
 //	exits <status> <command...>          runs it and compares its exit status
 //	await <pattern> <command...>         runs it again and again until its output matches
 //	signal <name> <worker>               sends a signal to the process that runs a worker
+//	certify <ca> <certificate> <key>     writes the files of a server's certificate and of the authority that signed it
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -60,7 +62,7 @@ func TestScripts(t *testing.T) {
 }
 
 func commands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
-	return map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits, "await": await, "signal": sendSignal}
+	return map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits, "await": await, "signal": sendSignal, "certify": certify}
 }
 
 // lastPort is the last port that freeAddress has given.
@@ -129,6 +131,16 @@ func aMinuteAhead(address string) http.Handler {
 		return nil
 	}
 	return pass
+}
+
+func certify(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: certify <ca> <certificate> <key>")
+	}
+	authority, err := testcert.New(ts.MkAbs(args[0]))
+	ts.Check(err)
+	_, err = authority.Issue(ts.MkAbs(args[1]), ts.MkAbs(args[2]))
+	ts.Check(err)
 }
 
 // exits runs a command and compares its exit status.

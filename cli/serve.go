@@ -89,11 +89,7 @@ func (a *app) serve(ctx context.Context, cmd *cobra.Command, c *config.Config, v
 		return err
 	}
 	defer func() { err = errors.Join(err, log.close(), entry.Close()) }()
-	server, err := embedded.Serve(ctx, embedded.Options{
-		Listen: c.Store.Listen, Data: data, Admins: c.Store.Admins, Relaxed: c.Store.Relaxed(),
-		Limits:  storeLimits(&c.Store),
-		Version: Version(), Log: log, Tidy: tidies(),
-	})
+	server, err := embedded.Serve(ctx, storeOptions(c, data, log))
 	if err != nil {
 		return err
 	}
@@ -105,7 +101,7 @@ func (a *app) serve(ctx context.Context, cmd *cobra.Command, c *config.Config, v
 	process.NotifyStop(stops)
 	process.NotifyReload(reloads)
 	log.WithField("address", server.Address()).WithField("data", data).Info("the store is served")
-	v.note("serving the store at http://%s, its data in %s", server.Address(), data)
+	v.note("serving the store at %s, its data in %s", server.URL(), data)
 	if err := errors.Join(v.ready([]string{process.Serve}), process.Notify(ctx, "READY=1")); err != nil {
 		log.WithError(err).Warn("nobody could be told that the store is ready")
 	}

@@ -77,7 +77,11 @@ func (a *app) setup(cmd *cobra.Command, c *config.Config, o setupOptions) error 
 	if err != nil {
 		return err
 	}
-	server, err := couch.Dial(c.Couch.URL, couch.Options{User: o.admin, Password: password, UserAgent: "after/" + Version()})
+	secure, err := trusted(c)
+	if err != nil {
+		return &codeError{err: err, code: exitUsage}
+	}
+	server, err := couch.Dial(c.Couch.URL, couch.Options{User: o.admin, Password: password, UserAgent: "after/" + Version(), TLS: secure})
 	if err != nil {
 		return &codeError{err: err, code: exitUsage}
 	}

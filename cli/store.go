@@ -263,9 +263,15 @@ func inWords(err error) error {
 }
 
 // askServer asks the process that holds the store's folder.
-func askServer(ctx context.Context, c *config.Config, data string, held *store.HeldError, method, path string, body []byte) ([]byte, error) {
+func askServer(ctx context.Context, c *config.Config, data string, held *store.HeldError, method, path string, body []byte) (_ []byte, err error) {
 	address, o := "http://"+c.Store.Listen, couch.Options{UserAgent: "after/" + Version(), Timeout: time.Hour}
-	if embedded.MeansListener(c.Couch.URL, c.Store.Listen) && c.Couch.User != "" {
+	if c.Store.Secure() {
+		address = "https://" + c.Store.Listen
+		if o.TLS, err = ownCertificate(c); err != nil {
+			return nil, &codeError{err: err, code: exitUsage}
+		}
+	}
+	if embedded.MeansListener(c.Couch.URL, c.Store.Listen, c.Store.Secure()) && c.Couch.User != "" {
 		o.User, o.Password = c.Couch.User, c.Couch.Password
 	} else {
 		o.User, o.Password = plainAdmin(c)

@@ -47,6 +47,7 @@ type Couch struct {
 	User         string `koanf:"user"`
 	Password     string `koanf:"password"`
 	PasswordFile string `koanf:"password_file"`
+	CAFile       string `koanf:"ca_file"`
 	Database     string `koanf:"database"`
 }
 
@@ -70,6 +71,47 @@ type Store struct {
 	MaxDocumentIDLength int64 `koanf:"max_document_id_length"`
 	MaxBulkDocsCount    int64 `koanf:"max_bulk_docs_count"`
 	MaxBulkGetCount     int64 `koanf:"max_bulk_get_count"`
+
+	TLS     TLS     `koanf:"tls"`
+	Limits  Limits  `koanf:"limits"`
+	Session Session `koanf:"session"`
+	Users   Users   `koanf:"users"`
+	CORS    CORS    `koanf:"cors"`
+}
+
+// TLS are the files of the embedded store's certificate; both are empty where it speaks http.
+type TLS struct {
+	Certificate string `koanf:"certificate"`
+	Key         string `koanf:"key"`
+}
+
+// Limits bound what clients can take of the embedded store. Memory is in megabytes, Rate in bytes a second.
+type Limits struct {
+	Memory      int64         `koanf:"memory"`
+	Connections int           `koanf:"connections"`
+	Stall       time.Duration `koanf:"stall"`
+	Rate        int64         `koanf:"rate"`
+}
+
+// Session says how the embedded store's session cookies are.
+type Session struct {
+	Timeout  time.Duration `koanf:"timeout"`
+	SameSite string        `koanf:"same_site"`
+}
+
+// Users says what others than administrators see of _users.
+type Users struct {
+	SecurityEditable bool     `koanf:"security_editable"`
+	PublicFields     []string `koanf:"public_fields"`
+}
+
+// CORS says which web pages of other origins may use the embedded store. Empty Headers and Methods are CouchDB's default.
+type CORS struct {
+	Origins     []string      `koanf:"origins"`
+	Credentials bool          `koanf:"credentials"`
+	Headers     []string      `koanf:"headers"`
+	Methods     []string      `koanf:"methods"`
+	MaxAge      time.Duration `koanf:"max_age"`
 }
 
 // Jobs says where jobs come from.
@@ -136,7 +178,7 @@ func Load(o Options) (*Config, error) {
 	if err := l.unmarshal(c); err != nil {
 		return nil, err
 	}
-	if err := c.readSecrets(l); err != nil {
+	if err := errors.Join(c.readSecrets(l), c.Store.check()); err != nil {
 		return nil, err
 	}
 	c.settings = l.settings(c)

@@ -24,6 +24,9 @@ func (c *Config) DataFolder() (string, error) {
 // Relaxed says whether the embedded store answers writes before they are on disk.
 func (s Store) Relaxed() bool { return s.Durability == "relaxed" }
 
+// Secure says whether the embedded store speaks https.
+func (s Store) Secure() bool { return s.TLS.Certificate != "" }
+
 // StateFolder is where this machine's state lies: state.folder, else the user's usual place: $XDG_STATE_HOME or
 // ~/.local/state on Linux, ~/Library/Application Support on macOS, %LocalAppData% on Windows.
 func (c *Config) StateFolder() (string, error) {

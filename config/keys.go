@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"regexp"
 	"slices"
@@ -23,6 +22,7 @@ const (
 	Text     Kind = "text"
 	Path     Kind = "path"
 	Number   Kind = "number"
+	Bool     Kind = "true or false"
 	Duration Kind = "duration"
 	List     Kind = "list of texts"
 	Map      Kind = "object of texts"
@@ -33,7 +33,7 @@ const (
 type Key struct {
 	Path    string // as in the file, sections joined by dots: "couch.url"
 	Kind    Kind
-	Default any    // string, int64, []string or map[string]string
+	Default any    // string, int64, bool, []string or map[string]string
 	Doc     string // one or two sentences
 	Secret  bool   // the value is never shown
 	Flag    string // the flag that sets it on the commands that take it, "" for none
@@ -52,7 +52,7 @@ const DefaultPassword = "after"
 
 // Keys lists every key, section by section in the order of the file. Each call gives a fresh list.
 func Keys() []Key {
-	return slices.Concat(couchKeys(), changesKeys(), storeKeys(), storeLimits(), jobsKeys(), workerKeys(), stateKeys(), logKeys())
+	return slices.Concat(couchKeys(), changesKeys(), storeKeys(), jobsKeys(), workerKeys(), stateKeys(), logKeys())
 }
 
 func couchKeys() []Key {
@@ -76,6 +76,10 @@ func couchKeys() []Key {
 				"It goes before `couch.password` and `couch.url`.",
 		},
 		{
+			Path: "couch.ca_file", Kind: Path, Default: "",
+			Doc: "A file of certificates (PEM) that an `https` server's must be signed by, a private authority's say. Empty: those that the system trusts.",
+		},
+		{
 			Path: "couch.database", Kind: Text, Default: "tasks", Flag: "database", check: checkDatabase,
 			Doc: "The database of the tasks. Members and leases live beside it, in the database of that name with `-fleet` at its end.",
 		},
@@ -88,65 +92,6 @@ func changesKeys() []Key {
 		Doc: "Empty: a worker reads every change of the database and passes over those of others, which is right nearly always. " +
 			"`selector`: the server sends a worker only its own tasks, those that they wait for, calendars and deletions; it saves network where many workers share one large, busy database.",
 	}}
-}
-
-func storeKeys() []Key {
-	return []Key{
-		{
-			Path: "store.listen", Kind: Text, Default: "127.0.0.1:5984", Flag: "listen", check: checkAddress,
-			Doc: "Where the embedded store listens. `after start` serves the store itself where this is the address of " +
-				"`couch.url` and nothing answers there. An address that other machines can reach is refused while a password is the default one.",
-		},
-		{
-			Path: "store.data", Kind: Path, Default: "", Flag: "data",
-			Doc: "The folder of the embedded store's data. Empty: the user's usual place for data.",
-		},
-		{
-			Path: "store.durability", Kind: Text, Default: "full", check: checkOneOf("full", "relaxed"),
-			Doc: "`full`: a write to the embedded store is answered when it is on disk. `relaxed`: it is answered before, and brought to disk within a " +
-				"second or so; a power cut, or the death of the process, can cost what was answered last. The log says so at each start.",
-		},
-		{
-			Path: "store.admins", Kind: Map, Default: map[string]string{"after": DefaultPassword}, Secret: true, check: checkAdmins,
-			Doc: "The embedded store's users and their passwords. The file's object replaces the default whole. " +
-				"In the variable: JSON, or `name:password` pairs with commas between them.",
-		},
-		{
-			Path: "store.admins_file", Kind: Path, Default: "",
-			Doc: "A file with one `name:password` on each line, used instead of `store.admins`.",
-		},
-	}
-}
-
-// storeLimits are what bounds requests to the embedded store: as CouchDB's settings of these names, which can be changed while it is served.
-func storeLimits() []Key {
-	most := checkRange(0, 1<<40)
-	return []Key{
-		{
-			Path: "store.max_document_size", Kind: Number, Default: int64(8_000_000), check: checkRange(1, 1<<31-1),
-			Doc: "The largest document that the embedded store takes, in bytes, attachments not counted.",
-		},
-		{
-			Path: "store.max_attachment_size", Kind: Number, Default: int64(4 << 30), check: most,
-			Doc: "The largest attachment that it takes, in bytes. 0: none is too large.",
-		},
-		{
-			Path: "store.max_http_request_size", Kind: Number, Default: int64(256 << 20), check: checkRange(1, 1<<40),
-			Doc: "The largest body of a request that it takes, in bytes. Attachments that come alone or behind their document do not count.",
-		},
-		{
-			Path: "store.max_document_id_length", Kind: Number, Default: int64(0), check: checkRange(0, 1<<20),
-			Doc: "The longest id of a document, in bytes. 0: none is too long.",
-		},
-		{
-			Path: "store.max_bulk_docs_count", Kind: Number, Default: int64(200_000), check: checkRange(1, 10_000_000),
-			Doc: "How many documents one `_bulk_docs` may write.",
-		},
-		{
-			Path: "store.max_bulk_get_count", Kind: Number, Default: int64(200_000), check: checkRange(1, 10_000_000),
-			Doc: "How many documents one `_bulk_get` may ask for.",
-		},
-	}
 }
 
 func jobsKeys() []Key {
@@ -245,34 +190,6 @@ func checkDatabase(value any) error {
 	return nil
 }
 
-func checkAddress(value any) error {
-	text, _ := value.(string)
-	_, port, err := net.SplitHostPort(text)
-	if err != nil {
-		return fmt.Errorf("%q is no address to listen on: write host:port, 127.0.0.1:5984 say", text)
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || (n == 0 && port != "0") {
-		return fmt.Errorf("%q has no port between 0 and 65535", text)
-	}
-	return nil
-}
-
-func checkAdmins(value any) error {
-	admins, _ := value.(map[string]string)
-	if len(admins) == 0 {
-		return errors.New("names nobody: at least one user with a password is needed")
-	}
-	for name, password := range admins {
-		switch {
-		case name == "" || strings.ContainsAny(name, ":\r\n"):
-			return fmt.Errorf("%q cannot be a user's name: it must not be empty nor have a colon in it", name)
-		case password == "":
-			return fmt.Errorf("the password of %q is empty", name)
-		}
-	}
-	return nil
-}
-
 func checkRange(low, high int64) func(any) error {
 	return func(value any) error {
 		n, _ := value.(int64)
@@ -324,6 +241,12 @@ func (k Key) fromText(text string) (any, error) {
 			return nil, fmt.Errorf("%q is no whole number", text)
 		}
 		return n, nil
+	case Bool:
+		yes, err := strconv.ParseBool(strings.TrimSpace(text))
+		if err != nil {
+			return nil, fmt.Errorf("%q is neither true nor false", text)
+		}
+		return yes, nil
 	case List:
 		if strings.HasPrefix(strings.TrimSpace(text), "[") {
 			var list []string
@@ -380,6 +303,12 @@ func (k Key) fromJSON(value any) (any, error) {
 			return nil, fmt.Errorf("must be a whole number, not %v", n)
 		}
 		return int64(n), nil
+	case Bool:
+		yes, ok := value.(bool)
+		if !ok {
+			return nil, fmt.Errorf("must be true or false, not %s", describe(value))
+		}
+		return yes, nil
 	case List:
 		items, ok := value.([]any)
 		if !ok {

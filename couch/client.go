@@ -1,6 +1,7 @@
 package couch
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -39,7 +40,10 @@ type Options struct {
 	// UserAgent is added to the User-Agent header, as product/version.
 	UserAgent string
 
-	// Transport carries the requests. Nil means one of the client's own, tuned for few hosts and large bodies.
+	// TLS says how servers of https addresses are checked. Nil means by the certificates that the system trusts.
+	TLS *tls.Config
+
+	// Transport carries the requests. Nil means one of the client's own, tuned for few hosts and large bodies; TLS is for that one.
 	Transport http.RoundTripper
 
 	// Now reads the local clock, for [Server].Clock. Nil means time.Now.
@@ -84,7 +88,7 @@ func Dial(address string, o Options) (*Client, error) {
 		now:          o.Now,
 	}
 	if c.transport == nil {
-		c.transport = newTransport(o.Connections)
+		c.transport = newTransport(o.Connections, o.TLS)
 	}
 	if c.now == nil {
 		c.now = time.Now //nolint:forbidigo // the default of the clock that callers pass in
@@ -159,7 +163,7 @@ func parseAddress(address string) (*url.URL, error) {
 	return base, nil
 }
 
-func newTransport(connections int) *http.Transport {
+func newTransport(connections int, secure *tls.Config) *http.Transport {
 	if connections <= 0 {
 		connections = defaultConnections
 	}
@@ -167,6 +171,7 @@ func newTransport(connections int) *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           dialer.DialContext,
+		TLSClientConfig:       secure,
 		TLSHandshakeTimeout:   10 * time.Second,
 		MaxIdleConns:          connections,
 		MaxIdleConnsPerHost:   connections,

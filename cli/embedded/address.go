@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -8,16 +9,18 @@ import (
 	"strings"
 )
 
-// MeansListener says whether requests to the address of a server reach a listener on listen ("host:port") of this machine.
-func MeansListener(address, listen string) bool {
+// MeansListener says whether requests to the address of a server reach a listener on listen ("host:port") of this machine, which speaks https
+// if secure says so.
+func MeansListener(address, listen string, secure bool) bool {
+	scheme, usual := "http", "80"
+	if secure {
+		scheme, usual = "https", "443"
+	}
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" || strings.Trim(u.Path, "/") != "" {
+	if err != nil || u.Scheme != scheme || strings.Trim(u.Path, "/") != "" {
 		return false
 	}
-	port := u.Port()
-	if port == "" {
-		port = "80"
-	}
+	port := cmp.Or(u.Port(), usual)
 	host, at, err := net.SplitHostPort(listen)
 	if err != nil || at != port {
 		return false

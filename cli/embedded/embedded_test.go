@@ -40,8 +40,12 @@ func TestMeansListener(t *testing.T) {
 		{"http://[::1]:5984", "127.0.0.1:5984", false},
 		{"http://192.0.2.1:5984", "192.0.2.1:5984", true},
 	} {
-		if got := embedded.MeansListener(test.address, test.listen); got != test.want {
+		if got := embedded.MeansListener(test.address, test.listen, false); got != test.want {
 			t.Errorf("%s and %s: %v", test.address, test.listen, got)
+		}
+		other := strings.Replace(strings.Replace(test.address, "http", "https", 1), "httpss", "http", 1)
+		if got := embedded.MeansListener(other, strings.Replace(test.listen, ":80", ":443", 1), true); got != test.want {
+			t.Errorf("%s and %s: %v", other, test.listen, got)
 		}
 	}
 }

@@ -30,10 +30,11 @@ func (o Options) open(ctx context.Context) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	handler := httpd.New(st, httpd.Options{ //nolint:contextcheck // what it starts outlives ctx
-		Admins: o.Admins, Log: o.Log, Version: o.Version, Script: script.Options{Command: script.Self()},
-		MaxRequest: o.Limits.Request, MaxBulkDocs: o.Limits.BulkDocs, MaxBulkGet: o.Limits.BulkGet,
-	})
+	options := o.HTTP
+	options.Admins, options.Log, options.Version = o.Admins, o.Log, o.Version
+	options.Script = script.Options{Command: script.Self()}
+	options.MaxRequest, options.MaxBulkDocs, options.MaxBulkGet = o.Limits.Request, o.Limits.BulkDocs, o.Limits.BulkGet
+	handler := httpd.New(st, options) //nolint:contextcheck // what it starts outlives ctx
 	if err := handler.SetUp(ctx); err != nil {
 		return nil, errors.Join(err, handler.Close(), st.Close())
 	}

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/sirupsen/logrus"
+
+	"github.com/adlayer/after/store/httpd"
 )
 
 // Options say what to serve, and where.
@@ -24,8 +27,12 @@ type Options struct {
 	Relaxed bool              // writes are answered before they are on disk
 	Limits  Limits
 	Version string
-	Log     logrus.FieldLogger
-	FS      vfs.FS // nil is the operating system's
+	// Certificate and Key are files in PEM form, with which it speaks https; empty for http.
+	Certificate, Key string
+	// HTTP has what the protocol can be told beyond that: bounds of requests, sessions, other origins. What stands above goes before it.
+	HTTP httpd.Options
+	Log  logrus.FieldLogger
+	FS   vfs.FS // nil is the operating system's
 	// Tidy keeps the memory of the whole process small; it is for the program, not for tests.
 	Tidy bool
 }
@@ -62,7 +69,7 @@ func Serve(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Listen)
+	listener, secure, err := o.listen(ctx)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listening for the store: %w", err), first.handler.Close(), first.store.Close())
 	}
@@ -71,18 +78,45 @@ func Serve(ctx context.Context, o Options) (*Server, error) {
 	}
 	server := &Server{options: o, address: listener.Addr().String(), failed: make(chan error, 1), watched: make(chan struct{})}
 	server.opened.Store(first)
-	server.http = &http.Server{Handler: server, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+	server.http = o.HTTP.Limits.HTTPServer(server)
+	server.http.TLSConfig = secure
 	watch, unwatch := context.WithCancel(context.WithoutCancel(ctx))
 	server.unwatch = unwatch
 	go server.watch(watch)
 	go func() {
-		err := server.http.Serve(listener)
+		serve := server.http.Serve
+		if secure != nil {
+			serve = func(l net.Listener) error { return server.http.ServeTLS(l, "", "") }
+		}
+		err := serve(listener)
 		if errors.Is(err, http.ErrServerClosed) {
 			err = nil
 		}
 		server.failed <- err
 	}()
 	return server, nil
+}
+
+// listen opens the listener. secure is nil for one without TLS.
+func (o Options) listen(ctx context.Context) (listener net.Listener, secure *tls.Config, err error) {
+	if o.Certificate != "" {
+		if secure, err = secured(o.Certificate, o.Key, o.Log); err != nil {
+			return nil, nil, err
+		}
+	}
+	inner, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Listen)
+	if err != nil {
+		return nil, nil, err
+	}
+	return o.HTTP.Limits.Listener(inner), secure, nil
+}
+
+// URL is the address that it answers at.
+func (s *Server) URL() string {
+	if s.http.TLSConfig != nil {
+		return "https://" + s.address
+	}
+	return "http://" + s.address
 }
 
 // Address is where it listens, as host:port.

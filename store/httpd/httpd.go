@@ -37,6 +37,8 @@ type Options struct {
 	MaxBulkDocs, MaxBulkGet int
 	// Limits bound connections, and what clients do with them.
 	Limits Limits
+	// CORS lets web pages of other origins in.
+	CORS CORS
 	// Heartbeat is how often a feed sends an empty line where the request does not say; 0 means 60 s.
 	Heartbeat time.Duration
 	// HashRounds is how many rounds of PBKDF2 hide the password of a user who is written; 0 means 600,000.
@@ -184,7 +186,10 @@ type call struct {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Server", "after/"+s.opts.Version)
 	c := &call{s: s, w: s.counts.begin(w, r), r: overridden(r)}
-	c.pace()
+	c.pace() //nolint:contextcheck // the request carries it
+	if c.cors() {
+		return
+	}
 	if err := c.serve(); err != nil { //nolint:contextcheck // the request, which carries it, is a field
 		c.fail(err)
 	}

@@ -45,6 +45,7 @@ type live struct {
 	usersSecurityEditable bool
 	publicFields          []string
 	sameSite              string
+	cors                  CORS
 	maintenance           string
 	sessionAge            time.Duration
 	shards                int
@@ -170,6 +171,7 @@ func (s *settings) act() {
 		usersSecurityEditable: s.text("couchdb", "users_db_security_editable", strconv.FormatBool(s.opts.UsersSecurityEditable)) == "true",
 		publicFields:          splitList(s.text("chttpd_auth", "public_fields", strings.Join(s.opts.PublicFields, ","))),
 		sameSite:              s.text("chttpd_auth", "same_site", s.opts.SameSite),
+		cors:                  s.cors(),
 		maintenance:           s.values[setting{"couchdb", "maintenance_mode"}],
 		sessionAge:            time.Duration(s.number("chttpd_auth", "timeout", int64(s.opts.SessionTimeout/time.Second))) * time.Second,
 		shards:                int(s.number("cluster", "q", 2)),
@@ -200,6 +202,21 @@ func (s *settings) text(section, key, otherwise string) string {
 		return text
 	}
 	return otherwise
+}
+
+// cors is which other origins are let in.
+func (s *settings) cors() CORS {
+	o := s.opts.CORS
+	if s.text("chttpd", "enable_cors", strconv.FormatBool(len(o.Origins) > 0)) != "true" {
+		return CORS{}
+	}
+	return CORS{
+		Origins:     splitList(s.text("cors", "origins", strings.Join(o.Origins, ","))),
+		Credentials: s.text("cors", "credentials", strconv.FormatBool(o.Credentials)) == "true",
+		Headers:     splitList(s.text("cors", "headers", strings.Join(o.Headers, ","))),
+		Methods:     splitList(s.text("cors", "methods", strings.Join(o.Methods, ","))),
+		MaxAge:      time.Duration(s.number("cors", "max_age", int64(o.MaxAge/time.Second))) * time.Second,
+	}.withDefaults()
 }
 
 // splitList reads a list with commas.

@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/adlayer/after/cli/embedded"
+	"github.com/adlayer/after/config"
+	"github.com/adlayer/after/store/httpd"
+)
+
+// trusted says whose certificates are believed: those of couch.ca_file, nil for those that the system trusts.
+func trusted(c *config.Config) (*tls.Config, error) {
+	if c.Couch.CAFile == "" {
+		return nil, nil //nolint:nilnil // nothing is said
+	}
+	content, err := os.ReadFile(c.Couch.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("couch.ca_file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(content) {
+		return nil, fmt.Errorf("couch.ca_file: there is no certificate in %s", c.Couch.CAFile)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}, nil
+}
+
+// ownCertificate believes the certificate that the embedded store of this very configuration has, whatever names are in it: who asks it by
+// the address that it listens on knows no other.
+func ownCertificate(c *config.Config) (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(c.Store.TLS.Certificate, c.Store.TLS.Key)
+	if err != nil {
+		return nil, fmt.Errorf("store.tls: %w", err)
+	}
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		InsecureSkipVerify: true, //nolint:gosec // it is compared below
+		VerifyConnection: func(state tls.ConnectionState) error {
+			if !bytes.Equal(state.PeerCertificates[0].Raw, pair.Certificate[0]) {
+				return errors.New("what answers there has another certificate than store.tls.certificate")
+			}
+			return nil
+		},
+	}, nil
+}
+
+// storeOptions is the embedded store as the configuration describes it.
+func storeOptions(c *config.Config, data string, log logrus.FieldLogger) embedded.Options {
+	const mega = 1 << 20
+	s := c.Store
+	return embedded.Options{
+		Listen: s.Listen, Data: data, Admins: s.Admins, Relaxed: s.Relaxed(), Version: Version(), Log: log, Tidy: tidies(),
+		Limits: storeLimits(&s), Certificate: s.TLS.Certificate, Key: s.TLS.Key,
+		HTTP: httpd.Options{
+			Limits: httpd.Limits{
+				Connections: s.Limits.Connections, Stall: s.Limits.Stall, Rate: s.Limits.Rate, BodyMemory: s.Limits.Memory * mega,
+			},
+			SessionTimeout: s.Session.Timeout, SameSite: s.Session.SameSite,
+			UsersSecurityEditable: s.Users.SecurityEditable, PublicFields: s.Users.PublicFields,
+			CORS: httpd.CORS{
+				Origins: s.CORS.Origins, Credentials: s.CORS.Credentials, Headers: s.CORS.Headers, Methods: s.CORS.Methods, MaxAge: s.CORS.MaxAge,
+			},
+		},
+	}
+}

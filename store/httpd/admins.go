@@ -11,28 +11,27 @@ import (
 type admin struct {
 	quick [32]byte            // the keyed digest of a plain password
 	plain bool                // there is one
-	hash  func() passwordHash // what every other password is compared with
+	hash  func() passwordHash // as CouchDB shows it
 	salt  string              // binds cookies to the password
 }
 
-// newAdmin takes a password as the configuration has it: a hash of CouchDB's, or plain. A plain one is hashed as CouchDB does, beside what else
-// the server does at its start, and is not kept. The right one is known by its keyed digest, so that nobody waits for that.
+// newAdmin takes a password as the configuration has it: a hash of CouchDB's, or plain. A plain one is known by its digest. Its hash is made when
+// somebody asks for it: that is half a second of work, which nobody should wait for at the start.
 func (a *authenticator) newAdmin(name, password string) *admin {
 	known := &admin{salt: string(a.mac(name+"\x00"+password, "admin"))}
-	if isHash(password) {
-		h, ok := parseHash(password)
-		if !ok {
-			a.log.WithField("user", name).Error("store: the hash of an administrator's password cannot be read: nobody can log in as that one")
-		}
-		known.hash = func() passwordHash { return h }
+	if !isHash(password) {
+		known.plain, known.quick = true, a.digest('a', name+"\x00"+password)
+		known.hash = sync.OnceValue(func() passwordHash {
+			h, _ := hashPassword(password, a.rounds) // one without a key matches nothing
+			return h
+		})
 		return known
 	}
-	known.quick, known.plain = a.digest('a', name+"\x00"+password), true
-	known.hash = sync.OnceValue(func() passwordHash {
-		h, _ := hashPassword(password, a.rounds) // one without a key matches nothing
-		return h
-	})
-	a.starting.Go(func() { known.hash() })
+	h, ok := parseHash(password)
+	if !ok {
+		a.log.WithField("user", name).Error("store: the hash of an administrator's password cannot be read: nobody can log in as that one")
+	}
+	known.hash = func() passwordHash { return h }
 	return known
 }
 
@@ -69,7 +68,7 @@ func (a *authenticator) shown() map[string]string {
 	return out
 }
 
-// isAdmin compares a password with that of an administrator.
+// isAdmin compares a password with that of an administrator. A wrong one takes as long to refuse as a name that nobody has.
 func (a *authenticator) isAdmin(ctx context.Context, known *admin, name, password string) (bool, error) {
 	if got := a.digest('a', name+"\x00"+password); known.plain && subtle.ConstantTimeCompare(got[:], known.quick[:]) == 1 {
 		return true, nil
@@ -79,6 +78,10 @@ func (a *authenticator) isAdmin(ctx context.Context, known *admin, name, passwor
 		return false, err
 	}
 	defer release()
+	if known.plain || !known.hash().sound() {
+		a.nobody(name).matches(password)
+		return false, nil
+	}
 	return known.hash().matches(password), nil
 }
 

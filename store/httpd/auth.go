@@ -44,8 +44,6 @@ type authenticator struct {
 	sessionAge func() time.Duration
 	hashing    chan struct{} // a place for each hash that may be computed at a time
 
-	starting sync.WaitGroup // hashes of plain passwords being made
-
 	mu      sync.RWMutex
 	checked map[[32]byte]checkedUser
 	secrets map[[32]byte]*identity

@@ -147,7 +147,6 @@ func (s *Server) Close() error {
 	s.stop()
 	s.scripts.Close()
 	s.feeds.Wait()
-	s.auth.starting.Wait()
 	return nil
 }
 

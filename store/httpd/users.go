@@ -67,6 +67,9 @@ func (h passwordHash) matches(password string) bool {
 
 // String is CouchDB's form of an administrator's password.
 func (h passwordHash) String() string {
+	if h.prf == simpleHash {
+		return fmt.Sprintf("-hashed-%x,%s", h.key, h.salt)
+	}
 	return fmt.Sprintf("-pbkdf2:%s-%x,%s,%d", h.prf, h.key, h.salt, h.rounds)
 }
 
@@ -158,7 +161,7 @@ func (a *authenticator) user(ctx context.Context, name, password string) (*ident
 	defer release()
 	h := u.stored()
 	if !h.sound() {
-		passwordHash{prf: "sha256", rounds: a.rounds, salt: name, key: make([]byte, sha256.Size)}.matches(password)
+		a.nobody(name).matches(password)
 		return nil, wrongPassword()
 	}
 	if !h.matches(password) {
@@ -167,6 +170,11 @@ func (a *authenticator) user(ctx context.Context, name, password string) (*ident
 	who := &identity{name: name, roles: u.Roles, via: "default"}
 	a.remember(row, password, who)
 	return who, nil
+}
+
+// nobody is a password that nobody has, to compare with where there is none.
+func (a *authenticator) nobody(name string) passwordHash {
+	return passwordHash{prf: "sha256", rounds: a.rounds, salt: name, key: make([]byte, sha256.Size)}
 }
 
 // known gives who was found before with a password and this revision of the document.

@@ -14,6 +14,7 @@ import (
 // elsewhere are the scripts that have nothing to say about another server, each with the reason.
 var elsewhere = map[string]string{
 	"config":      "about the configuration, which asks no server",
+	"functions":   "about the embedded store",
 	"jobs":        "about the folder of jobs, which asks no server",
 	"rules":       "about rules, which ask no server",
 	"serve":       "about the embedded store",

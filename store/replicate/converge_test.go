@@ -1,6 +1,7 @@
 package replicate_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"strconv"
@@ -13,7 +14,7 @@ import (
 )
 
 // TestConverge writes random histories to three stores, replicating between any two of them in between, and then in any order until nothing
-// moves any more: all three must have the same winners, conflicts, tombstones and histories.
+// moves any more: all three must have the same winners, conflicts, tombstones, histories and attachments.
 func TestConverge(t *testing.T) {
 	t.Parallel()
 	servers := []*server{start(t, store.Options{}), start(t, store.Options{}), start(t, store.Options{})}
@@ -93,6 +94,7 @@ func (w *world) write(r *rapid.T, deleted bool) {
 	} else {
 		w.writes++
 		doc["n"] = w.writes
+		w.attach(r, doc)
 	}
 	if status, answer := s.do("PUT", escapePath(path), doc); status != 201 && status != 200 {
 		r.Fatal(status, answer)
@@ -115,9 +117,20 @@ func (w *world) conflict(r *rapid.T) {
 		"n": w.writes, "_rev": fmt.Sprintf("%d-%s", pos, ids[0]), "_revisions": j{"start": pos, "ids": ids},
 		"_deleted": rapid.Bool().Draw(r, "deleted"),
 	}
+	w.attach(r, doc)
 	if status, answer := s.do("PUT", escapePath(path)+"?new_edits=false", doc); status != 201 && status != 200 {
 		r.Fatal(status, answer)
 	}
+}
+
+// attach gives some documents attachments: of a content that others have too or not, small or in several pieces, compressed or not.
+func (w *world) attach(r *rapid.T, doc j) {
+	if rapid.IntRange(0, 3).Draw(r, "attach") > 0 {
+		return
+	}
+	content := strings.Repeat(strconv.Itoa(w.writes%3)+" and ", rapid.SampledFrom([]int{0, 1, 1, 1, 1, 12_000}).Draw(r, "length"))
+	kind := rapid.SampledFrom([]string{"text/plain", "a/b"}).Draw(r, "type")
+	doc["_attachments"] = j{"a/ü": j{"content_type": kind, "data": base64.StdEncoding.EncodeToString([]byte(content))}}
 }
 
 // copy replicates from one store to another, on one of the two or on the third.

@@ -51,11 +51,22 @@ func ParseCalendar(raw []byte) (*Calendar, error) {
 		if err != nil {
 			return nil, fmt.Errorf("rules[%d]: %w", i, err)
 		}
+		rule.zoned = rule.zoned || doc.Timezone == "" && namesUTC(text)
 		c.entries.rules = append(c.entries.rules, rule)
 	}
 	c.entries.sort()
 	c.digest = digest(doc.Timezone, doc.Dates, doc.Rules)
 	return c, nil
+}
+
+// namesUTC says whether the text of a rule itself says that it is in UTC: read elsewhere, it stays there.
+func namesUTC(text json.RawMessage) bool {
+	elsewhere, err := LoadLocation("Etc/GMT+12")
+	if err != nil {
+		return false
+	}
+	rule, err := ParseRule(text, Scope{Zone: elsewhere})
+	return err == nil && rule.loc == time.UTC
 }
 
 // sameDays says whether a rule has the same days whatever its first date, told by a few.

@@ -348,3 +348,30 @@ func TestWordsSayAZoneOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestCalendarRulesInUTC: a calendar without a zone has the days of who asks; a rule in it that says itself that it is in UTC means instants.
+func TestCalendarRulesInUTC(t *testing.T) {
+	t.Parallel()
+	loc := zone(t, "Europe/Berlin")
+	for rule, want := range map[string]string{
+		`"0 23 24 12 *"`: "2026-12-24", `"CRON_TZ=UTC 0 23 24 12 *"`: "2026-12-25", `"CRON_TZ=Europe/London 0 23 24 12 *"`: "2026-12-25",
+		`"DTSTART:20201224T230000Z\nRRULE:FREQ=YEARLY"`: "2026-12-25", `"DTSTART:20201224T230000\nRRULE:FREQ=YEARLY"`: "2026-12-24",
+		`{"cron":"0 23 24 12 *","timezone":"UTC"}`: "2026-12-25", `"at 23:00 on december 24 every year"`: "2026-12-24",
+		`"at 23:00 on december 24 every year in UTC"`: "2026-12-25",
+	} {
+		c, err := when.ParseCalendar([]byte(`{"type":"calendar","rules":[` + rule + `]}`))
+		if err != nil {
+			t.Errorf("%s: %v", rule, err)
+			continue
+		}
+		var closed []string
+		for day := 20; day < 30; day++ {
+			if noon := time.Date(2026, 12, day, 12, 0, 0, 0, loc); c.Covers(noon, loc) {
+				closed = append(closed, noon.Format(time.DateOnly))
+			}
+		}
+		if len(closed) != 1 || closed[0] != want {
+			t.Errorf("%s closes %v in Berlin, want %s", rule, closed, want)
+		}
+	}
+}

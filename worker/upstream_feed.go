@@ -32,7 +32,7 @@ func (l *loop) tellUpstreams() {
 // followUpstreams reads the second feed until its context ends. The documents that it did not follow before are read once it is known where
 // it goes on: it is past what became of them until then.
 func (l *loop) followUpstreams(ctx context.Context, r *reader) {
-	var ids, followed []string
+	var ids, followed []string // sorted
 	since := ""
 	for ctx.Err() == nil {
 		if len(ids) == 0 {
@@ -46,7 +46,10 @@ func (l *loop) followUpstreams(ctx context.Context, r *reader) {
 		if since == "" {
 			since = l.sequence(ctx)
 		}
-		l.readUpstreams(ctx, r, slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return slices.Contains(followed, id) }))
+		l.readUpstreams(ctx, r, slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+			_, found := slices.BinarySearch(followed, id)
+			return found
+		}))
 		followed = ids
 		following, stop := context.WithCancel(ctx)
 		last := make(chan string, 1)

@@ -529,7 +529,13 @@ func TestCheckFindsDamagedAttachments(t *testing.T) {
 				t.Fatal(err)
 			}
 			inEngine(t, fs, func(e *pebble.DB) error { return test.damage(db, e) })
-			found := problems(t, open(t, store.Options{FS: fs}))
+			if st, err = store.Open("data", store.Options{FS: fs}); err != nil {
+				t.Fatal(err)
+			}
+			found := problems(t, st)
+			if err := st.Close(); err != nil {
+				t.Error(err)
+			}
 			if len(found) != 1 || !strings.Contains(found[0], test.want) {
 				t.Errorf("no word of %q in %v", test.want, found)
 			}

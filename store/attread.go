@@ -73,16 +73,34 @@ func (r *AttachmentReader) load() error {
 		return nil
 	}
 	r.key = appendChunkKey(r.key[:0], r.v.db.number, r.a.blob, uint32(number)) //nolint:gosec // 2^48 bytes at most
-	value, closer, err := r.v.view.snap.Get(r.key)
-	if err != nil {
+	if err := r.get(); err != nil {
 		return fmt.Errorf("reading attachment %q of a document of %s: %w", r.a.Name, r.v.db.name, err)
 	}
-	r.chunk, r.have = append(r.chunk[:0], value...), number
-	if err := closer.Close(); err != nil {
-		return err
-	}
+	r.have = number
 	if int64(len(r.chunk)) != min(chunkSize, r.a.Stored-number*chunkSize) {
 		return fmt.Errorf("attachment %q of a document of %s is not as long as it should be: %w", r.a.Name, r.v.db.name, errCorrupt)
 	}
 	return nil
+}
+
+// get reads the value of r.key into r.chunk.
+func (r *AttachmentReader) get() error {
+	view := r.v.view
+	if view == nil { // it was detached: any view has the blob
+		if err := r.v.db.readable(); err != nil {
+			return err
+		}
+		s := r.v.db.store
+		if view = s.views.acquire(); view == nil {
+			return ErrClosed
+		}
+		defer s.views.release(view)
+	}
+	return pointRead(view.snap, r.key, func(value []byte) error {
+		if value == nil {
+			return errCorrupt
+		}
+		r.chunk = append(r.chunk[:0], value...)
+		return nil
+	})
 }

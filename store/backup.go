@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -17,7 +18,7 @@ const unfinished = ".unfinished-"
 
 // Backup copies the store, as it is at one moment, into a folder that is not there yet; reads and writes go on. Where the folder is on the same
 // file system the bulk of it costs no space at first, since files that never change are linked. The folder is complete once it has its name; it is
-// a store like any other, with the same UUID.
+// a store like any other, with the same UUID. What a backup into the same folder left that did not come to its end, by a crash, is removed.
 func (s *Store) Backup(ctx context.Context, dir string) error {
 	if err := s.begin(); err != nil {
 		return err
@@ -33,8 +34,15 @@ func (s *Store) Backup(ctx context.Context, dir string) error {
 	if _, err := fs.Stat(fs.PathDir(dir)); err != nil {
 		return BadRequest("The folder %s, in which the backup is to be, cannot be used: %v", fs.PathDir(dir), err)
 	}
-	making := dir + unfinished + NewUUID()[:8]
-	err := s.db.Checkpoint(making, pebble.WithFlushedWAL())
+	making := dir + unfinished + s.uuid[:8]
+	if _, twice := s.backups.LoadOrStore(making, true); twice {
+		return &Error{http.StatusPreconditionFailed, "file_exists", "A backup into the folder " + dir + " is under way."}
+	}
+	defer s.backups.Delete(making)
+	err := fs.RemoveAll(making)
+	if err == nil {
+		err = s.db.Checkpoint(making, pebble.WithFlushedWAL())
+	}
 	if err == nil {
 		err = writeFormat(fs, making, format{Format: formatVersion, UUID: s.uuid})
 	}
@@ -95,6 +103,9 @@ func Restore(ctx context.Context, backup, dir string, o Options, check func(*Sto
 		return fmt.Errorf("looking into %s: %w", dir, err)
 	}
 	exists := err == nil
+	if _, err := fs.Stat(fs.PathJoin(backup, formatFile)); errors.Is(err, os.ErrNotExist) && strings.Contains(fs.PathBase(backup), unfinished) {
+		return fmt.Errorf("%s is of a backup that did not come to its end, and is not complete: take another one: %w", backup, err)
+	}
 	st, err := OpenReadOnly(backup, o)
 	if err != nil {
 		return fmt.Errorf("opening the backup: %w", err)
@@ -103,8 +114,10 @@ func Restore(ctx context.Context, backup, dir string, o Options, check func(*Sto
 	if err := check(st); err != nil {
 		return err
 	}
-	making := dir + unfinished + NewUUID()[:8]
-	err = copyFolder(ctx, fs, backup, making)
+	making := dir + unfinished + st.UUID()[:8]
+	if err = fs.RemoveAll(making); err == nil { // of a restore that was cut short
+		err = copyFolder(ctx, fs, backup, making)
+	}
 	if err == nil && exists {
 		err = fs.Remove(dir)
 	}

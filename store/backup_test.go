@@ -26,7 +26,7 @@ func TestBackupAmongWriters(t *testing.T) {
 	db := create(t, st, "db")
 	var stopped atomic.Bool
 	var wg sync.WaitGroup
-	for w := range 3 {
+	for w := range 16 {
 		wg.Go(func() {
 			revs := make([]store.Rev, 3)
 			for n := 0; !stopped.Load(); n++ {
@@ -138,6 +138,43 @@ func TestUnfinishedBackup(t *testing.T) {
 	}
 	if left, err := mem.List("backups"); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+// TestBackupAfterABrokenOne: what a backup left that a crash ended is in nobody's way, cannot be restored, and goes with the next into the same folder.
+func TestBackupAfterABrokenOne(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	st := openAt(t, at("data"), store.Options{})
+	put(t, create(t, st, "db"), `{"_id":"a"}`)
+	left := at("backup.unfinished-" + st.UUID()[:8])
+	if err := os.CopyFS(left, os.DirFS(at("data"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(left, "after-store.json")); err != nil { // it is the last that a backup writes
+		t.Fatal(err)
+	}
+	err := store.Restore(t.Context(), left, at("new"), store.Options{}, func(*store.Store) error { return nil })
+	if err == nil || !strings.Contains(err.Error(), "did not come to its end") {
+		t.Errorf("restoring it: %v", err)
+	}
+	if err := st.Backup(t.Context(), at("backup")); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := filepath.Glob(at("*unfinished*")); err != nil || left != nil {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	backup, err := store.OpenReadOnly(at("backup"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sound(t, backup)
+	if err := backup.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 type blobChanges struct {
 	refs map[uint64]map[uint64]bool // blob, row: the reference is made (true) or removed
 	keys map[[32]byte]uint64        // the blob of a content; 0: it has gone
+	gone []uint64                   // blobs that are removed
 }
 
 func newBlobChanges() blobChanges {
@@ -20,6 +21,7 @@ func newBlobChanges() blobChanges {
 func (c *blobChanges) clear() {
 	clear(c.refs)
 	clear(c.keys)
+	c.gone = c.gone[:0]
 }
 
 func (c *blobChanges) ref(blob, seq uint64, made bool) {
@@ -31,16 +33,16 @@ func (c *blobChanges) ref(blob, seq uint64, made bool) {
 	rows[seq] = made
 }
 
-// referred tells whether a row refers to a blob, as of the newest decision.
-func (d *Database) referred(blob uint64) (bool, error) {
+// referred tells whether a row refers to a blob, as of the newest decision, not counting rows that are going.
+func (d *Database) referred(blob uint64, going map[uint64]bool) (bool, error) {
 	newest, older := d.blobs.refs[blob], d.blobsBehind.refs[blob]
-	for _, made := range newest {
-		if made {
+	for seq, made := range newest {
+		if made && !going[seq] {
 			return true, nil
 		}
 	}
 	for seq, made := range older {
-		if _, later := newest[seq]; made && !later {
+		if _, later := newest[seq]; made && !later && !going[seq] {
 			return true, nil
 		}
 	}
@@ -57,7 +59,7 @@ func (d *Database) referred(blob uint64) (bool, error) {
 		if !changed {
 			_, changed = older[seq]
 		}
-		found = !changed // those that are made have been seen above
+		found = !changed && !going[seq] // those that are made have been seen above
 	}
 	return found, it.Close()
 }
@@ -92,7 +94,7 @@ func (w *writer) attachable(doc *Doc, res *Result) (bool, error) {
 			a.blob, err = w.db.blobOf(&a.upload.key)
 			there = true
 		case sourceStored:
-			there, err = w.db.referred(a.blob)
+			there, err = w.db.referred(a.blob, nil)
 		case sourceStub, sourceInline, sourceFollows: // Write has left none of them but in documents that it expected to be refused
 		}
 		if err != nil {
@@ -167,13 +169,49 @@ func (w *writer) adopt(a *Attachment) (err error) {
 	return w.batch.Set(appendBlobKey(nil, d.number, kindName, a.blob), u.key[:], nil)
 }
 
-// release removes the references of rows that go, and the blobs to which nothing refers any more. The sequences ascend.
+// released is what goes with rows that go.
+type released struct {
+	rows  []releasedRow
+	blobs map[uint64][32]byte // those to which nothing refers any more, with the keys of their contents
+}
+
+type releasedRow struct {
+	seq   uint64
+	blobs []uint64
+}
+
+// release removes the references of rows that go, and the blobs to which nothing refers any more. The sequences ascend. All is read before
+// anything is written, so that what cannot be read leaves nothing by half.
 func (d *Database) release(b *pebble.Batch, seqs []uint64) error {
+	r, err := d.releasable(seqs)
+	if err != nil {
+		return err
+	}
+	for _, row := range r.rows {
+		if err := b.Delete(refsKey(d.number, row.seq), nil); err != nil {
+			return err
+		}
+		for _, blob := range row.blobs {
+			d.blobs.ref(blob, row.seq, false)
+			if err := b.Delete(appendRefKey(nil, d.number, blob, row.seq), nil); err != nil {
+				return err
+			}
+		}
+	}
+	for blob, key := range r.blobs {
+		if err := d.free(b, blob, &key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Database) releasable(seqs []uint64) (r released, err error) {
 	it, err := d.store.db.NewIter(&pebble.IterOptions{
 		LowerBound: refsKey(d.number, seqs[0]), UpperBound: refsKey(d.number, seqs[len(seqs)-1]+1),
 	})
 	if err != nil {
-		return err
+		return r, err
 	}
 	going := make(map[uint64]bool, len(seqs))
 	for _, seq := range seqs {
@@ -181,54 +219,69 @@ func (d *Database) release(b *pebble.Batch, seqs []uint64) error {
 	}
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
 		if seq := binary.BigEndian.Uint64(it.Key()[prefixLen:]); going[seq] {
-			err = d.releaseRow(b, seq, it.Value())
+			row := releasedRow{seq: seq}
+			row.blobs, err = parseRefs(it.Value())
+			r.rows = append(r.rows, row)
 		}
 	}
-	return errors.Join(err, it.Close())
-}
-
-func (d *Database) releaseRow(b *pebble.Batch, seq uint64, blobs []byte) error {
-	if err := b.Delete(refsKey(d.number, seq), nil); err != nil {
-		return err
+	if err := errors.Join(err, it.Close()); err != nil {
+		return r, err
 	}
-	for len(blobs) > 0 {
-		blob, n := binary.Uvarint(blobs)
-		if n <= 0 {
-			return errCorrupt
-		}
-		blobs = blobs[n:]
-		d.blobs.ref(blob, seq, false)
-		if err := b.Delete(appendRefKey(nil, d.number, blob, seq), nil); err != nil {
-			return err
-		}
-		if kept, err := d.referred(blob); err != nil || kept {
-			if err != nil {
-				return err
+	r.blobs = map[uint64][32]byte{}
+	looked := map[uint64]bool{}
+	for _, row := range r.rows {
+		for _, blob := range row.blobs {
+			if looked[blob] {
+				continue
 			}
-			continue
-		}
-		if err := d.free(b, blob); err != nil {
-			return err
+			looked[blob] = true
+			if kept, err := d.referred(blob, going); err != nil || kept {
+				if err != nil {
+					return r, err
+				}
+				continue
+			}
+			if r.blobs[blob], err = d.contentOf(blob); err != nil {
+				return r, err
+			}
 		}
 	}
-	return nil
+	return r, nil
 }
 
-// free removes a blob.
-func (d *Database) free(b *pebble.Batch, blob uint64) error {
-	name := appendBlobKey(nil, d.number, kindName, blob)
-	raw, err := getCopy(d.store.db, name)
+// parseRefs reads the blobs that a row refers to.
+func parseRefs(raw []byte) (blobs []uint64, err error) {
+	for len(raw) > 0 {
+		blob, n := binary.Uvarint(raw)
+		if n <= 0 {
+			return nil, errCorrupt
+		}
+		raw = raw[n:]
+		blobs = append(blobs, blob)
+	}
+	return blobs, nil
+}
+
+// contentOf reads the key of a blob's content.
+func (d *Database) contentOf(blob uint64) (key [32]byte, err error) {
+	raw, err := getCopy(d.store.db, appendBlobKey(nil, d.number, kindName, blob))
+	if err == nil && copy(key[:], raw) != len(key) {
+		err = errCorrupt
+	}
+	return key, err
+}
+
+// free removes a blob. Where somebody reads it, its bytes become an upload that nothing refers to: the last reader removes them, or the next opening.
+func (d *Database) free(b *pebble.Batch, blob uint64, key *[32]byte) error {
+	d.blobs.keys[*key] = 0
+	err := errors.Join(b.Delete(appendBlobKey(nil, d.number, kindName, blob), nil), b.Delete(appendContentKey(nil, d.number, key), nil))
 	if err != nil {
 		return err
 	}
-	var key [32]byte
-	if copy(key[:], raw) != len(key) {
-		return errCorrupt
+	if d.pins.free(blob) {
+		return b.Set(appendBlobKey(nil, d.number, kindUpload, blob), nil, nil)
 	}
-	d.blobs.keys[key] = 0
-	if err := errors.Join(b.Delete(name, nil), b.Delete(appendContentKey(nil, d.number, &key), nil)); err != nil {
-		return err
-	}
+	d.blobs.gone = append(d.blobs.gone, blob)
 	return dropChunks(b, d.number, blob)
 }
 

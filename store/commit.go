@@ -110,6 +110,7 @@ func (s *Store) drain(g *group) bool {
 func (s *Store) rotate(g *group) {
 	for _, d := range s.unsynced {
 		clear(d.behind)
+		d.pins.removed(d.blobsBehind.gone)
 		d.blobsBehind.clear()
 	}
 	s.unsynced = s.unsynced[:0]
@@ -217,6 +218,9 @@ func (s *Store) sync(g *group) (err error) {
 	if g.batch.Empty() {
 		return nil
 	}
+	if s.congested(); s.Failed() != nil {
+		return s.Failed()
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			s.fail(fmt.Errorf("the engine panicked: %v", p)) //nolint:err113 // the engine's own words
@@ -282,8 +286,9 @@ func (s *Store) publish(g *group) {
 		d.ranks.follow(moves)
 	}
 	for _, r := range g.requests {
-		if r.db != nil && r.err == nil {
+		if r.db != nil && r.op == nil && r.err == nil {
 			r.db.hub.dispatch(r)
+			s.written.Add(1)
 		}
 	}
 	for d := range g.touched {

@@ -2,137 +2,189 @@ package store
 
 import (
 	"context"
-	"errors"
-	"fmt"
-
-	"github.com/cockroachdb/pebble/v2"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
 )
 
-// Compact removes, in the background, the bodies of revisions that are neither current nor a leaf. Their names stay in the revision trees.
+// Compaction is one compaction of a database, as it is at a moment.
+type Compaction struct {
+	Database string
+	Phase    string    // what it is at: "docid_copy" shortens histories, "document_copy" removes bodies; the names are CouchDB's
+	Done     int64     // rows looked at in this phase
+	Total    int64     // of so many, as it was at the phase's start
+	Started  time.Time // zero where it waits for its turn
+	Updated  time.Time
+}
+
+// compaction is the compaction of a database that waits for its turn, or runs. One goroutine moves it on.
+type compaction struct {
+	cancel  context.CancelFunc
+	ended   chan struct{} // closed at its end
+	started atomic.Int64  // in Unix nanoseconds; 0: it waits for its turn
+	updated atomic.Int64
+	phase   atomic.Pointer[string]
+	done    atomic.Int64
+	total   atomic.Int64
+
+	written uint64 // what others had written when the last slice ended
+}
+
+// compactAtOnce is how many databases are compacted at the same time; others wait for their turn.
+const compactAtOnce = 2
+
+// Compact removes, in the background, what nothing needs any more: the bodies of revisions that are neither current nor a leaf, with the
+// attachments that only they have, and of histories that are longer than the limit of revisions the oldest names.
 func (d *Database) Compact() {
 	s := d.store
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.closed || !d.compacting.CompareAndSwap(false, true) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	c := &compaction{cancel: cancel, ended: make(chan struct{})}
+	if s.closed || s.readOnly || d.dropped.Load() || !d.compacting.CompareAndSwap(nil, c) {
+		cancel()
 		return
 	}
 	s.background.Go(func() {
-		defer d.compacting.Store(false)
-		if err := d.compact(s.ctx); err != nil && !errors.Is(err, context.Canceled) && !d.dropped.Load() {
+		defer cancel()
+		defer close(c.ended)
+		defer d.compacting.Store(nil)
+		if err := d.compactInTurn(ctx, c); err != nil && ctx.Err() == nil && !d.dropped.Load() && s.Failed() == nil {
 			s.log.WithError(err).WithField("database", d.name).Error("store: compacting failed")
 		}
 	})
 }
 
-// compactIfDue begins a compaction where the superseded revisions are many, and more than the documents. The committer calls it.
-func (d *Database) compactIfDue() {
-	after := d.store.opts.CompactAfter
-	if after < 0 || d.stats.Superseded < max(after, d.compactAt.Load(), d.stats.Docs+d.stats.Deleted) {
-		return
+func (d *Database) compactInTurn(ctx context.Context, c *compaction) error {
+	select {
+	case d.store.compacting <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	d.Compact()
+	defer func() { <-d.store.compacting }()
+	return d.compact(ctx, c)
 }
 
-// Compacting tells whether a compaction is under way.
-func (d *Database) Compacting() bool { return d.compacting.Load() }
-
-// compactSlice is how many revisions are removed in one batch: writers share the committer with it.
-const compactSlice = 2000
-
-// compact goes through the rows marked as superseded, in slices.
-func (d *Database) compact(ctx context.Context) error {
-	for from := uint64(0); ; {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		seqs, next, err := d.superseded(from)
-		if err != nil {
-			return fmt.Errorf("looking for superseded revisions: %w", err)
-		}
-		if len(seqs) > 0 {
-			if err := d.removeRows(ctx, seqs); err != nil {
-				return fmt.Errorf("removing superseded revisions: %w", err)
-			}
-		}
-		if next == 0 {
-			return nil
-		}
-		from = next
-	}
-}
-
-// superseded finds a slice of sequences whose rows can go, from the given one on; next is where to go on, 0 at the end.
-func (d *Database) superseded(from uint64) (seqs []uint64, next uint64, err error) {
-	snap, err := d.Snapshot()
-	if err != nil {
-		return nil, 0, err
-	}
-	defer snap.Close() //nolint:errcheck // the reads have told all there is
-	it, err := snap.seqIter(from)
-	if err != nil {
-		return nil, 0, err
-	}
-	for ok := it.First(); ok && err == nil; ok = it.Next() {
-		seq, mark := seqOf(it.Key())
-		if mark != markSuperseded {
-			continue
-		}
-		sure := len(it.Value()) == 1 && it.Value()[0] == 1
-		if !sure {
-			if !it.Next() {
-				break
-			}
-			if sure, err = snap.noLeaf(it.Value(), seq); !sure {
-				continue
-			}
-		}
-		seqs = append(seqs, seq)
-		if len(seqs) == compactSlice {
-			next = seq
-			break
-		}
-	}
-	return seqs, next, endScan(it, err)
-}
-
-// noLeaf tells whether the body in a row, written at seq, belongs to no leaf of its document.
-func (v *Snapshot) noLeaf(raw []byte, seq uint64) (bool, error) {
-	var row Row
-	if _, err := parseRow(raw, &row); err != nil {
-		return false, err
-	}
-	tree, err := v.Tree(row.ID)
-	if err != nil {
-		return false, err
-	}
-	for _, leaf := range tree.Leaves() {
-		if leaf.body == seq {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-// removeRows removes rows, whose sequences ascend, and what they alone refer to.
-func (d *Database) removeRows(ctx context.Context, seqs []uint64) error {
-	if err := ctx.Err(); err != nil {
+func (d *Database) compact(ctx context.Context, c *compaction) error {
+	c.written = d.store.written.Load()
+	c.started.Store(time.Now().UnixNano())
+	if err := d.stem(ctx, c); err != nil {
 		return err
 	}
-	op := func(b *pebble.Batch) error {
-		if err := d.release(b, seqs); err != nil {
-			return err
-		}
-		var key [seqKeyLen]byte
-		for _, seq := range seqs {
-			for _, mark := range []byte{markSuperseded, markRow} {
-				if err := b.Delete(appendSeqKey(key[:0], d.number, seq, mark), nil); err != nil {
-					return err
-				}
-			}
-		}
-		d.stats.Superseded -= int64(len(seqs))
-		d.compactAt.Store(d.stats.Superseded + max(d.store.opts.CompactAfter, 1))
-		return nil
+	if err := d.removeSuperseded(ctx, c); err != nil {
+		return err
 	}
-	return d.store.submit(&request{db: d, op: op, done: make(chan error, 1)})
+	snap, err := d.Snapshot()
+	if err != nil {
+		return err
+	}
+	d.leftOver.Store(snap.stats.Superseded)
+	d.lookAt.Store(0)
+	return snap.Close()
+}
+
+// Compacting tells whether a compaction is under way, or waits for its turn.
+func (d *Database) Compacting() bool { return d.compacting.Load() != nil }
+
+// Compactions are those under way in all databases, by name.
+func (s *Store) Compactions() []Compaction {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var out []Compaction
+	for name, d := range s.databases {
+		if c := d.compacting.Load(); c != nil {
+			out = append(out, c.show(name))
+		}
+	}
+	slices.SortFunc(out, func(a, b Compaction) int { return strings.Compare(a.Database, b.Database) })
+	return out
+}
+
+func (c *compaction) show(name string) Compaction {
+	shown := Compaction{Database: name, Done: c.done.Load(), Total: c.total.Load()}
+	if phase := c.phase.Load(); phase != nil {
+		shown.Phase = *phase
+	}
+	if started := c.started.Load(); started != 0 {
+		shown.Started = time.Unix(0, started)
+		shown.Updated = time.Unix(0, max(started, c.updated.Load()))
+	}
+	shown.Total = max(shown.Total, shown.Done) // what was written since the start is looked at, too
+	return shown
+}
+
+// enter begins a phase in which so many rows are looked at.
+func (c *compaction) enter(phase string, total int64) {
+	c.done.Store(0)
+	c.total.Store(total)
+	c.phase.Store(&phase)
+	c.updated.Store(time.Now().UnixNano())
+}
+
+// restMost bounds how long a compaction leaves the engine to others at a time.
+const restMost = time.Second
+
+// rest ends a slice of work that began at since. Where others write meanwhile, the compaction does nothing for as long as the slice took: so it
+// has at most half of the committer's time, and less the slower the disk gets.
+func (c *compaction) rest(ctx context.Context, s *Store, since time.Time) error {
+	now := time.Now()
+	c.updated.Store(now.UnixNano())
+	written := s.written.Load()
+	busy := written != c.written
+	c.written = written
+	if !busy {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(min(now.Sub(since), restMost))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	c.written = s.written.Load()
+	return ctx.Err()
+}
+
+// slice bounds one look at the rows, and so how long a snapshot is held and how late a compaction hears that it is to end.
+type slice struct {
+	begun  time.Time
+	looked int
+}
+
+const sliceTime = 50 * time.Millisecond
+
+// over counts a row and tells whether the slice has lasted long enough.
+func (s *slice) over(c *compaction) bool {
+	s.looked++
+	c.done.Add(1)
+	return s.looked%64 == 0 && time.Since(s.begun) > sliceTime
+}
+
+// compactIfDue begins a compaction where it pays: half of the rows or more can go, and they are many or take much of the disk. The committer
+// calls it.
+func (d *Database) compactIfDue() {
+	o := &d.store.opts
+	rows := d.stats.Docs + d.stats.Deleted + d.stats.Superseded
+	garbage := d.stats.Superseded - d.leftOver.Load()
+	if o.CompactAfter < 0 || garbage < max(rows-garbage, 1) || garbage < d.lookAt.Load() || d.Compacting() {
+		return
+	}
+	d.lookAt.Store(garbage + min(garbage/8+lookEvery, max(o.CompactAfter, 1)))
+	if garbage >= o.CompactAfter || d.size()/rows*garbage >= o.CompactBytes {
+		d.Compact()
+	}
+}
+
+// lookEvery is the least number of revisions superseded between two looks at the disk.
+const lookEvery = 64
+
+// size is about how many bytes the database takes on disk.
+func (d *Database) size() int64 {
+	lower, upper := contentRange(d.number)
+	n, err := d.store.db.EstimateDiskUsage(lower, upper)
+	if err != nil {
+		return 0 // who reads there is told
+	}
+	return int64(n) //nolint:gosec // no disk is that large
 }

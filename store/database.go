@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +30,10 @@ type Database struct {
 	attachedMu sync.Mutex
 	attached   map[any]any
 
-	compacting atomic.Bool
+	compacting atomic.Pointer[compaction] // nil where none is under way
+	lookAt     atomic.Int64               // how much must be superseded before anybody looks whether a compaction is due
+	leftOver   atomic.Int64               // what the last compaction left of Superseded: the leaves of conflicts
+	pins       pins
 
 	designs   atomic.Uint64 // how many groups have changed design documents
 	uploading sync.RWMutex  // held while an upload gives bytes to the engine, and while the database is dropped
@@ -43,8 +47,6 @@ type Database struct {
 	blobs, blobsBehind blobChanges // likewise, of what attachments have
 
 	uncounted bool // stats are not yet in the batch
-
-	compactAt atomic.Int64 // Superseded at which the next compaction is due; set at the end of each
 }
 
 // counters are what a database counts, stored with every group of writes.
@@ -217,12 +219,33 @@ func (d *Database) RevsLimit() uint64 {
 	return defaultRevsLimit
 }
 
-// SetRevsLimit changes the number of generations kept, at least 1. It works on documents as they are written.
+// SetRevsLimit changes the number of generations kept, at least 1. It works on documents as they are written, and on the others with the next
+// compaction.
 func (d *Database) SetRevsLimit(ctx context.Context, n uint64) error {
 	if n == 0 {
 		return BadRequest("`revs_limit` must be a positive integer")
 	}
-	return d.changeEntry(ctx, func(e *catalogEntry) { e.Limit = n })
+	return d.changeEntry(ctx, func(e *catalogEntry) {
+		if longest := e.longest(); longest != unknownLength {
+			e.Longest = max(longest, n)
+		}
+		e.Limit = n
+		e.changes++
+	})
+}
+
+// unknownLength is what longest says of databases whose limit was changed before anybody kept it.
+const unknownLength = math.MaxUint64
+
+// longest is what no history of the database is longer than.
+func (e *catalogEntry) longest() uint64 {
+	switch {
+	case e.Longest > 0:
+		return e.Longest
+	case e.Limit > 0:
+		return unknownLength
+	}
+	return defaultRevsLimit
 }
 
 // Shards is the number of shards that the database was made with, at least 1.

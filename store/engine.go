@@ -12,7 +12,7 @@ import (
 
 func engineOptions(s *Store, cache *pebble.Cache) *pebble.Options {
 	o := &pebble.Options{
-		FS:                          s.opts.FS,
+		FS:                          &guard{s.opts.FS, s},
 		ReadOnly:                    s.readOnly,
 		Lock:                        s.lock.lock,
 		Cache:                       cache,
@@ -34,12 +34,21 @@ func engineOptions(s *Store, cache *pebble.Cache) *pebble.Options {
 		o.Levels[i].IndexBlockSize = 32 << 10
 	}
 	o.EventListener = &pebble.EventListener{
-		BackgroundError: func(err error) { s.log.WithError(err).Error("store: background work failed and is tried again") },
-		DataCorruption:  s.damaged.report,
-		DiskSlow:        func(i pebble.DiskSlowInfo) { s.log.WithField("disk", i.String()).Warn("store: the disk is slow") },
+		BackgroundError: s.trouble.failed,
+		FlushEnd: func(i pebble.FlushInfo) {
+			if i.Err != nil && i.Err.Error() != nothingFlushed { // what is written would gather in memory until writers wait without an end
+				s.fail(fmt.Errorf("bringing writes from memory to a table: %w", i.Err))
+			}
+		},
+		CompactionEnd:  func(i pebble.CompactionInfo) { s.trouble.compacted(i.Err) },
+		DataCorruption: s.damaged.report,
+		DiskSlow:       func(i pebble.DiskSlowInfo) { s.log.WithField("disk", i.String()).Warn("store: the disk is slow") },
 	}
 	return o
 }
+
+// nothingFlushed is what the engine gives for a flush of nothing that lasts.
+const nothingFlushed = "pebble: empty table"
 
 // damage says once of each file that it is damaged. Whoever reads there gets an error; all else goes on.
 type damage struct {
@@ -72,7 +81,7 @@ func (l engineLog) Fatalf(format string, args ...any) {
 	l.s.fail(err)
 	// After a failed write or a failed manifest the engine returns an error to its caller; anything else is a broken invariant, after which
 	// its state must not be used further.
-	if strings.Contains(format, "fatal commit error") || strings.HasPrefix(format, "MANIFEST") {
+	if strings.Contains(format, "fatal commit error") || strings.HasPrefix(err.Error(), "MANIFEST") {
 		return
 	}
 	l.s.broken.Store(true)

@@ -1,13 +1,15 @@
 package store
 
 import (
+	"context"
 	"errors"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
 
 // CompactNow compacts in the caller's goroutine.
-func CompactNow(d *Database) error { return d.compact(d.store.ctx) }
+func CompactNow(d *Database) error { return d.compact(d.store.ctx, &compaction{}) }
 
 // Keys counts the keys of the contents of all databases.
 func Keys(s *Store) (n int) {
@@ -22,4 +24,90 @@ func Keys(s *Store) (n int) {
 		panic(err)
 	}
 	return n
+}
+
+// HoldCompactions lets no compaction begin until release is called.
+func HoldCompactions(s *Store) (release func()) {
+	for range compactAtOnce {
+		s.compacting <- struct{}{}
+	}
+	return func() {
+		for range compactAtOnce {
+			<-s.compacting
+		}
+	}
+}
+
+// CompactionEnd is closed when no compaction of the database is under way.
+func CompactionEnd(d *Database) <-chan struct{} {
+	if c := d.compacting.Load(); c != nil {
+		return c.ended
+	}
+	ended := make(chan struct{})
+	close(ended)
+	return ended
+}
+
+// LongestHistory is what no revision tree of the database is longer than, as far as the store knows.
+func LongestHistory(d *Database) uint64 { return d.entry.Load().longest() }
+
+// Replace writes a key behind the store's back and gives the value that it had; nil for none.
+func Replace(s *Store, key, value []byte) (old []byte) {
+	old, err := getCopy(s.db, key)
+	if err == nil {
+		err = s.db.Set(key, value, pebble.Sync)
+	}
+	if err != nil {
+		panic(err)
+	}
+	return old
+}
+
+// Squeeze brings everything from memory to tables and merges them. It ends where the store fails.
+func Squeeze(ctx context.Context, s *Store) error {
+	if err := s.Failed(); err != nil {
+		return err
+	}
+	flushed, err := s.db.AsyncFlush()
+	if err != nil {
+		return err
+	}
+	ticker := time.NewTicker(time.Millisecond) // a failed engine tries for ever
+	defer ticker.Stop()
+	for waiting := true; waiting; {
+		select {
+		case <-flushed:
+			waiting = false
+		case <-ticker.C:
+			if err := s.Failed(); err != nil {
+				return err
+			}
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- s.db.Compact(ctx, []byte{0}, []byte{0xff}, false) }()
+	for {
+		select {
+		case err := <-done:
+			if failed := s.trouble.compaction(); failed != nil {
+				return failed
+			}
+			return err
+		case <-ticker.C:
+			if s.Failed() != nil || s.trouble.compaction() != nil {
+				cancel()
+			}
+		}
+	}
+}
+
+// Tables are the names of the engine's tables that are in use.
+func Tables(s *Store) []string {
+	files, err := (&checker{store: s}).listed()
+	if err != nil {
+		panic(err)
+	}
+	return files
 }

@@ -19,11 +19,36 @@ type model struct {
 	deleted map[store.Rev]bool
 	body    map[store.Rev]string
 	seq     int
+	limit   int // generations kept above each leaf
 }
 
 func newModel() *model {
-	return &model{map[store.Rev]store.Rev{}, map[store.Rev]bool{}, map[store.Rev]string{}, 0}
+	return &model{map[store.Rev]store.Rev{}, map[store.Rev]bool{}, map[store.Rev]string{}, 0, 1000}
 }
+
+// stem forgets what is beyond the limit above every leaf.
+func (m *model) stem() {
+	keep := map[store.Rev]bool{}
+	for _, rev := range m.leaves() {
+		for n := 0; n < m.limit && !rev.IsZero(); n++ {
+			keep[rev] = true
+			rev = m.parent[rev]
+		}
+	}
+	for rev, parent := range m.parent {
+		switch {
+		case !keep[rev]:
+			delete(m.parent, rev)
+			delete(m.deleted, rev)
+			delete(m.body, rev)
+		case !keep[parent]:
+			m.parent[rev] = store.Rev{}
+		}
+	}
+}
+
+// state is everything there is to know of the tree.
+func (m *model) state() string { return fmt.Sprint(m.parent, m.deleted, m.body) }
 
 // leaves are the revisions that are nobody's parent, the winner first.
 func (m *model) leaves() []store.Rev {
@@ -80,6 +105,16 @@ func (m *model) add(rev store.Rev, ancestors []store.Rev, deleted bool, body str
 	}
 }
 
+// write adds a revision, and stems the tree if that has changed it. It tells whether the document has changed.
+func (m *model) write(rev store.Rev, ancestors []store.Rev, deleted bool, body string) bool {
+	before := m.state()
+	if m.add(rev, ancestors, deleted, body); m.state() == before {
+		return false
+	}
+	m.stem()
+	return m.state() != before
+}
+
 // TestTreesAgainstModel writes at random, in all the ways there are, and compares everything a reader can see with the model.
 func TestTreesAgainstModel(t *testing.T) {
 	t.Parallel()
@@ -104,9 +139,23 @@ func TestTreesAgainstModel(t *testing.T) {
 		rt.Repeat(map[string]func(*rapid.T){
 			"edit":      func(rt *rapid.T) { randomEdit(t, rt, db, models) },
 			"replicate": func(rt *rapid.T) { randomReplica(t, rt, db, models) },
-			"compact": func(*rapid.T) {
-				db.Compact()
+			"compact": func(rt *rapid.T) {
+				if err := store.CompactNow(db); err != nil {
+					rt.Fatal(err)
+				}
 				compacted = true
+				for _, m := range models {
+					m.stem()
+				}
+			},
+			"limit": func(rt *rapid.T) {
+				limit := rapid.IntRange(1, 6).Draw(rt, "limit")
+				if err := db.SetRevsLimit(t.Context(), uint64(limit)); err != nil {
+					rt.Fatal(err)
+				}
+				for _, m := range models {
+					m.limit = limit
+				}
 			},
 			"reopen": func(rt *rapid.T) {
 				if err := st.Close(); err != nil {
@@ -150,7 +199,7 @@ func randomEdit(t *testing.T, rt *rapid.T, db *store.Database, models map[string
 		if !parent.IsZero() {
 			ancestors = []store.Rev{parent}
 		}
-		m.add(results[0].Rev, ancestors, deleted, body)
+		m.write(results[0].Rev, ancestors, deleted, body)
 	}
 }
 
@@ -173,11 +222,14 @@ func randomReplica(t *testing.T, rt *rapid.T, db *store.Database, models map[str
 	m.seq++
 	body := fmt.Sprintf(`{"r":%d}`, m.seq)
 	doc := store.Doc{ID: id, Rev: path[0], Ancestors: path[1:], Deleted: deleted, Body: []byte(body)}
+	seq := db.Seq()
 	results, err := db.Write(t.Context(), []store.Doc{doc}, store.WriteOptions{Replicated: true})
 	if err != nil || results[0].Err != nil {
 		rt.Fatal(err, results)
 	}
-	m.add(path[0], path[1:], deleted, body)
+	if changed := m.write(path[0], path[1:], deleted, body); changed != (db.Seq() > seq) {
+		rt.Fatalf("%s of %s: the model has changed: %v, the sequence from %d to %d", path[0], id, changed, seq, db.Seq())
+	}
 }
 
 func compareModels(rt *rapid.T, db *store.Database, models map[string]*model, compacted bool) {
@@ -231,6 +283,15 @@ func compareTree(rt *rapid.T, snap *store.Snapshot, id string, m *model, leaves 
 	}
 	if !slices.Equal(got, leaves) {
 		rt.Fatalf("leaves of %s are %v, the model has %v", id, got, leaves)
+	}
+	known := map[store.Rev]bool{}
+	for _, leaf := range got {
+		for _, r := range tree.Path(leaf) {
+			known[r.Rev] = true
+		}
+	}
+	if len(known) != len(m.parent) {
+		rt.Fatalf("%s has %d revisions, the model has %d", id, len(known), len(m.parent))
 	}
 	for rev, parent := range m.parent {
 		r, ok := tree.Find(rev)

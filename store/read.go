@@ -16,6 +16,8 @@ type Snapshot struct {
 	stats counters
 
 	docs, rows, indexes lookups
+
+	pinned []uint64 // blobs that can be read though the view was given back
 }
 
 // Snapshot takes a view of the newest state. A 404 if the database was dropped.
@@ -65,8 +67,32 @@ func (v *Snapshot) Another() *Snapshot {
 	}
 }
 
+// Detach gives the view back before Close, so that a slow reader of attachments does not keep the disk space of what is written over meanwhile: from
+// then on the snapshot is good for these attachments of rows of it, and for nothing else. It tells whether it could be done: where one is being
+// removed just then, all stays as it is.
+func (v *Snapshot) Detach(list []Attachment) bool {
+	var pinned []uint64
+	for i := range list {
+		if !v.db.pin(list[i].blob) {
+			_ = v.db.unpin(pinned) // what could not be removed, the next opening removes
+			return false
+		}
+		pinned = append(pinned, list[i].blob)
+	}
+	_ = v.release() // the reads have told all there is
+	v.pinned = pinned
+	return true
+}
+
 // Close gives the view back.
 func (v *Snapshot) Close() error {
+	err := v.release()
+	pinned := v.pinned
+	v.pinned = nil
+	return errors.Join(err, v.db.unpin(pinned))
+}
+
+func (v *Snapshot) release() error {
 	if v.view == nil {
 		return nil
 	}

@@ -39,6 +39,9 @@ type Options struct {
 	// CompactAfter is the number of superseded revisions of a database after which their bodies are removed by themselves, provided that
 	// they also outnumber the documents; 0 means 100,000; negative means never.
 	CompactAfter int64
+	// CompactBytes is the disk space that superseded revisions of a database take, as it is estimated, after which they are removed, however
+	// many they are, provided that they outnumber the documents; 0 means 64 MiB.
+	CompactBytes int64
 	// Relaxed answers writes before they are on disk: a power cut, or the death of the process, can cost those of the last second or so.
 	// Whole batches are lost, the newest first, never one of those that others build on.
 	Relaxed bool
@@ -73,6 +76,9 @@ func (o Options) withDefaults() Options {
 	if o.CompactAfter == 0 {
 		o.CompactAfter = 100_000
 	}
+	if o.CompactBytes == 0 {
+		o.CompactBytes = 64 << 20
+	}
 	return o
 }
 
@@ -90,9 +96,15 @@ type Store struct {
 	readOnly bool
 
 	damaged   damage
+	trouble   trouble
+	logFailed atomic.Bool           // the engine's log of writes ends here: see guard
 	unflushed atomic.Bool           // writes were answered that are not on disk: Options.Relaxed
 	broken    atomic.Bool           // the engine's state itself cannot be trusted: nothing is read any more
 	failure   atomic.Pointer[error] // the first error after which nothing is written any more
+
+	written    atomic.Uint64 // requests that brought documents
+	compacting chan struct{} // has a place for each compaction that runs
+	backups    sync.Map      // the folders into which backups are being made
 
 	mu        sync.RWMutex
 	databases map[string]*Database
@@ -123,6 +135,9 @@ type catalogEntry struct {
 	Limit    uint64          `json:"revs_limit,omitempty"`
 	Shards   int             `json:"q,omitempty"`
 	Purges   int             `json:"purged_infos_limit,omitempty"`
+	Longest  uint64          `json:"longest_history,omitempty"` // no revision tree has more generations; 0: see longest
+
+	changes int // of Limit since the store was opened
 }
 
 // Open opens the folder dir, making it where it is not there. A folder that another process holds, or that a newer version wrote, is refused
@@ -169,12 +184,15 @@ func open(dir string, o Options, readOnly bool) (*Store, error) {
 	s := &Store{
 		dir: dir, opts: o, log: o.Log, lock: lock, readOnly: readOnly,
 		queue: make(chan *request, 256), ready: make(chan *group),
-		databases: map[string]*Database{}, making: map[string]bool{}, damaged: damage{log: o.Log},
+		databases: map[string]*Database{}, making: map[string]bool{}, compacting: make(chan struct{}, compactAtOnce), damaged: damage{log: o.Log}, trouble: trouble{log: o.Log},
 	}
 	s.SetLimits(Limits{Document: o.MaxDocument, Attachment: o.MaxAttachment, ID: o.MaxID})
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	if s.uuid, err = checkFormat(o.FS, dir); err == nil {
 		err = s.openEngine()
+	}
+	if err == nil && s.Failed() != nil {
+		err = errors.Join(s.Failed(), s.closeEngine())
 	}
 	if err != nil {
 		s.stop()
@@ -244,35 +262,40 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	for _, d := range s.databases {
-		d.wake.close()
-		d.hub.close()
+		d.end()
 	}
 	s.mu.Unlock()
 	s.stop()
+	err := s.closeEngine()
+	return errors.Join(err, s.lock.release())
+}
+
+// closeEngine ends everything that uses the engine, and it.
+func (s *Store) closeEngine() error {
+	if s.Failed() == nil {
+		return s.end()
+	}
+	// A failed engine may wait for ever for what can no longer be written. Its files are complete up to the last sync.
+	done := make(chan error, 1)
+	go func() { done <- s.end() }()
+	timer := time.NewTimer(10 * time.Second)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return errors.Join(s.Failed(), ErrStuck)
+	}
+}
+
+func (s *Store) end() error {
 	s.background.Wait()
 	s.writers.Wait()
 	close(s.queue)
 	s.committing.Wait()
 	s.views.close()
-	err := s.closeEngine()
-	return errors.Join(err, s.lock.release())
-}
-
-func (s *Store) closeEngine() error {
-	if err := s.Failed(); err != nil {
-		// A failed engine may wait for ever for what can no longer be written. Its files are complete up to the last sync.
-		done := make(chan error, 1)
-		go func() { done <- s.db.Close() }()
-		timer := time.NewTimer(10 * time.Second)
-		defer timer.Stop()
-		select {
-		case closing := <-done:
-			return errors.Join(err, closing)
-		case <-timer.C:
-		}
-		return errors.Join(err, ErrStuck)
-	}
-	return s.db.Close()
+	err := s.db.Close()
+	return errors.Join(s.Failed(), err)
 }
 
 // Failed gives the error after which the store takes no writes any more, nil while it is sound. What was on disk until then can still be
@@ -343,8 +366,9 @@ func (s *Store) CreateSharded(ctx context.Context, name string, shards int) (*Da
 	}, func() {
 		s.mu.Lock()
 		delete(s.making, name)
-		if !s.closed {
-			s.databases[name] = made
+		s.databases[name] = made
+		if s.closed {
+			made.end()
 		}
 		s.mu.Unlock()
 		s.tell(name, Created)
@@ -376,14 +400,22 @@ func (s *Store) DropDatabase(ctx context.Context, name string) error {
 		d.uploading.Lock() // after it no upload writes any more
 		d.dropped.Store(true)
 		d.uploading.Unlock()
-		d.wake.close()
-		d.hub.close()
+		d.end()
 		if err := b.Delete(catalogKey(name), nil); err != nil {
 			return err
 		}
 		lower, upper := contentRange(d.number)
 		return b.DeleteRange(lower, upper, nil)
 	}, func() { s.tell(name, Deleted) })
+}
+
+// end wakes all who wait for something new in a database that is dropped or closed, and ends its compaction.
+func (d *Database) end() {
+	d.wake.close()
+	d.hub.close()
+	if c := d.compacting.Load(); c != nil {
+		c.cancel()
+	}
 }
 
 // CheckDatabaseName tells what is wrong with a database's name, as a 400.

@@ -11,8 +11,10 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/adlayer/after/store"
+	"github.com/adlayer/after/store/storetest"
 )
 
+// open opens a store that is checked and closed when the test ends, if it is open then.
 func open(t *testing.T, o store.Options) *store.Store {
 	t.Helper()
 	if o.FS == nil {
@@ -22,11 +24,7 @@ func open(t *testing.T, o store.Options) *store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil && err != store.ErrClosed { //nolint:errorlint // exactly it
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { storetest.End(t, st) })
 	return st
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -275,7 +276,7 @@ func (w *writer) editBranched(doc *Doc, res *Result, m meta) error {
 		return nil
 	}
 	rev := doc.hash(parent.rev)
-	return w.insert(doc, res, t, rev, []Rev{parent.rev}, true)
+	return w.insert(doc, res, m, t, rev, []Rev{parent.rev})
 }
 
 // replicate stores a revision as it is given.
@@ -290,16 +291,17 @@ func (w *writer) replicate(doc *Doc, res *Result) error {
 			return err
 		}
 	}
-	return w.insert(doc, res, t, doc.Rev, doc.Ancestors, m != nil)
+	return w.insert(doc, res, m, t, doc.Rev, doc.Ancestors)
 }
 
-// insert adds a revision to a tree and stores both.
-func (w *writer) insert(doc *Doc, res *Result, t *tree, rev Rev, ancestors []Rev, was bool) error {
+// insert adds a revision to the tree of m, if there is one, and stores both.
+func (w *writer) insert(doc *Doc, res *Result, m meta, t *tree, rev Rev, ancestors []Rev) error {
 	if ok, err := w.attachable(doc, res); !ok || err != nil {
 		return err
 	}
 	d := w.db
 	res.Rev = rev
+	was := m != nil
 	wasDeleted := was && t.leaves()[0].deleted
 	seq := d.stats.Seq + 1
 	changed, stored := t.insert(rev, ancestors, doc.Deleted, seq)
@@ -307,6 +309,10 @@ func (w *writer) insert(doc *Doc, res *Result, t *tree, rev Rev, ancestors []Rev
 		return nil
 	}
 	t.stem(w.limit)
+	stored = stored && t.nodes[rev] != nil
+	if !stored && bytes.Equal(t.encode(t.seq), m) {
+		return nil // all that was new is beyond the limit
+	}
 	winner := t.leaves()[0]
 	d.stats.Seq = seq
 	// Where only the history became longer, the row is there for the feed: leaves may have become ancestors. Readers go by the tree.

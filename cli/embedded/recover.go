@@ -48,7 +48,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o := s.opened.Load()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	defer context.AfterFunc(o.ctx, cancel)() //nolint:contextcheck // both end the request
+	defer context.AfterFunc(o.ctx, func() { //nolint:contextcheck // both end the request
+		cancel()
+		// Nor may a client that sends or reads slowly, or not at all, keep the store from being closed. What cannot be set has no deadline.
+		rc := http.NewResponseController(w)
+		_, _ = rc.SetReadDeadline(time.Unix(1, 0)), rc.SetWriteDeadline(time.Unix(1, 0))
+	})()
 	o.handler.ServeHTTP(w, r.WithContext(ctx))
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/httpd"
 	"github.com/adlayer/after/store/script"
+	"github.com/adlayer/after/store/storetest"
 )
 
 // Embedded starts the embedded store on a folder of the test's own, behind a real listener, and ends it with the test. It runs the functions of
@@ -33,9 +34,7 @@ func Embedded(tb testing.TB) Server {
 			tb.Errorf("closing the server: %v", err)
 		}
 		listener.Close()
-		if err := st.Close(); err != nil {
-			tb.Errorf("closing the store: %v", err)
-		}
+		storetest.End(tb, st)
 	})
 	s.URL = listener.URL
 	return s

@@ -39,6 +39,7 @@ func (c *call) getAttachment(id, name string) error {
 	}
 	for _, a := range row.Attachments() {
 		if a.Name == name {
+			snap.Detach([]store.Attachment{a}) // the client may be slow
 			return c.sendAttachment(snap, &a)
 		}
 	}

@@ -169,6 +169,7 @@ func (c *call) sendDocument(snap *store.Snapshot, tree *store.Tree, row *store.R
 		}
 	}
 	s := &stream{c: c}
+	snap.Detach(o.files.wanted(tree, row)) // the client may be slow
 	doc, err = appendFiles(doc, snap, tree, row, &o.files, s.flush)
 	if related && err == nil {
 		if files := o.files.wanted(tree, row); len(files) > 0 {

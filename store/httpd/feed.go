@@ -135,8 +135,10 @@ func (f *feed) follow() error {
 	if f.q.descending {
 		return f.descend()
 	}
-	f.c.s.feeds.Add(1)
-	defer f.c.s.feeds.Done()
+	if !f.c.s.feeds.enter() {
+		return store.ErrClosed
+	}
+	defer f.c.s.feeds.leave()
 	clock := newFeedClock(f.q)
 	defer clock.stop()
 	f.scan = true

@@ -117,15 +117,16 @@ func (c *call) broke(e *store.Error) error {
 
 // buildIndexes writes the rows of new indexes while nobody waits for them yet.
 func (s *Server) buildIndexes(db *store.Database) {
-	if s.ctx.Err() != nil {
+	if !s.feeds.enter() {
 		return
 	}
-	s.feeds.Go(func() {
+	go func() {
+		defer s.feeds.leave()
 		err := s.opts.Find.Build(s.ctx, db)
 		if err != nil && s.ctx.Err() == nil && !store.IsNotFound(err) && !errors.Is(err, store.ErrClosed) {
 			s.log.WithError(err).WithField("database", db.Name()).Error("store: an index could not be built; the next query that needs it will try again")
 		}
-	})
+	}()
 }
 
 // indexTasks lists the indexes that are being built, as _active_tasks shows them.

@@ -22,6 +22,7 @@ import (
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/httpd"
 	"github.com/adlayer/after/store/script"
+	"github.com/adlayer/after/store/storetest"
 )
 
 // startScripts is start with functions of design documents.
@@ -37,9 +38,10 @@ func startScripts(t *testing.T, o script.Options) *server {
 	t.Cleanup(func() {
 		err := errors.Join(h.Close())
 		web.Close()
-		if err := errors.Join(err, st.Close()); err != nil {
+		if err != nil {
 			t.Error(err)
 		}
+		storetest.End(t, st)
 	})
 	s := &server{t: t, st: st, url: web.URL}
 	s.want("PUT", "/db", "", 201)

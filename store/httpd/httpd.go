@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -83,7 +82,7 @@ type Server struct {
 
 	ctx   context.Context //nolint:containedctx // it ends the feeds at Close
 	stop  context.CancelFunc
-	feeds sync.WaitGroup
+	feeds gate
 
 	replicator *replicate.Manager
 	scripts    *script.Pool
@@ -135,7 +134,7 @@ func New(st *store.Store, o Options) *Server {
 		o.Script.Log = o.Log
 	}
 	s.scripts = script.NewPool(o.Script)
-	s.feeds.Add(1)
+	s.feeds.enter()
 	go s.noteUpdates()
 	return s
 }
@@ -146,7 +145,7 @@ func (s *Server) Close() error {
 	s.replicator.Close()
 	s.stop()
 	s.scripts.Close()
-	s.feeds.Wait()
+	s.feeds.shut()
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/httpd"
+	"github.com/adlayer/after/store/storetest"
 )
 
 // server is a store behind its handler on a port of its own.
@@ -44,9 +45,10 @@ func startIn(t *testing.T, dir string, o store.Options) *server {
 	t.Cleanup(func() {
 		err := errors.Join(h.Close())
 		web.Close()
-		if err := errors.Join(err, st.Close()); err != nil {
+		if err != nil {
 			t.Error(err)
 		}
+		storetest.End(t, st)
 	})
 	return &server{t: t, st: st, url: web.URL}
 }

@@ -62,24 +62,6 @@ func (c *call) up() error {
 	return c.answer(http.StatusOK, []byte(`{"status":"ok","seeds":{}}`))
 }
 
-func (c *call) activeTasks() error {
-	if err := c.allow(http.MethodGet, http.MethodHead); err != nil {
-		return err
-	}
-	if err := c.needAdmin(); err != nil {
-		return err
-	}
-	tasks, err := c.s.replicator.ActiveTasks()
-	if err != nil {
-		return err
-	}
-	indexes, err := c.indexTasks()
-	if err != nil {
-		return err
-	}
-	return c.answer(http.StatusOK, appendRaw(nil, append(tasks, indexes...)))
-}
-
 func (c *call) membership() error {
 	if err := c.allow(http.MethodGet, http.MethodHead); err != nil {
 		return err

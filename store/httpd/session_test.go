@@ -13,6 +13,7 @@ import (
 
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/httpd"
+	"github.com/adlayer/after/store/storetest"
 )
 
 // handler is a server on a store of its own, called without a socket.
@@ -33,7 +34,7 @@ func memory(t *testing.T) *store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = st.Close() })
+	t.Cleanup(func() { storetest.End(t, st) })
 	return st
 }
 

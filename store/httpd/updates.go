@@ -18,7 +18,7 @@ const updatesPause = 100 * time.Millisecond
 
 // noteUpdates writes down what happens to databases, until the server ends.
 func (s *Server) noteUpdates() {
-	defer s.feeds.Done()
+	defer s.feeds.leave()
 	watch := s.store.Watch()
 	defer watch.Close()
 	for {

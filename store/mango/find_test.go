@@ -16,6 +16,7 @@ import (
 
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/mango"
+	"github.com/adlayer/after/store/storetest"
 )
 
 // fataler is a *testing.T, a *testing.B or a *rapid.T.
@@ -32,11 +33,7 @@ func openStore(tb testing.TB) *store.Store {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
+	tb.Cleanup(func() { storetest.End(tb, st) })
 	return st
 }
 

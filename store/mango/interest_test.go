@@ -11,6 +11,7 @@ import (
 
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/mango"
+	"github.com/adlayer/after/store/storetest"
 )
 
 // TestInterestCoversMatches: a subscription with a selector's interest hears of every write that makes a document fit.
@@ -20,7 +21,7 @@ func TestInterestCoversMatches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = st.Close() })
+	t.Cleanup(func() { storetest.End(t, st) })
 	db, err := st.CreateDatabase(t.Context(), "db")
 	if err != nil {
 		t.Fatal(err)

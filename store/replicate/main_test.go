@@ -2,7 +2,6 @@ package replicate_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,6 +18,7 @@ import (
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/httpd"
 	"github.com/adlayer/after/store/script"
+	"github.com/adlayer/after/store/storetest"
 )
 
 func TestMain(m *testing.M) {
@@ -48,9 +48,10 @@ func start(tb testing.TB, o store.Options) *server {
 		err := h.Close()
 		web.CloseClientConnections()
 		web.Close()
-		if err := errors.Join(err, st.Close()); err != nil {
+		if err != nil {
 			tb.Error(err)
 		}
+		storetest.End(tb, st)
 	})
 	return at(tb, web.URL)
 }

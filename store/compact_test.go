@@ -1,0 +1,127 @@
+package store_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/sirupsen/logrus/hooks/test"
+
+	"github.com/adlayer/after/store"
+)
+
+// TestCompactionInTurn: so many at once and no more; who waits is shown as compacting, and ends with its database.
+func TestCompactionInTurn(t *testing.T) {
+	t.Parallel()
+	st := open(t, store.Options{})
+	db, dropped := create(t, st, "db"), create(t, st, "dropped")
+	rev := put(t, db, `{"_id":"a"}`)
+	put(t, db, `{"_id":"a","_rev":%q}`, rev)
+	release := store.HoldCompactions(st)
+	for _, d := range []*store.Database{db, dropped} {
+		d.Compact()
+		d.Compact() // it is asked for already
+	}
+	running := st.Compactions()
+	if len(running) != 2 || running[0].Database != "db" || !running[0].Started.IsZero() || !db.Compacting() {
+		t.Errorf("%+v", running)
+	}
+	end := store.CompactionEnd(dropped)
+	if err := st.DropDatabase(t.Context(), "dropped"); err != nil {
+		t.Fatal(err)
+	}
+	<-end
+	end = store.CompactionEnd(db)
+	release()
+	<-end
+	if db.Compacting() || len(st.Compactions()) != 0 {
+		t.Error("a compaction goes on after its end")
+	}
+	if s, err := st.Stats(); err != nil || s.Databases[0].Superseded != 0 {
+		t.Errorf("%+v %v", s.Databases, err)
+	}
+	release = store.HoldCompactions(st)
+	db.Compact()
+	if err := st.Close(); err != nil { // and one that waits does not keep the store open
+		t.Error(err)
+	}
+	release()
+	db.Compact()
+	if db.Compacting() {
+		t.Error("a closed store compacts")
+	}
+}
+
+// TestCompactionByDisk: few revisions that take much of the disk are removed by themselves.
+func TestCompactionByDisk(t *testing.T) {
+	t.Parallel()
+	st := open(t, store.Options{MemTableSize: 64 << 10, CompactBytes: 200 << 10})
+	db := create(t, st, "db")
+	first := put(t, db, `{"_id":"a","n":0}`)
+	rev := first
+	for n := 1; !gone(t, db, "a", first); n++ {
+		rev = put(t, db, `{"_id":"a","_rev":%q,"n":"%x"}`, rev, noise(uint64(n), 4000))
+		if n > 2000 {
+			t.Fatal("nothing was compacted")
+		}
+	}
+	<-store.CompactionEnd(db)
+	sound(t, st)
+}
+
+// gone tells whether the body of a revision is there no more.
+func gone(t *testing.T, db *store.Database, id, rev string) (gone bool) {
+	t.Helper()
+	view(t, db, func(v *store.Snapshot) error {
+		tree, err := v.Tree(id)
+		if err != nil {
+			return err
+		}
+		r, err := store.ParseRev(rev)
+		if err != nil {
+			return err
+		}
+		node, ok := tree.Find(r)
+		if !ok {
+			return errors.New("the revision is not in the tree")
+		}
+		there, err := v.HasBody(node)
+		gone = !there
+		return err
+	})
+	return gone
+}
+
+// TestCompactionOfDamage: rows whose references cannot be read are left as they are, with everything else of their slice, and the store goes on.
+func TestCompactionOfDamage(t *testing.T) {
+	t.Parallel()
+	log, said := test.NewNullLogger()
+	st := open(t, store.Options{CompactAfter: -1, Log: log})
+	db := create(t, st, "db")
+	first := put(t, db, `{"_id":"a","_attachments":{"x":{"data":"aGk="}}}`)
+	rev := first
+	for n := range 3 {
+		rev = put(t, db, `{"_id":"a","_rev":%q,"_attachments":{"x":{"data":%q}}}`, rev, strings.Repeat("aGkh", n+1))
+	}
+	list := store.Replace(st, store.RefsKey(db, 2), []byte{0x80})
+	before := store.Keys(st)
+	end := func() <-chan struct{} {
+		db.Compact()
+		return store.CompactionEnd(db)
+	}
+	<-end()
+	if now := store.Keys(st); now != before || said.LastEntry() == nil || said.LastEntry().Message != "store: compacting failed" {
+		t.Errorf("%d keys of %d, the log says %v", now, before, said.LastEntry())
+	}
+	if st.Failed() != nil {
+		t.Error(st.Failed())
+	}
+	store.Replace(st, store.RefsKey(db, 2), list)
+	put(t, db, `{"_id":"other"}`) // readers see it with the next write
+	sound(t, st)
+	<-end()
+	if !gone(t, db, "a", first) {
+		t.Error("what was mended is not compacted")
+	}
+	sound(t, st)
+}

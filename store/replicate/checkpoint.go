@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/adlayer/after/store"
@@ -74,8 +76,7 @@ func common(source, target *checkpoint) json.RawMessage {
 		return zeroSeq
 	}
 	if source.SessionID == target.SessionID {
-		// One of the two may have been written while the other was not.
-		return recorded(target.SourceLastSeq, source.SourceLastSeq)
+		return earlier(target.SourceLastSeq, source.SourceLastSeq)
 	}
 	theirs := map[string]entry{}
 	for _, e := range target.entries() {
@@ -83,20 +84,43 @@ func common(source, target *checkpoint) json.RawMessage {
 	}
 	for _, e := range source.entries() {
 		if other, ok := theirs[e.SessionID]; ok {
-			return recorded(other.RecordedSeq, e.RecordedSeq)
+			return earlier(other.RecordedSeq, e.RecordedSeq)
 		}
 	}
 	return zeroSeq
 }
 
-func recorded(target, source json.RawMessage) json.RawMessage {
+// earlier is the earlier of the sequences that both ends remember of one session. They differ where one was written and the other was not, and
+// where an end has been put back to what it was: the target lacks what came later, and the source gives those sequences to other documents.
+func earlier(target, source json.RawMessage) json.RawMessage {
 	switch {
-	case len(target) > 0:
+	case len(target) == 0 && len(source) == 0:
+		return zeroSeq
+	case len(source) == 0:
 		return target
-	case len(source) > 0:
+	case len(target) == 0 || string(target) == string(source):
 		return source
 	}
-	return zeroSeq
+	t, knownTarget := seqNumber(target)
+	s, knownSource := seqNumber(source)
+	switch {
+	case !knownTarget || !knownSource:
+		return zeroSeq
+	case t < s:
+		return target
+	}
+	return source
+}
+
+// seqNumber is the number that a sequence begins with, in the forms of all servers: 5, "5", "5-opaque" and [5, "opaque"].
+func seqNumber(seq json.RawMessage) (uint64, bool) {
+	text := strings.TrimLeft(string(seq), "[\" ")
+	end := strings.IndexFunc(text, func(r rune) bool { return r < '0' || r > '9' })
+	if end < 0 {
+		end = len(text)
+	}
+	n, err := strconv.ParseUint(text[:end], 10, 64)
+	return n, err == nil
 }
 
 // errMoved tells that an end is no longer the database that the session began with.
@@ -237,6 +261,14 @@ func (p *peer) store(ctx context.Context, id string, c checkpoint, last *checkpo
 		Rev string `json:"rev"`
 	}
 	err = p.do(ctx, ask{method: http.MethodPut, path: "_local/" + id, body: jsonBody(c), read: into(&told)})
+	if statusOf(err) == http.StatusConflict {
+		// It may be there already: an attempt before this one was carried out, and its answer was lost.
+		now, failed := p.load(ctx, id)
+		if failed != nil || now.SessionID != c.SessionID || sinceText(now.SourceLastSeq) != sinceText(c.SourceLastSeq) {
+			return err
+		}
+		told.Rev, err = now.Rev, nil
+	}
 	if err != nil {
 		return err
 	}

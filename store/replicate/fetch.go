@@ -181,7 +181,7 @@ func (b *batch) bulkGet(ctx context.Context, w wanted, whole bool, atts *attache
 			return json.Marshal(map[string]any{"docs": refs})
 		},
 		read: func(res *answer) error {
-			return eachElement(res.Body, "results", func(row *bulkRow) error {
+			return eachElement(res.Body, "results", maxAnswer, func(row *bulkRow) error {
 				for _, d := range row.Docs {
 					if err := b.take(ctx, d.OK, w, atts); err != nil {
 						return err
@@ -213,9 +213,11 @@ func (b *batch) take(ctx context.Context, raw json.RawMessage, w wanted, atts *a
 	return b.put(ctx, d)
 }
 
-// eachElement reads the array that is member name of an object, element by element; without a name the value itself.
-func eachElement[T any](r io.Reader, name string, visit func(*T) error) error {
-	d := json.NewDecoder(r)
+// eachElement reads the array that is member name of an object, element by element; without a name the value itself. No element may have more
+// bytes than most.
+func eachElement[T any](r io.Reader, name string, most int64, visit func(*T) error) error {
+	element := &bounded{r, most}
+	d := json.NewDecoder(element)
 	if name != "" {
 		if err := skipTo(d, name); err != nil {
 			return err
@@ -225,6 +227,7 @@ func eachElement[T any](r io.Reader, name string, visit func(*T) error) error {
 		return badAnswer(err)
 	}
 	for d.More() {
+		element.left = most
 		v := new(T)
 		if err := d.Decode(v); err != nil {
 			return err
@@ -238,6 +241,21 @@ func eachElement[T any](r io.Reader, name string, visit func(*T) error) error {
 	}
 	_, err := io.Copy(io.Discard, io.LimitReader(r, maxRefusal))
 	return err
+}
+
+// bounded gives an error once more is read than is left.
+type bounded struct {
+	r    io.Reader
+	left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, finalError{fmt.Errorf("%w: a document is too large", errAnswer)}
+	}
+	n, err := b.r.Read(p)
+	b.left -= int64(n)
+	return n, err
 }
 
 var errAnswer = errors.New("an answer has not the form that it should have")
@@ -307,7 +325,7 @@ func (b *batch) openSome(ctx context.Context, id string, revs []string, atts *at
 		method: http.MethodGet, path: docPath(id),
 		query: url.Values{"revs": {"true"}, "latest": {"true"}, "open_revs": {string(open)}},
 		read: func(res *answer) error {
-			return eachElement(res.Body, "", func(e *element) error {
+			return eachElement(res.Body, "", maxAnswer, func(e *element) error {
 				rev := revOf(e.OK)
 				if rev == "" || seen[rev] {
 					return nil

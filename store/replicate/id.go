@@ -13,12 +13,19 @@ import (
 	"github.com/adlayer/after/store"
 )
 
-// ids names a replication: base names its checkpoints, whole the replication.
-func (r *Request) ids(ctx context.Context, uuid string) (base, whole string, err error) {
+// names of a replication.
+type names struct {
+	base  string // of its checkpoints
+	whole string // of the replication itself
+	what  string // what it does, for whomever
+}
+
+// names names a replication. Who asked is a part of it: what others may read and write says nothing of what this one may.
+func (r *Request) names(ctx context.Context, uuid string) (n names, err error) {
 	var code json.RawMessage
 	if r.Filter != "" {
 		if code, err = r.filterCode(ctx); err != nil {
-			return "", "", err
+			return n, err
 		}
 	}
 	ids := slices.Sorted(slices.Values(r.DocIDs))
@@ -27,18 +34,23 @@ func (r *Request) ids(ctx context.Context, uuid string) (base, whole string, err
 		r.Since,
 	})
 	if err != nil {
-		return "", "", err
+		return n, err
 	}
-	sum := md5.Sum(raw) //nolint:gosec // a name
-	base = hex.EncodeToString(sum[:])
-	whole = base
+	how := ""
 	if r.Continuous {
-		whole += "+continuous"
+		how += "+continuous"
 	}
 	if r.CreateTarget {
-		whole += "+create_target"
+		how += "+create_target"
 	}
-	return base, whole, nil
+	n.base = digest(append(raw, r.User...))
+	n.whole, n.what = n.base+how, digest(raw)+how
+	return n, nil
+}
+
+func digest(raw []byte) string {
+	sum := md5.Sum(raw) //nolint:gosec // a name
+	return hex.EncodeToString(sum[:])
 }
 
 // identity says which database an end is, and for whom. A password is no part of it.

@@ -23,6 +23,7 @@ func TestParse(t *testing.T) {
 		`{"source":"","target":"b"}`:                        "bad_request: parameter `source` must be a database's name, its URL, or an object with its `url`",
 		`{"source":{"url":5},"target":"b"}`:                 "bad_request: parameter `source` must be a database's name, its URL, or an object with its `url`",
 		`{"source":"http://u:pw@/x","target":"b"}`:          "bad_request: parameter `source` is not the URL of a database",
+		`{"source":"ftp://u:pw@h/x","target":"b"}`:          "bad_request: parameter `source` is not the URL of a database",
 		`{"source":"a","target":"b","continuous":1}`:        "bad_request: parameter `continuous` must be a boolean",
 		`{"source":"a","target":"b","doc_ids":[1]}`:         "bad_request: parameter `doc_ids` must be an array of strings",
 		`{"source":"a","target":"b","filter":{}}`:           "bad_request: parameter `filter` must be a string",
@@ -51,6 +52,7 @@ func TestEndpoints(t *testing.T) {
 	for raw, want := range map[string]Endpoint{
 		`"a+b/c"`:                          {Name: "a+b/c", URL: "http://here/a%2Bb%2Fc/"},
 		`"https://bob:pw@host:1/a%2Fb/?x"`: {URL: "https://host:1/a%2Fb/", User: "bob"},
+		`"HTTPS://bob:pw@host/a"`:          {URL: "https://host/a/", User: "bob"},
 		`{"url":"http://host/a","auth":{"basic":{"username":"eve","password":"pw"}}}`: {URL: "http://host/a/", User: "eve"},
 	} {
 		got, err := parseEndpoint("source", map[string]json.RawMessage{"source": json.RawMessage(raw)}, "http://here")
@@ -75,11 +77,11 @@ func TestIDs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		base, whole, err := r.ids(t.Context(), "uuid")
-		if err != nil || !strings.HasPrefix(whole, base) {
-			t.Fatal(base, whole, err)
+		n, err := r.names(t.Context(), "uuid")
+		if err != nil || !strings.HasPrefix(n.whole, n.base) {
+			t.Fatal(n, err)
 		}
-		return base
+		return n.base
 	}
 	same := id(`{"source":"http://u:one@h/a","target":"b"}`)
 	for _, body := range []string{
@@ -121,14 +123,18 @@ func TestCommon(t *testing.T) {
 		source, target *checkpoint
 		want           string
 	}{
-		"none":                  {&checkpoint{}, &checkpoint{}, "0"},
-		"only one":              {at("x", `"5"`, "x", `"5"`), &checkpoint{}, "0"},
-		"the same":              {at("x", `"5"`, "x", `"5"`), at("x", `"5"`, "x", `"5"`), `"5"`},
-		"the target is ahead":   {at("x", `"5"`, "x", `"5"`), at("y", `"9"`, "y", `"9"`, "x", `"5"`), `"5"`},
-		"the source is ahead":   {at("y", `9`, "y", `9`, "x", `5`), at("x", `5`, "x", `5`), `5`},
-		"nothing in common":     {at("y", `9`, "y", `9`), at("x", `5`, "x", `5`), `0`},
-		"a history of a friend": {at("y", `9`, "y", `9`, "z", `7`, "x", `5`), at("w", `8`, "w", `8`, "x", `5`), `5`},
-		"no history":            {&checkpoint{SessionID: "x", History: json.RawMessage(`7`)}, at("y", "1"), `0`},
+		"none":                    {&checkpoint{}, &checkpoint{}, "0"},
+		"only one":                {at("x", `"5"`, "x", `"5"`), &checkpoint{}, "0"},
+		"the same":                {at("x", `"5"`, "x", `"5"`), at("x", `"5"`, "x", `"5"`), `"5"`},
+		"the target is ahead":     {at("x", `"5"`, "x", `"5"`), at("y", `"9"`, "y", `"9"`, "x", `"5"`), `"5"`},
+		"the source is ahead":     {at("y", `9`, "y", `9`, "x", `5`), at("x", `5`, "x", `5`), `5`},
+		"nothing in common":       {at("y", `9`, "y", `9`), at("x", `5`, "x", `5`), `0`},
+		"a history of a friend":   {at("y", `9`, "y", `9`, "z", `7`, "x", `5`), at("w", `8`, "w", `8`, "x", `5`), `5`},
+		"the source was put back": {at("x", `"5-a"`, "x", `"5-a"`), at("x", `"9-a"`, "x", `"9-a"`), `"5-a"`},
+		"the target was put back": {at("x", `[10,"a"]`, "x", `[10,"a"]`), at("x", `[9,"a"]`, "x", `[9,"a"]`), `[9,"a"]`},
+		"both in the history":     {at("y", `12`, "y", `12`, "x", `5`), at("w", `8`, "w", `8`, "x", `7`), `5`},
+		"no numbers":              {at("x", `"a"`, "x", `"a"`), at("x", `"b"`, "x", `"b"`), `0`},
+		"no history":              {&checkpoint{SessionID: "x", History: json.RawMessage(`7`)}, at("y", "1"), `0`},
 	} {
 		if got := string(common(c.source, c.target)); got != c.want {
 			t.Errorf("%s: %s instead of %s", name, got, c.want)

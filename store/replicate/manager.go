@@ -107,13 +107,14 @@ func (r *Result) Body() ([]byte, error) {
 
 // job is a replication that was asked for.
 type job struct {
-	id, base string
-	req      *Request
-	log      logrus.FieldLogger
-	cancel   context.CancelCauseFunc
-	started  time.Time
-	stats    tally
-	done     chan struct{}
+	names
+
+	req     *Request
+	log     logrus.FieldLogger
+	cancel  context.CancelCauseFunc
+	started time.Time
+	stats   tally
+	done    chan struct{}
 
 	// These are there once done is closed.
 	result *Result
@@ -132,31 +133,46 @@ func (m *Manager) Replicate(ctx context.Context, r *Request) (id string, result 
 		id, err = m.cancel(ctx, r)
 		return id, nil, err
 	}
-	base, id, err := r.ids(ctx, m.opts.UUID)
+	n, err := r.names(ctx, m.opts.UUID)
 	if err != nil {
 		return "", nil, asAnswerable(err)
 	}
-	j, err := m.start(base, id, r) //nolint:contextcheck // the job outlives the request
+	if err := m.replace(ctx, n.whole, r); err != nil {
+		return "", nil, err
+	}
+	j, err := m.start(n, r) //nolint:contextcheck // the job outlives the request
 	if err != nil || r.Continuous {
-		return id, nil, err
+		return n.whole, nil, err
 	}
 	select {
 	case <-j.done:
-		return id, j.result, j.err
+		return n.whole, j.result, j.err
 	case <-ctx.Done():
-		return id, nil, context.Cause(ctx)
+		return n.whole, nil, context.Cause(ctx)
 	}
 }
 
+// replace ends a continuous replication that is asked for again with other credentials or settings, as CouchDB does: one that fails since its
+// password is wrong must not be in the way of one with the right password.
+func (m *Manager) replace(ctx context.Context, id string, r *Request) error {
+	m.mu.Lock()
+	j := m.jobs[id]
+	m.mu.Unlock()
+	if j == nil || !r.Continuous || j.req.same(r) {
+		return nil
+	}
+	return j.end(ctx)
+}
+
 // start runs a job, unless the same one is running.
-func (m *Manager) start(base, id string, r *Request) (*job, error) {
+func (m *Manager) start(n names, r *Request) (*job, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
 	case m.closed:
 		return nil, store.ErrClosed
-	case m.jobs[id] != nil:
-		return m.jobs[id], nil
+	case m.jobs[n.whole] != nil:
+		return m.jobs[n.whole], nil
 	case len(m.jobs) >= m.opts.MaxJobs:
 		return nil, &store.Error{
 			Status: http.StatusServiceUnavailable, Name: "service_unavailable",
@@ -165,16 +181,16 @@ func (m *Manager) start(base, id string, r *Request) (*job, error) {
 	}
 	ctx, cancel := context.WithCancelCause(m.ctx)
 	j := &job{
-		id: id, base: base, req: r, cancel: cancel, started: time.Now(), done: make(chan struct{}),
-		log: m.opts.Log.WithFields(logrus.Fields{"replication": id, "source": r.Source.Shown(), "target": r.Target.Shown()}),
+		names: n, req: r, cancel: cancel, started: time.Now(), done: make(chan struct{}),
+		log: m.opts.Log.WithFields(logrus.Fields{"replication": n.whole, "source": r.Source.Shown(), "target": r.Target.Shown()}),
 	}
 	j.note("added", "")
-	m.jobs[id] = j
+	m.jobs[n.whole] = j
 	m.wg.Go(func() {
 		j.run(ctx)
 		cancel(nil)
 		m.mu.Lock()
-		delete(m.jobs, id)
+		delete(m.jobs, n.whole)
 		m.mu.Unlock()
 		close(j.done)
 	})
@@ -183,16 +199,14 @@ func (m *Manager) start(base, id string, r *Request) (*job, error) {
 
 // cancel ends a replication and waits until it has ended.
 func (m *Manager) cancel(ctx context.Context, r *Request) (string, error) {
-	id := r.CancelID
-	if id == "" {
+	n := names{whole: r.CancelID}
+	if n.whole == "" {
 		var err error
-		if _, id, err = r.ids(ctx, m.opts.UUID); err != nil {
+		if n, err = r.names(ctx, m.opts.UUID); err != nil {
 			return "", asAnswerable(err)
 		}
 	}
-	m.mu.Lock()
-	j := m.jobs[id]
-	m.mu.Unlock()
+	j := m.find(n)
 	if j == nil {
 		return "", store.NotFound("missing")
 	}
@@ -201,12 +215,32 @@ func (m *Manager) cancel(ctx context.Context, r *Request) (string, error) {
 			Status: http.StatusUnauthorized, Name: "unauthorized", Reason: "Can't cancel a replication triggered by another user",
 		}
 	}
+	return j.whole, j.end(ctx)
+}
+
+// find gives the job of that name, or else one of somebody else that does the same.
+func (m *Manager) find(n names) *job {
+	m.mu.Lock()
+	j := m.jobs[n.whole]
+	m.mu.Unlock()
+	if j != nil || n.what == "" {
+		return j
+	}
+	all := m.list()
+	if i := slices.IndexFunc(all, func(j *job) bool { return j.what == n.what }); i >= 0 {
+		return all[i]
+	}
+	return nil
+}
+
+// end ends a job and waits until it has ended.
+func (j *job) end(ctx context.Context) error {
 	j.cancel(errCanceled)
 	select {
 	case <-j.done:
-		return id, nil
+		return nil
 	case <-ctx.Done():
-		return "", context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 }
 
@@ -234,7 +268,7 @@ func (j *job) run(ctx context.Context) {
 			return
 		}
 		j.note("crashed", j.err.Error())
-		if s.progressed() || moved {
+		if j.req.Continuous && (s.progressed() || moved) {
 			try = 0 // it had gone well for a while
 		}
 		rest := pause(try, firstRest, lastRest)
@@ -280,6 +314,6 @@ func (m *Manager) list() []*job {
 	for _, j := range m.jobs {
 		out = append(out, j)
 	}
-	slices.SortFunc(out, func(a, b *job) int { return strings.Compare(a.id, b.id) })
+	slices.SortFunc(out, func(a, b *job) int { return strings.Compare(a.whole, b.whole) })
 	return out
 }

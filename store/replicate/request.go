@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -53,6 +54,13 @@ type Request struct {
 	Admin bool
 	// Local reaches the server's own databases, with the rights of who asked.
 	Local http.RoundTripper
+}
+
+// same tells whether two requests of one name ask for the same in all respects.
+func (r *Request) same(other *Request) bool {
+	a, b := *r, *other
+	a.Local, b.Local = nil, nil
+	return reflect.DeepEqual(a, b)
 }
 
 const (
@@ -272,7 +280,7 @@ func parseEndpoint(which string, fields map[string]json.RawMessage, base string)
 	for name, value := range o.Headers {
 		e.Header.Set(name, value)
 	}
-	if !strings.HasPrefix(o.URL, "http://") && !strings.HasPrefix(o.URL, "https://") {
+	if !strings.Contains(o.URL, "://") {
 		e.Name = o.URL
 		e.URL = base + "/" + url.QueryEscape(o.URL) + "/"
 		return e, nil
@@ -288,7 +296,7 @@ func parseEndpoint(which string, fields map[string]json.RawMessage, base string)
 
 func (e *Endpoint) parseURL(which, text string) error {
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" {
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return store.BadRequest("parameter `%s` is not the URL of a database", which) // the URL itself may hold a password
 	}
 	if u.User != nil {

@@ -112,7 +112,7 @@ func (m *Manager) ActiveTasks() ([]json.RawMessage, error) {
 			continue
 		}
 		raw, err := json.Marshal(task{
-			Node: node, PID: j.pid(), Type: "replication", ID: j.id, Source: j.req.Source.Shown(), Target: j.req.Target.Shown(),
+			Node: node, PID: j.pid(), Type: "replication", ID: j.whole, Source: j.req.Source.Shown(), Target: j.req.Target.Shown(),
 			User: j.user(), Live: j.req.Continuous, Interval: j.req.Interval.Milliseconds(), Started: j.started.Unix(),
 			Updated: updated.Unix(), progress: j.stats.progress(),
 		})
@@ -142,7 +142,7 @@ type jobShown struct {
 func (j *job) show() (json.RawMessage, error) {
 	j.mu.Lock()
 	s := jobShown{
-		ID: j.id, Source: j.req.Source.Shown(), Target: j.req.Target.Shown(), User: j.user(), Info: j.stats.progress(),
+		ID: j.whole, Source: j.req.Source.Shown(), Target: j.req.Target.Shown(), User: j.user(), Info: j.stats.progress(),
 		History: append([]event(nil), j.events...), Node: node, Started: j.started.UTC().Format(stampForm),
 	}
 	if j.state == "running" {

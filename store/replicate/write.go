@@ -106,7 +106,7 @@ func (b *batch) judge(ctx context.Context, docs []*revision, results []json.RawM
 		if json.Unmarshal(raw, &r) != nil || r.Error == "" {
 			continue
 		}
-		if transient(r.Error) && len(docs) > 1 {
+		if len(docs) > 1 && (transient(r.Error) || r.Error == endedProcess) {
 			again = append(again, find(docs, &r)...)
 			continue
 		}
@@ -124,6 +124,10 @@ func (b *batch) judge(ctx context.Context, docs []*revision, results []json.RawM
 	}
 	return nil
 }
+
+// endedProcess is the error of documents whose validation function was ended, and of those that were to be asked about behind them: they have done
+// nothing, and are written alone.
+const endedProcess = "os_process_error"
 
 // transient tells of the error of one document that says nothing against the document.
 func transient(name string) bool {

@@ -1,11 +1,9 @@
 package httpd_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -15,8 +13,8 @@ import (
 	"github.com/adlayer/after/store/httpd"
 )
 
-// fuzzed is a server on a store of its own with a database, for requests without a socket.
-func fuzzed(f *testing.F) func(method, path, body string, header ...string) *httptest.ResponseRecorder {
+// fuzzed gives a server with a database of some documents, and a function that asks it without a socket.
+func fuzzed(f *testing.F) (*store.Database, func(method, target, body string) *httptest.ResponseRecorder) {
 	f.Helper()
 	st, err := store.Open("data", store.Options{FS: vfs.NewMem()})
 	if err != nil {
@@ -27,118 +25,68 @@ func fuzzed(f *testing.F) func(method, path, body string, header ...string) *htt
 		if err := h.Close(); err != nil {
 			f.Error(err)
 		}
-		_ = st.Close()
+		if err := st.Close(); err != nil {
+			f.Error(err)
+		}
 	})
-	ask := func(method, path, body string, header ...string) *httptest.ResponseRecorder {
-		r := httptest.NewRequest(method, path, strings.NewReader(body))
+	db, err := st.CreateDatabase(f.Context(), "db")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, doc := range []string{`{"_id":"a"}`, `{"_id":"b","n":1}`, `{"_id":"_design/d"}`, `{"_id":"c","_deleted":true}`} {
+		if _, err := db.Put(f.Context(), []byte(doc)); err != nil {
+			f.Fatal(err)
+		}
+	}
+	return db, func(method, target, body string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, "/", strings.NewReader(body))
+		path, query, _ := strings.Cut(target, "?")
+		r.URL = &url.URL{Path: path, RawQuery: query}
 		r.SetBasicAuth("admin", "secret")
 		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Accept", "application/json")
-		for i := 0; i < len(header); i += 2 {
-			r.Header.Set(header[i], header[i+1])
-		}
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		return w
 	}
-	if w := ask("PUT", "/db", ""); w.Code != http.StatusCreated {
-		f.Fatal(w.Code, w.Body)
-	}
-	return ask
 }
 
-// FuzzRelated sends documents with attachments behind them: what is taken can be read with its attachments, and what is not leaves nothing.
-func FuzzRelated(f *testing.F) {
-	ask := fuzzed(f)
-	document := `{"n":1,"_attachments":{"a":{"follows":true,"content_type":"a/b","length":5},"b":{"follows":true,"content_type":"text/plain","length":2}}}`
-	whole := "--x\r\nContent-Type: application/json\r\n\r\n" + document + "\r\n--x\r\n\r\nhello\r\n--x\r\n\r\nhi\r\n--x--"
-	for _, body := range []string{
-		whole, whole[:len(whole)-9], whole[:60], "--x--", "", strings.Replace(whole, "hello", "hell", 1), strings.Replace(whole, `"length":5`, `"length":-5`, 1),
-		strings.Replace(whole, "\r\n\r\nhello", "\r\nContent-Disposition: attachment; filename=\"b\"\r\n\r\nhello", 1),
-		strings.Replace(whole, `"length":5`, `"digest":"md5-AAAAAAAAAAAAAAAAAAAAAA==","length":5`, 1),
-	} {
-		f.Add("multipart/related; boundary=x", []byte(body))
+// FuzzSince asks for changes behind anything: an answer begins at a sequence that was given, or at the start.
+func FuzzSince(f *testing.F) {
+	db, ask := fuzzed(f)
+	for _, seed := range []string{"0", "now", "", "1", "3-" + db.UUID()[:12], "99-" + db.UUID()[:12], "2-other", "-1", "1-", `"2-x"`, "18446744073709551616-a", "1e3", "\x00"} {
+		f.Add(seed)
 	}
-	f.Add("multipart/related", []byte(whole))
-	f.Add(`multipart/related; boundary=""`, []byte("--\r\n"))
-	f.Fuzz(func(t *testing.T, kind string, body []byte) {
-		w := ask("PUT", "/db/d", string(body), "Content-Type", "multipart/related"+strings.TrimPrefix(kind, "multipart/related"))
-		got := ask("GET", "/db/d?attachments=true", "")
-		if w.Code != http.StatusCreated {
-			if w.Code >= http.StatusInternalServerError || got.Code != http.StatusNotFound {
-				t.Fatalf("%d %s, and then %d %s", w.Code, w.Body, got.Code, got.Body)
-			}
-			return
-		}
-		var doc struct {
-			Rev         string                           `json:"_rev"`
-			Attachments map[string]struct{ Data []byte } `json:"_attachments"`
-		}
-		if err := json.Unmarshal(got.Body.Bytes(), &doc); err != nil || got.Code != http.StatusOK {
-			t.Fatalf("%v: %d %s", err, got.Code, got.Body)
-		}
-		for name, a := range doc.Attachments {
-			if !bytes.Contains(body, a.Data) && !bytes.Contains(body, []byte(`"data"`)) {
-				t.Errorf("%q has %q, which was not sent", name, a.Data)
-			}
-		}
-		if w := ask("DELETE", "/db/d?rev="+doc.Rev, ""); w.Code != http.StatusOK {
-			t.Fatal(w.Code, w.Body)
+	f.Fuzz(func(t *testing.T, since string) {
+		w := ask(http.MethodGet, "/db/_changes?since="+url.QueryEscape(since), "")
+		rows := strings.Count(w.Body.String(), `"seq"`)
+		switch {
+		case w.Code != http.StatusOK && w.Code != http.StatusBadRequest:
+			t.Fatalf("%q: %d %s", since, w.Code, w.Body)
+		case w.Code == http.StatusOK && (rows > 4 || !strings.Contains(w.Body.String(), `"pending":0`)):
+			t.Fatalf("%q: %s", since, w.Body)
 		}
 	})
 }
 
-// FuzzRange asks for parts of an attachment: each part is what its Content-Range says.
-func FuzzRange(f *testing.F) {
-	ask := fuzzed(f)
-	const content = "0123456789abcdefghijklmnopqrstuvwxyz"
-	if w := ask("PUT", "/db/d/f", content, "Content-Type", "a/b"); w.Code != http.StatusCreated {
-		f.Fatal(w.Code, w.Body)
-	}
-	for _, header := range []string{
-		"bytes=0-", "bytes=0-3", "bytes=-5", "bytes=35-", "bytes=36-", "bytes=5-2", "bytes=-0", "bytes=1-2,4-5", "bytes=0-0,-1", "bytes=", "bytes=,",
-		"bytes=9223372036854775807-9223372036854775807", "bytes=-9223372036854775807", "chars=1-2", "bytes=1-2,3", "bytes=1--2",
-		"bytes=" + strings.Repeat("1-2,", 20) + "1-2",
+// FuzzQuery asks with any parameters: what is refused is refused in CouchDB's form.
+func FuzzQuery(f *testing.F) {
+	_, ask := fuzzed(f)
+	for _, seed := range []string{
+		"limit=1&skip=2&descending=true", `startkey="a"&endkey="b"&inclusive_end=false`, `keys=["a","x",5]`, `key="a"&include_docs=true&conflicts=true`,
+		"update_seq=true&reduce=false&group_level=0&stale=ok", "style=all_docs&seq_interval=2", "filter=_doc_ids&doc_ids=[\"a\"]", "filter=_design",
+		"filter=d/f", "filter=_view&view=d/v", "%zz", "limit=99999999999999999999", "&&==", "startkey=%22%ff%22", "descending=TRUE&limit=+1", "attachments=true&include_docs=true",
 	} {
-		f.Add(header)
+		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, header string) {
-		w := ask("GET", "/db/d/f", "", "Range", header)
-		body := w.Body.String()
-		switch w.Code {
-		case http.StatusOK:
-			if body != content {
-				t.Fatalf("%q is not the whole", body)
+	f.Fuzz(func(t *testing.T, query string) {
+		for _, path := range []string{"/db/_all_docs?", "/db/_design_docs?", "/db/_local_docs?", "/db/_changes?", "/_all_dbs?", "/_dbs_info?"} {
+			w := ask(http.MethodGet, path+"feed=normal&"+query, "")
+			switch {
+			case w.Code >= http.StatusInternalServerError && w.Code != http.StatusNotImplemented:
+				t.Fatalf("%s%q: %d %s", path, query, w.Code, w.Body)
+			case w.Code >= http.StatusBadRequest && !strings.HasPrefix(w.Body.String(), `{"error":"`):
+				t.Fatalf("%s%q: %d %s", path, query, w.Code, w.Body)
 			}
-		case http.StatusRequestedRangeNotSatisfiable:
-		case http.StatusPartialContent:
-			if where := w.Header().Get("Content-Range"); where != "" {
-				inPlace(t, where, body, content)
-				return
-			}
-			parts := 0
-			for _, one := range strings.Split(body, "\r\nContent-Range: ")[1:] {
-				where, rest, _ := strings.Cut(one, "\r\n\r\n")
-				text, _, _ := strings.Cut(rest, "\r\n--")
-				inPlace(t, where, text, content)
-				parts++
-			}
-			if parts < 2 {
-				t.Fatalf("%d parts: %s", parts, body)
-			}
-		default:
-			t.Fatal(w.Code, body)
 		}
 	})
-}
-
-func inPlace(t *testing.T, where, body, content string) {
-	t.Helper()
-	var from, to, size int
-	if _, err := fmt.Sscanf(where, "bytes %d-%d/%d", &from, &to, &size); err != nil || size != len(content) || from > to || to >= size {
-		t.Fatalf("%q: %v", where, err)
-	}
-	if body != content[from:to+1] {
-		t.Fatalf("%s: %q", where, body)
-	}
 }

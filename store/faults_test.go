@@ -23,7 +23,7 @@ import (
 )
 
 // opNames are the operations on a disk that can fail.
-var opNames = map[errorfs.OpKind]string{ //nolint:gochecknoglobals // a constant table
+var opNames = map[errorfs.OpKind]string{
 	errorfs.OpCreate: "create", errorfs.OpLink: "link", errorfs.OpRemove: "remove", errorfs.OpRename: "rename", errorfs.OpReuseForWrite: "reuse",
 	errorfs.OpMkdirAll: "mkdir", errorfs.OpFileWrite: "write", errorfs.OpFileSync: "sync", errorfs.OpFileSyncData: "sync", errorfs.OpFileSyncTo: "sync",
 	errorfs.OpFileClose: "close", errorfs.OpFilePreallocate: "preallocate", errorfs.OpFileReadAt: "read",
@@ -164,7 +164,7 @@ func (w *work) batch(db *store.Database, n, round int) {
 	docs := make([]store.Doc, 3)
 	for i := range docs {
 		id := fmt.Sprintf("%d-%d", n, i)
-		docs[i] = store.Doc{ID: id, Rev: w.revs[db.Name()+"/"+id], Body: fmt.Appendf(nil, `{"round":%d,"pad":"%x"}`, round, noise(uint64(n), 1500))} //nolint:gosec // small
+		docs[i] = store.Doc{ID: id, Rev: w.revs[db.Name()+"/"+id], Body: fmt.Appendf(nil, `{"round":%d,"pad":"%x"}`, round, noise(uint64(n), 1500))}
 	}
 	w.write(db, store.WriteOptions{}, docs...)
 }
@@ -325,7 +325,7 @@ func tryFault(t *testing.T, f *fault, unsynced int) {
 		}
 	}
 	f.off.Store(true)
-	clone := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rand.New(rand.NewPCG(uint64(unsynced), 6))}) //nolint:gosec // up to 100
+	clone := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rand.New(rand.NewPCG(uint64(unsynced), 6))})
 	for when, fs := range map[string]vfs.FS{"after the repair": options.FS, "after a power cut": clone} {
 		st, err := store.Open("data", store.Options{FS: fs, CompactAfter: -1})
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -105,7 +106,7 @@ func comeOrGo(t *testing.T, st *store.Store, r *rand.Rand, wg *sync.WaitGroup) e
 		_, err = db.Write(t.Context(), []store.Doc{doc}, store.WriteOptions{})
 		return err
 	}
-	_, err = db.Write(t.Context(), []store.Doc{{ID: fmt.Sprint(r.IntN(5)), Body: []byte("{}")}, {ID: "_local/x", Body: []byte("{}")}}, store.WriteOptions{})
+	_, err = db.Write(t.Context(), []store.Doc{{ID: strconv.Itoa(r.IntN(5)), Body: []byte("{}")}, {ID: "_local/x", Body: []byte("{}")}}, store.WriteOptions{})
 	return err
 }
 

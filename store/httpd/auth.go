@@ -158,7 +158,9 @@ func (a *authenticator) check(r *http.Request, name, password string) (who *iden
 	who, lasting, err = a.verify(r.Context(), name, password)
 	switch {
 	case err == nil:
-		a.locks.passed(from)
+		if err := a.locks.passed(from); err != nil {
+			return nil, false, err
+		}
 	case asError(err).Status == http.StatusUnauthorized && a.locks.failed(from):
 		a.log.WithFields(logrus.Fields{"user": name, "address": from.address}).Warn("store: too many wrong passwords: the account is locked for that address")
 	}

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"container/list"
+	"crypto/sha256"
 	"net"
 	"net/http"
 	"sync"
@@ -19,8 +20,11 @@ type lockout struct {
 	by     map[attempt]*list.Element
 }
 
-// attempt is who tried, and from where.
-type attempt struct{ address, name string }
+// attempt is who tried, and from where. Of the name, which may be long, its hash is remembered.
+type attempt struct {
+	address string
+	name    [sha256.Size]byte
+}
 
 type failures struct {
 	attempt
@@ -43,13 +47,18 @@ func attemptOf(r *http.Request, name string) attempt {
 	if err != nil {
 		host = r.RemoteAddr
 	}
-	return attempt{host, name}
+	return attempt{host, sha256.Sum256([]byte(name))}
 }
 
 // check gives the 403 of an account that is locked.
 func (l *lockout) check(a attempt) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.locked(a)
+}
+
+// locked is check while l.mu is held.
+func (l *lockout) locked(a attempt) error {
 	if f := l.find(a); f != nil && f.count >= mostFailures {
 		return &store.Error{
 			Status: http.StatusForbidden, Name: "forbidden", Reason: "Account is temporarily locked due to multiple authentication failures",
@@ -93,12 +102,17 @@ func (l *lockout) failed(a attempt) (locked bool) {
 	return f.count == mostFailures
 }
 
-// passed forgets the wrong passwords before a right one.
-func (l *lockout) passed(a attempt) {
+// passed forgets the wrong passwords before a right one. It gives the 403 where the account was locked while the password was compared:
+// else many passwords could be tried at the same instant.
+func (l *lockout) passed(a attempt) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := l.locked(a); err != nil {
+		return err
+	}
 	if e := l.by[a]; e != nil {
 		l.recent.Remove(e)
 		delete(l.by, a)
 	}
+	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"github.com/adlayer/after/internal/torture"
 	"github.com/adlayer/after/store"
 )
 
@@ -45,7 +46,7 @@ func TestBackupAmongWriters(t *testing.T) {
 			}
 		})
 	}
-	for round := range rounds(5) {
+	for round := range torture.Times(5) {
 		target := db.Seq() + 100
 		for db.Seq() < target {
 			<-db.Wait()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,30 +15,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"github.com/adlayer/after/internal/torture"
 	"github.com/adlayer/after/store"
 )
-
-// rounds is how long the heavy loops are: AFTER_TORTURE multiplies them.
-func rounds(n int) int {
-	if f, err := strconv.Atoi(os.Getenv("AFTER_TORTURE")); err == nil && f > 0 {
-		return n * f
-	}
-	return n
-}
-
-// seed gives the seed of a random test and says it, so that AFTER_SEED can repeat a failure.
-func seed(t *testing.T) uint64 {
-	t.Helper()
-	s := uint64(time.Now().UnixNano())
-	if text := os.Getenv("AFTER_SEED"); text != "" {
-		var err error
-		if s, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("AFTER_SEED=%d", s)
-	return s
-}
 
 // answered is what a writer was told about one document.
 type answered struct {
@@ -85,10 +63,10 @@ func writeUntil(ctx context.Context, db *store.Database, name string, r *rand.Ra
 // TestPowerLoss cuts the power under concurrent writers, many times on the same disk, and looks for everything that was answered.
 func TestPowerLoss(t *testing.T) {
 	t.Parallel()
-	r := rand.New(rand.NewPCG(seed(t), 1))
+	r := rand.New(rand.NewPCG(torture.Seed(t), 1))
 	fs := vfs.NewCrashableMem()
 	known := map[string]*answered{}
-	for round := range rounds(25) {
+	for round := range torture.Times(25) {
 		st, err := store.Open("data", store.Options{FS: fs, MemTableSize: 64 << 10, CompactAfter: 50})
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
@@ -203,8 +181,8 @@ func orZero(rev string) string {
 // opened on what is left has all that was answered and no half of a batch.
 func TestFailingDisk(t *testing.T) {
 	t.Parallel()
-	r := rand.New(rand.NewPCG(seed(t), 3))
-	for range rounds(20) {
+	r := rand.New(rand.NewPCG(torture.Seed(t), 3))
+	for range torture.Times(20) {
 		failDisk(t, r.Int32N(60), r)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/sirupsen/logrus/hooks/test"
 
+	"github.com/adlayer/after/internal/torture"
 	"github.com/adlayer/after/store"
 )
 
@@ -28,7 +29,7 @@ func TestDamagedFile(t *testing.T) {
 	other := create(t, st, "other")
 	put(t, other, `{"_id":"sound","n":1}`)
 	db := create(t, st, "db")
-	r := rand.New(rand.NewPCG(seed(t), 4))
+	r := rand.New(rand.NewPCG(torture.Seed(t), 4))
 	docs := make([]store.Doc, 400)
 	for n := range docs {
 		noise := make([]byte, 3000)

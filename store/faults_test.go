@@ -19,6 +19,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"github.com/adlayer/after/internal/torture"
 	"github.com/adlayer/after/store"
 )
 
@@ -275,14 +276,14 @@ func wholeBatches(snap *store.Snapshot) error {
 // is stored can be read, and once the disk is well again the store opens and writes.
 func TestDiskFaults(t *testing.T) {
 	t.Parallel()
-	r := rand.New(rand.NewPCG(seed(t), 5))
+	r := rand.New(rand.NewPCG(torture.Seed(t), 5))
 	none := &fault{}
 	tryFault(t, none, 0)
 	if len(none.seen) < 25 {
 		t.Errorf("the disk saw %v", none.seen)
 	}
 	for _, class := range slices.Sorted(maps.Keys(none.seen)) {
-		for range rounds(1) {
+		for range torture.Times(1) {
 			f := &fault{class: class, nth: 1 + r.IntN(none.seen[class]), lasting: r.IntN(2) == 0}
 			if ok := t.Run(fmt.Sprintf("%s %d of %d lasting=%v", class, f.nth, none.seen[class], f.lasting), func(t *testing.T) {
 				tryFault(t, f, r.IntN(101))

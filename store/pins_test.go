@@ -11,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/adlayer/after/internal/torture"
 	"github.com/adlayer/after/store"
 )
 
@@ -170,7 +171,7 @@ func TestDownloadsAmongCompactions(t *testing.T) {
 			}
 		})
 	}
-	for n := range rounds(60) {
+	for n := range torture.Times(60) {
 		rev = write(n+1, rev)
 		if err := store.CompactNow(db); err != nil {
 			t.Error(err)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/adlayer/after/internal/torture"
 	"github.com/adlayer/after/store"
 )
 
@@ -22,14 +23,14 @@ func allowed(err error) bool {
 // for ever, nothing is used after its end, and what is left is sound.
 func TestDatabasesComeAndGo(t *testing.T) {
 	t.Parallel()
-	r := rand.New(rand.NewPCG(seed(t), 7))
+	r := rand.New(rand.NewPCG(torture.Seed(t), 7))
 	for _, closing := range []bool{false, true} {
 		st := open(t, store.Options{MemTableSize: 64 << 10, CompactAfter: 5})
 		var wg sync.WaitGroup
 		for range 6 {
 			source := rand.New(rand.NewPCG(r.Uint64(), 8))
 			wg.Go(func() {
-				for range rounds(80) {
+				for range torture.Times(80) {
 					if err := comeOrGo(t, st, source, &wg); !allowed(err) {
 						t.Error(err)
 						return

@@ -12,6 +12,8 @@ import (
 	"github.com/hashicorp/cronexpr"
 	netresearch "github.com/netresearch/go-cron"
 	"github.com/robfig/cron/v3"
+
+	"github.com/adlayer/after/internal/torture"
 )
 
 // dialect is what a library understands of the grammar.
@@ -245,7 +247,7 @@ func TestCronAgainstLibraries(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(3, 7))
 			compared, left := 0, map[string]int{}
-			for compared < torture(100_000) {
+			for compared < torture.Times(100_000) {
 				line := randomCron(r, lib.dialect)
 				if why := lib.known(lib.fieldsOf(line)); why != "" {
 					left[why]++

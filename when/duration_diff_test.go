@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/sosodev/duration"
+
+	"github.com/adlayer/after/internal/torture"
 )
 
 // randomDuration makes an ISO 8601 duration that the library can read too: it knows no comma, and weeks only alone or with others, as we do.
@@ -38,7 +40,7 @@ func randomDuration(r *rand.Rand) string {
 func TestDurationsAgainstLibrary(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(8601, 1))
-	for range torture(100_000) {
+	for range torture.Times(100_000) {
 		text := randomDuration(r)
 		theirs, err := duration.Parse(text)
 		if err != nil {

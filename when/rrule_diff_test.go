@@ -3,7 +3,6 @@ package when
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,15 +10,9 @@ import (
 	"time"
 
 	rrulego "github.com/teambition/rrule-go"
-)
 
-// torture stretches a test by as much as AFTER_TORTURE says.
-func torture(n int) int {
-	if factor, err := strconv.Atoi(os.Getenv("AFTER_TORTURE")); err == nil && factor > 0 {
-		return n * factor
-	}
-	return n
-}
+	"github.com/adlayer/after/internal/torture"
+)
 
 // randomRule makes the text of a rule that the standard allows: any, or one that is not known to part us from the library, see the table in
 // the documentation.
@@ -110,7 +103,7 @@ func firstFew(rule *rrulego.RRule, most int) (list []int64) {
 func TestRRuleAgainstLibrary(t *testing.T) {
 	t.Parallel()
 	const workers = 4
-	cases := torture(100_000)
+	cases := torture.Times(100_000)
 	for w := range workers {
 		t.Run(strconv.Itoa(w), func(t *testing.T) {
 			t.Parallel()

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/adlayer/after/internal/torture"
 )
 
 // naive is a second reading of the standard, in UTC: it walks over all periods and all days and seconds in them. It is for what the library gets
@@ -204,7 +206,7 @@ func TestRRuleAgainstNaive(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(7, 5545))
 	none, failed := 0, 0
-	for range torture(800) {
+	for range torture.Times(800) {
 		text := randomRule(r, true)
 		start := time.UnixMilli(day*(365*20+r.Int64N(365*40)) + r.Int64N(day/second)*second).UTC()
 		if err := compareWithNaive(text, start, r, &none); err != nil {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/adlayer/after/internal/torture"
 )
 
 // naiveInZone is the second reading of the standard where the clocks change: days and what is longer are readings of clocks, each of which is
@@ -100,7 +102,7 @@ func TestRRuleAgainstNaiveInZones(t *testing.T) {
 	zones := zonesThatChange(t)
 	r := rand.New(rand.NewPCG(11, 5545))
 	compared, within := 0, 0
-	for compared < torture(200) {
+	for compared < torture.Times(200) {
 		zone := zones[r.IntN(len(zones))]
 		c := zone.tried[r.IntN(len(zone.tried))]
 		text := randomRule(r, true)

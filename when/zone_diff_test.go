@@ -11,6 +11,8 @@ import (
 	"time"
 
 	rrulego "github.com/teambition/rrule-go"
+
+	"github.com/adlayer/after/internal/torture"
 )
 
 // Where the clocks change each library has rules of its own. The names below are those of the table in docs/time.md: a difference in zones has
@@ -174,7 +176,7 @@ func TestCronAgainstLibrariesInZones(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(7, 11))
 			found := differences{}
-			for compared := 0; compared < torture(100_000); {
+			for compared := 0; compared < torture.Times(100_000); {
 				zone := zones[r.IntN(len(zones))]
 				c := zone.tried[r.IntN(len(zone.tried))]
 				line := randomCron(r, lib.dialect)
@@ -243,7 +245,7 @@ func TestRRuleAgainstLibraryInZones(t *testing.T) {
 	zones := zonesThatChange(t)
 	r := rand.New(rand.NewPCG(5, 5545))
 	found := differences{}
-	for compared := 0; compared < torture(100_000); {
+	for compared := 0; compared < torture.Times(100_000); {
 		zone := zones[r.IntN(len(zones))]
 		ok, err := compareRuleInZone(r, &zone, found)
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/adlayer/after/fleet"
 	"github.com/adlayer/after/internal/runcheck"
+	"github.com/adlayer/after/internal/torture"
 	"github.com/adlayer/after/jobs"
 	"github.com/adlayer/after/when"
 	"github.com/adlayer/after/worker"
@@ -188,7 +189,7 @@ func TestNothingStartsEarly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			random := seed(t)
+			random := rand.New(rand.NewPCG(torture.Seed(t), 0))
 			b := setup(t)
 			wall := newWallClock()
 			runs := b.witnessed(wall)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/adlayer/after/internal/torture"
 	"github.com/adlayer/after/worker"
 )
 
@@ -81,7 +82,7 @@ func testStoreUnreachable(t *testing.T, b *bundle) {
 	b.startUnderLoad(load / 3)
 	b.disconnect()
 	// Long enough that the lease's margin passes and starts are held back.
-	pause(min(time.Minute, time.Duration(budget(20))*time.Second))
+	pause(min(time.Minute, time.Duration(torture.Times(20))*time.Second))
 	b.heal(load)
 }
 

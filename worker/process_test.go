@@ -19,6 +19,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/internal/torture"
 	"github.com/adlayer/after/jobs"
 	"github.com/adlayer/after/worker"
 )
@@ -117,7 +118,7 @@ func TestKilledWorkerLosesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	path := filepath.Join(t.TempDir(), "journal")
-	rounds := budget(3)
+	rounds := torture.Times(3)
 	n := 133 * rounds
 	b.many(n, func(i int) string {
 		return fmt.Sprintf(`{"_id":"t%05d","worker":"manobi","job":{"name":"append","arguments":[%d]},"status":"waiting","date":%q}`,

@@ -3,32 +3,13 @@ package worker_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/adlayer/after/internal/torture"
 )
-
-// budget stretches a test by as much as AFTER_TORTURE says.
-func budget(n int) int {
-	if factor, err := strconv.Atoi(os.Getenv("AFTER_TORTURE")); err == nil && factor > 0 {
-		return n * factor
-	}
-	return n
-}
-
-// seed gives the seed of a random test: AFTER_SEED, or a new one, which is printed.
-func seed(t *testing.T) *rand.Rand {
-	t.Helper()
-	n := uint64(time.Now().UnixNano())
-	if given, err := strconv.ParseUint(os.Getenv("AFTER_SEED"), 10, 64); err == nil {
-		n = given
-	}
-	t.Logf("AFTER_SEED=%d", n)
-	return rand.New(rand.NewPCG(n, 0))
-}
 
 // pause lets a fault last.
 func pause(d time.Duration) {
@@ -40,12 +21,12 @@ func pause(d time.Duration) {
 // are repeated only where a process died.
 func TestRandomFaults(t *testing.T) {
 	t.Parallel()
-	random := seed(t)
+	random := rand.New(rand.NewPCG(torture.Seed(t), 0))
 	b := setup(t)
 	path := filepath.Join(t.TempDir(), "journal")
 	c := b.startChild(path, b.state, false, "manobi")
 	tasks := 0
-	for range budget(8) {
+	for range torture.Times(8) {
 		now := time.Now()
 		const each = 120
 		b.many(each, func(i int) string {

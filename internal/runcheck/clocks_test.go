@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/adlayer/after/internal/runcheck"
+	"github.com/adlayer/after/internal/torture"
 	"github.com/adlayer/after/when"
 )
 
@@ -175,8 +176,8 @@ func TestClocks(t *testing.T) {
 // TestMovedDates holds rules that are moved to days with business to the slow dates, from any instant on.
 func TestMovedDates(t *testing.T) {
 	t.Parallel()
-	r := seed(t)
-	for range 300 * times() {
+	r := source(t)
+	for range torture.Times(300) {
 		loc := zone(pick(r, zones()...))
 		year := 2012 + r.IntN(25)
 		closed := someDays(r, year)

@@ -5,38 +5,24 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/adlayer/after/internal/runcheck"
+	"github.com/adlayer/after/internal/torture"
 	"github.com/adlayer/after/task"
 	"github.com/adlayer/after/when"
 )
 
-// seed gives a random source: from AFTER_SEED, a new one where AFTER_TORTURE asks for long tests, else always the same. It is printed.
-func seed(t *testing.T) *rand.Rand {
+// source gives a random source: always the same, but where long tests are asked for.
+func source(t *testing.T) *rand.Rand {
 	t.Helper()
-	n := uint64(103)
-	if times() > 1 {
-		n = uint64(time.Now().UnixNano())
+	if torture.Asked() {
+		return rand.New(rand.NewPCG(torture.Seed(t), 0))
 	}
-	if given, err := strconv.ParseUint(os.Getenv("AFTER_SEED"), 10, 64); err == nil {
-		n = given
-	}
-	t.Logf("AFTER_SEED=%d", n)
-	return rand.New(rand.NewPCG(n, 0))
-}
-
-// times is by how much AFTER_TORTURE stretches a test.
-func times() int {
-	if factor, err := strconv.Atoi(os.Getenv("AFTER_TORTURE")); err == nil && factor > 0 {
-		return factor
-	}
-	return 1
+	return rand.New(rand.NewPCG(torture.SeedOr(t, 103), 0))
 }
 
 // TestYear lets a thousand tasks of all kinds live through a year, in zones whose clocks change, with people who change their minds and
@@ -44,9 +30,9 @@ func times() int {
 // zones change their rules.
 func TestYear(t *testing.T) {
 	t.Parallel()
-	r := seed(t)
+	r := source(t)
 	const worlds = 4
-	for i := range worlds * times() {
+	for i := range torture.Times(worlds) {
 		year := pick(r, 2011, 2018, 2019+r.IntN(8), 2026+r.IntN(12))
 		own := rand.New(rand.NewPCG(r.Uint64(), uint64(i)))
 		t.Run(fmt.Sprintf("%d in %d", i, year), func(t *testing.T) {

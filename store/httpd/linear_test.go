@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
+	"github.com/adlayer/after/internal/torture"
 	"github.com/adlayer/after/store"
 )
 
@@ -102,11 +102,7 @@ func TestLinearizable(t *testing.T) {
 	t.Parallel()
 	s := start(t, store.Options{})
 	s.want("PUT", "/db", "", 201)
-	seed := uint64(time.Now().UnixNano())
-	if given, err := strconv.ParseUint(os.Getenv("AFTER_SEED"), 10, 64); err == nil {
-		seed = given
-	}
-	t.Logf("AFTER_SEED=%d", seed)
+	seed := torture.Seed(t)
 	run := &linearRun{s: s, begin: time.Now()}
 	follower := run.follow()
 	var wg sync.WaitGroup

@@ -6,8 +6,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
-	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/adlayer/after/couch/couchtest"
+	"github.com/adlayer/after/internal/torture"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -38,20 +37,9 @@ const (
 //   - `after store check` finds nothing.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("AFTER_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("AFTER_SEED=%d", seed)
-	folders := 1
-	if f, err := strconv.Atoi(os.Getenv("AFTER_TORTURE")); err == nil && f > 0 {
-		folders = f
-	}
+	seed := torture.Seed(t)
 	program := couchtest.Program(t)
-	for n := range folders {
+	for n := range torture.Times(1) {
 		one(t, program, rand.New(rand.NewPCG(seed, uint64(n))))
 		if t.Failed() {
 			return

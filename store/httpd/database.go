@@ -219,39 +219,31 @@ func (c *call) maintenance() error {
 }
 
 func (c *call) revsLimit() error {
-	switch c.method() {
-	case http.MethodGet:
-		return c.answer(http.StatusOK, strconv.AppendUint(nil, c.db.RevsLimit(), 10))
-	case http.MethodPut:
-	default:
-		return c.allow(http.MethodPut, http.MethodGet)
-	}
-	if err := c.databaseAdmin(unauthorized(notDatabaseAdmin)); err != nil {
-		return err
-	}
-	raw, done, err := c.body()
-	if err != nil {
-		return err
-	}
-	defer done()
-	if raw, err = store.Canonical(raw); err != nil {
-		return err
-	}
-	n, err := strconv.ParseUint(string(raw), 10, 32)
-	if err != nil {
-		return store.BadRequest("`revs_limit` must be a positive integer")
-	}
-	if err := c.db.SetRevsLimit(c.ctx(), n); err != nil {
-		return err
-	}
-	return c.ok()
+	return c.number(c.db.RevsLimit(), func(text string) error {
+		n, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			return store.BadRequest("`revs_limit` must be a positive integer")
+		}
+		return c.db.SetRevsLimit(c.ctx(), n)
+	})
 }
 
 // purgesLimit shows and keeps how many purges a database would remember. There are none yet.
 func (c *call) purgesLimit() error {
+	return c.number(uint64(c.db.PurgesLimit()), func(text string) error {
+		n, ok := positive(text)
+		if !ok {
+			return store.BadRequest("`purged_infos_limit` must be positive integer")
+		}
+		return c.db.SetPurgesLimit(c.ctx(), n)
+	})
+}
+
+// number shows a number of the database, or lets its administrators change it.
+func (c *call) number(now uint64, change func(text string) error) error {
 	switch c.method() {
 	case http.MethodGet:
-		return c.answer(http.StatusOK, strconv.AppendInt(nil, int64(c.db.PurgesLimit()), 10))
+		return c.answer(http.StatusOK, strconv.AppendUint(nil, now, 10))
 	case http.MethodPut:
 	default:
 		return c.allow(http.MethodPut, http.MethodGet)
@@ -267,11 +259,7 @@ func (c *call) purgesLimit() error {
 	if raw, err = store.Canonical(raw); err != nil {
 		return err
 	}
-	n, ok := positive(string(raw))
-	if !ok {
-		return store.BadRequest("`purged_infos_limit` must be positive integer")
-	}
-	if err := c.db.SetPurgesLimit(c.r.Context(), n); err != nil {
+	if err := change(string(raw)); err != nil {
 		return err
 	}
 	return c.ok()

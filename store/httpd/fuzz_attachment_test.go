@@ -9,26 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
-	"github.com/adlayer/after/store"
-	"github.com/adlayer/after/store/httpd"
 )
 
 // fuzzedFiles is a server on a store of its own with a database, for requests without a socket.
 func fuzzedFiles(f *testing.F) func(method, path, body string, header ...string) *httptest.ResponseRecorder {
 	f.Helper()
-	st, err := store.Open("data", store.Options{FS: vfs.NewMem()})
-	if err != nil {
-		f.Fatal(err)
-	}
-	h := httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}, HashRounds: 10})
-	f.Cleanup(func() {
-		if err := h.Close(); err != nil {
-			f.Error(err)
-		}
-		_ = st.Close()
-	})
+	_, h := served(f)
 	ask := func(method, path, body string, header ...string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(method, path, strings.NewReader(body))
 		r.SetBasicAuth("admin", "secret")

@@ -13,14 +13,14 @@ import (
 	"github.com/adlayer/after/store/httpd"
 )
 
-// fuzzed gives a server with a database of some documents, and a function that asks it without a socket.
-func fuzzed(f *testing.F) (*store.Database, func(method, target, body string) *httptest.ResponseRecorder) {
+// served gives a store in memory, and a server of it whose hashes cost little.
+func served(f *testing.F) (*store.Store, *httpd.Server) {
 	f.Helper()
 	st, err := store.Open("data", store.Options{FS: vfs.NewMem()})
 	if err != nil {
 		f.Fatal(err)
 	}
-	h := httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}, HashRounds: 10})
+	h := httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}, HashRounds: 1})
 	f.Cleanup(func() {
 		if err := h.Close(); err != nil {
 			f.Error(err)
@@ -29,6 +29,13 @@ func fuzzed(f *testing.F) (*store.Database, func(method, target, body string) *h
 			f.Error(err)
 		}
 	})
+	return st, h
+}
+
+// fuzzed gives a server with a database of some documents, and a function that asks it without a socket.
+func fuzzed(f *testing.F) (*store.Database, func(method, target, body string) *httptest.ResponseRecorder) {
+	f.Helper()
+	st, h := served(f)
 	db, err := st.CreateDatabase(f.Context(), "db")
 	if err != nil {
 		f.Fatal(err)

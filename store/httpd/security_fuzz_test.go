@@ -9,23 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
-	"github.com/adlayer/after/store"
-	"github.com/adlayer/after/store/httpd"
 )
 
 // FuzzSecurity: whatever _security is, it lets in whom it names and nobody else, and never locks the server's administrators out.
 func FuzzSecurity(f *testing.F) {
-	st, err := store.Open("data", store.Options{FS: vfs.NewMem()})
-	if err != nil {
-		f.Fatal(err)
-	}
-	h := httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}, HashRounds: 1})
-	f.Cleanup(func() {
-		_ = h.Close()
-		_ = st.Close()
-	})
+	_, h := served(f)
 	send := func(tb testing.TB, who, method, path, body string) *httptest.ResponseRecorder {
 		tb.Helper()
 		r := httptest.NewRequest(method, path, strings.NewReader(body))

@@ -157,15 +157,7 @@ func TestSessions(t *testing.T) {
 
 // FuzzCookie: no cookie but one that the server made is anybody's, and none ends it.
 func FuzzCookie(f *testing.F) {
-	st, err := store.Open("data", store.Options{FS: vfs.NewMem()})
-	if err != nil {
-		f.Fatal(err)
-	}
-	h := httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}, HashRounds: 1})
-	f.Cleanup(func() {
-		_ = h.Close()
-		_ = st.Close()
-	})
+	_, h := served(f)
 	for _, seed := range []string{"", "YWRtaW46NjU5NDg2QjU6", "%%%", "YTpiOmM6ZA", strings.Repeat("A", 100), "OjowOjo"} {
 		f.Add(seed)
 	}
@@ -182,15 +174,7 @@ func FuzzCookie(f *testing.F) {
 
 // FuzzAuthorization: the same of Basic credentials.
 func FuzzAuthorization(f *testing.F) {
-	st, err := store.Open("data", store.Options{FS: vfs.NewMem()})
-	if err != nil {
-		f.Fatal(err)
-	}
-	h := httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}, HashRounds: 1})
-	f.Cleanup(func() {
-		_ = h.Close()
-		_ = st.Close()
-	})
+	_, h := served(f)
 	for _, seed := range []string{"", "Basic", "Basic YWRtaW46c2VjcmV0", "basic  YWRtaW46d3Jvbmc=", "Bearer x", "Basic Og==", "Basic !"} {
 		f.Add(seed)
 	}

@@ -55,6 +55,10 @@ func TestCommandsOfStoreMD(t *testing.T) {
 	}
 	for i, match := range fence.FindAllStringSubmatch(page(t, "docs/store.md"), -1) {
 		kind, block := match[1], match[2]
+		if kind == "json" {
+			r.configures(block)
+			continue
+		}
 		if kind != "sh" {
 			t.Errorf("block %d is of the kind %q, which nobody tests", i+1, kind)
 			continue
@@ -85,4 +89,14 @@ func TestCommandsOfStoreMD(t *testing.T) {
 	for piece := range left {
 		t.Errorf("the page has no example any more with %s", piece)
 	}
+}
+
+// configures reads a configuration that the page shows.
+func (r *reader) configures(text string) {
+	r.t.Helper()
+	path := filepath.Join(r.t.TempDir(), "config.json")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	r.succeeds("env -u AFTER_COUCH_URL after config --config " + path)
 }

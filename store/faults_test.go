@@ -21,6 +21,7 @@ import (
 
 	"github.com/adlayer/after/internal/torture"
 	"github.com/adlayer/after/store"
+	"github.com/adlayer/after/store/storetest"
 )
 
 // opNames are the operations on a disk that can fail.
@@ -301,7 +302,7 @@ func tryFault(t *testing.T, f *fault, unsynced int) {
 	if err := mem.MkdirAll("backups", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	options := store.Options{FS: errorfs.Wrap(mem, errorfs.InjectorFunc(f.inject)), MemTableSize: 64 << 10, CacheSize: 1 << 10, CompactAfter: -1}
+	options := store.Options{FS: storetest.Faults(mem, f.inject), MemTableSize: 64 << 10, CacheSize: 1 << 10, CompactAfter: -1}
 	w := &work{t: t, revs: map[string]store.Rev{}, files: map[string][]byte{}, locals: map[string]string{}, made: map[string]bool{}}
 	var err error
 	if w.st, err = store.Open("data", options); err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/adlayer/after/cli/embedded"
+	"github.com/adlayer/after/store/storetest"
 )
 
 // hook gets a value when the store was opened anew.
@@ -44,12 +45,12 @@ func TestFullDiskThatIsEmptied(t *testing.T) {
 	anew := make(hook, 1)
 	log.AddHook(anew)
 	o.Log = log
-	o.FS = errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+	o.FS = storetest.Faults(vfs.NewMem(), func(op errorfs.Op) error {
 		if full.Load() && op.Kind.ReadOrWrite() == errorfs.OpIsWrite && op.Kind != errorfs.OpFileClose {
 			return errors.New("no space left on device")
 		}
 		return nil
-	}))
+	})
 	server, err := embedded.Serve(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

@@ -60,19 +60,19 @@ func list(t *testing.T, args ...string) []pkg {
 
 // allowed says which packages of ours a package may import, by the path below the module; "*" is everything. A
 // package that is not here may import nothing of ours: whoever adds one decides where it stands. The packages below
-// one may import what it may, and one another.
+// one may import what it may, and one another. internal/jsonscan, which knows bytes alone, lies below the leaves.
 func allowed() map[string][]string {
 	return map[string][]string{
 		"task":            {"when"},
-		"when":            {},
+		"when":            {"internal/jsonscan"},
 		"scheduler":       {},
 		"changes":         {"couch"},
-		"couch":           {},
+		"couch":           {"internal/jsonscan"},
 		"couch/couchtest": {"couch", "store"}, // the suite starts the servers it runs on
 		"fleet":           {"couch"},
 		"jobs":            {"task"},
 		"worker":          {"task", "when", "scheduler", "changes", "couch", "fleet", "jobs"},
-		"store":           {},
+		"store":           {"internal/jsonscan"},
 		"gateway":         {"task", "when", "client"},
 		"client":          {"task", "when", "couch", "changes"},
 		"web":             {"task", "when", "client"},
@@ -98,7 +98,7 @@ func joints() map[string][]string {
 	}
 }
 
-// TestImportDirections holds the packages to the table of the design: leaves import nothing of ours, worker is the
+// TestImportDirections holds the packages to the table of the design: leaves import nothing of ours that knows anything, worker is the
 // single joint, nothing imports what stands above it. Test files are free, since suites bring packages together.
 func TestImportDirections(t *testing.T) {
 	t.Parallel()

@@ -43,6 +43,9 @@ func (s *Store) Backup(ctx context.Context, dir string) error {
 	if err == nil {
 		err = s.db.Checkpoint(making, pebble.WithFlushedWAL())
 	}
+	if unsynced, ok := s.backups.Load(making); ok && err == nil {
+		err, _ = unsynced.(error)
+	}
 	if err == nil {
 		err = writeFormat(fs, making, format{Format: formatVersion, UUID: s.uuid})
 	}

@@ -87,10 +87,30 @@ func (g *guard) lost(err error) {
 
 func (g *guard) OpenDir(name string) (vfs.File, error) {
 	f, err := g.FS.OpenDir(name)
-	if err != nil || g.PathJoin(name) != g.PathJoin(g.s.dir) {
-		return f, err
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := g.s.backups.Load(name); ok {
+		return &copied{f, g, name}, nil
+	}
+	if g.PathJoin(name) != g.PathJoin(g.s.dir) {
+		return f, nil
 	}
 	return &folder{f, g}, nil
+}
+
+// copied is the folder of a backup. The engine panics, with its locks held, where it cannot be synced: the backup is told instead.
+type copied struct {
+	vfs.File
+	g    *guard
+	name string
+}
+
+func (f *copied) Sync() error {
+	if err := f.File.Sync(); err != nil {
+		f.g.s.backups.Store(f.name, fmt.Errorf("syncing the folder %s: %w", f.name, err))
+	}
+	return nil
 }
 
 // folder is the one in which the log is.

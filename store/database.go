@@ -254,7 +254,7 @@ func (d *Database) Shards() int { return max(1, d.entry.Load().Shards) }
 const defaultPurgesLimit = 1000
 
 // PurgesLimit is the number of purges that would be kept.
-func (d *Database) PurgesLimit() int {
+func (d *Database) PurgesLimit() uint64 {
 	if n := d.entry.Load().Purges; n > 0 {
 		return n
 	}
@@ -262,7 +262,7 @@ func (d *Database) PurgesLimit() int {
 }
 
 // SetPurgesLimit changes that number.
-func (d *Database) SetPurgesLimit(ctx context.Context, n int) error {
+func (d *Database) SetPurgesLimit(ctx context.Context, n uint64) error {
 	return d.changeEntry(ctx, func(e *catalogEntry) { e.Purges = n })
 }
 

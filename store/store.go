@@ -134,7 +134,7 @@ type catalogEntry struct {
 	Security json.RawMessage `json:"security,omitempty"`
 	Limit    uint64          `json:"revs_limit,omitempty"`
 	Shards   int             `json:"q,omitempty"`
-	Purges   int             `json:"purged_infos_limit,omitempty"`
+	Purges   uint64          `json:"purged_infos_limit,omitempty"`
 	Longest  uint64          `json:"longest_history,omitempty"` // no revision tree has more generations; 0: see longest
 
 	changes int // of Limit since the store was opened

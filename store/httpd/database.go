@@ -230,9 +230,9 @@ func (c *call) revsLimit() error {
 
 // purgesLimit shows and keeps how many purges a database would remember. There are none yet.
 func (c *call) purgesLimit() error {
-	return c.number(uint64(c.db.PurgesLimit()), func(text string) error {
-		n, ok := positive(text)
-		if !ok {
+	return c.number(c.db.PurgesLimit(), func(text string) error {
+		n, err := strconv.ParseUint(text, 10, 31)
+		if err != nil || n == 0 {
 			return store.BadRequest("`purged_infos_limit` must be positive integer")
 		}
 		return c.db.SetPurgesLimit(c.ctx(), n)

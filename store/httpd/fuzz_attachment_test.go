@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-
 )
 
 // fuzzedFiles is a server on a store of its own with a database, for requests without a socket.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
 )
 
 // FuzzSecurity: whatever _security is, it lets in whom it names and nobody else, and never locks the server's administrators out.

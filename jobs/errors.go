@@ -120,3 +120,33 @@ func RetryAfterOf(err error) (time.Duration, bool) {
 	ok := errors.As(err, &r)
 	return r.d, ok
 }
+
+type removeError struct{ result any }
+
+func (e removeError) Error() string { return "the task is to be removed" }
+
+// Remove is what a job returns as its error to end as done with the result, and to have the task's document deleted: no further date of a
+// repeat comes. The tombstone keeps the task's name, its worker and how it ended.
+func Remove(result any) error { return removeError{result} }
+
+// IsRemove says whether an error was made by [Remove], or wraps one that was.
+func IsRemove(err error) bool {
+	var r removeError
+	return errors.As(err, &r)
+}
+
+type awaitError struct{ d time.Duration }
+
+func (e awaitError) Error() string { return fmt.Sprintf("its end is awaited for %v at most", e.d) }
+
+// Await is what a job returns as its error when the work goes on elsewhere: the task stays running without a place of its own, through
+// restarts of the worker too, until somebody writes the outcome into the document's field callback, or d has passed, which is an error of
+// kind timeout. d counts from the run's start; a d of zero or less means the task's timeout, or an hour where it has none.
+func Await(d time.Duration) error { return awaitError{max(d, 0)} }
+
+// AwaitOf tells for how long an error made by [Await], or one that wraps it, waits.
+func AwaitOf(err error) (time.Duration, bool) {
+	var a awaitError
+	ok := errors.As(err, &a)
+	return a.d, ok
+}

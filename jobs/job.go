@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -83,7 +84,7 @@ func (j *Job) validate() error {
 	return nil
 }
 
-// Run runs the job once and gives its result as JSON, nil if it has none. It gives a [*PanicError] for a panic. It does
+// Run runs the job once and gives its result as JSON, nil if it has none; beside the error of [Remove] too. It gives a [*PanicError] for a panic. It does
 // not look at Timeout and Limit, which are the worker's to keep.
 func (j *Job) Run(ctx context.Context, t *Task) (result json.RawMessage, err error) {
 	defer func() {
@@ -92,7 +93,14 @@ func (j *Job) Run(ctx context.Context, t *Task) (result json.RawMessage, err err
 		}
 	}()
 	value, err := j.run(ctx, t)
-	if err != nil {
+	var remove removeError
+	switch {
+	case errors.As(err, &remove):
+		if result, encodeErr := encode(remove.result); encodeErr == nil {
+			return result, err
+		}
+		return nil, err
+	case err != nil:
 		return nil, err
 	}
 	return encode(value)

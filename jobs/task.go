@@ -1,7 +1,9 @@
 package jobs
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"time"
 
@@ -16,7 +18,11 @@ type Task struct {
 	attempt  int64
 	log      logrus.FieldLogger
 	upstream map[string]*task.Task
+	open     Opener
 }
+
+// Opener reads an attachment of a document that stands in the database; its error says what is wrong, such as that there is none.
+type Opener func(ctx context.Context, id, name string) (io.ReadCloser, error)
 
 // NewTask makes the handle for one run of a document. attempt counts the runs of this firing from 1; a nil log discards.
 func NewTask(document *task.Task, attempt int64, log logrus.FieldLogger) *Task {
@@ -28,6 +34,21 @@ func (t *Task) WithUpstream(documents map[string]*task.Task) *Task {
 	next := *t
 	next.upstream = documents
 	return &next
+}
+
+// WithAttachments gives a handle that reads attachments with open.
+func (t *Task) WithAttachments(open Opener) *Task {
+	next := *t
+	next.open = open
+	return &next
+}
+
+// Attachment reads an attachment of the task's document. The caller closes it. Where there is none of that name, it is an error.
+func (t *Task) Attachment(ctx context.Context, name string) (io.ReadCloser, error) {
+	if t.open == nil {
+		return nil, fmt.Errorf("attachment %s of task %s: this run has no database to read it from", name, t.document.ID)
+	}
+	return t.open(ctx, t.document.ID, name)
 }
 
 // Upstream is the document of a task that this one waited for (its field "after"), as it stood when this run began; nil where it waited for

@@ -55,6 +55,8 @@ func TestPatterns(t *testing.T) {
 		{`[[:alpha:]]+`, "abc", true, true},
 		{`[[:^digit:]]`, "1", true, false},
 		{`[[a]`, "[", true, true},
+		{`^[[:]+$`, "[:", true, true},
+		{`[[:a]`, ":", true, true},
 		{`\Qa.b\E+`, "a.bbb", true, true},
 		{`\Q.*`, ".*", true, true},
 		{`[\Q]\E]`, "]", true, true},
@@ -150,7 +152,7 @@ func TestPatternThatNeverEndsIsCutOff(t *testing.T) {
 
 // FuzzPattern: no pattern ends the program, whatever it is matched with.
 func FuzzPattern(f *testing.F) {
-	for _, seed := range []string{`^a(?=b)\1[\d]*+$`, `\Qé\E(?<n>x)\k{n}`, `(?m:[[:alpha:]\]])++`, `(((((`, `\x{e9}\g{-1}`} {
+	for _, seed := range []string{`^a(?=b)\1[\d]*+$`, `\Qé\E(?<n>x)\k{n}`, `(?m:[[:alpha:]\]])++`, `(((((`, `\x{e9}\g{-1}`, `[[:]]`} {
 		f.Add(seed, "abé\n")
 	}
 	f.Fuzz(func(_ *testing.T, pattern, subject string) {

@@ -405,7 +405,7 @@ func (p *perl) class() {
 
 // named takes [:alpha:] within brackets, or a bracket that stands for itself.
 func (p *perl) named() {
-	if end := strings.Index(p.in[p.at:], ":]"); p.begins("[:") && end > 0 && strings.Trim(p.in[p.at+2:p.at+end], "^abcdefghijklmnopqrstuvwxyz") == "" {
+	if end := strings.Index(p.in[p.at:], ":]"); p.begins("[:") && end > 1 && strings.Trim(p.in[p.at+2:p.at+end], "^abcdefghijklmnopqrstuvwxyz") == "" {
 		p.copy(end + 2)
 		return
 	}

@@ -36,35 +36,40 @@ type authenticator struct {
 	log     logrus.FieldLogger
 	key     [32]byte                          // of what is remembered
 	cookies []byte                            // the secret of cookies, the same for ever
-	rounds  int                               // of a hash that nobody has, see user
 	admins  map[string]*admin                 // of the configuration
+	former  map[string]string                 // the hashes that these had when the server started, where the store knows them
 	more    atomic.Pointer[map[string]*admin] // made over HTTP
 	locks   *lockout
 	// sessionAge is how long a session lasts from its last renewal.
 	sessionAge func() time.Duration
-	hashing    chan struct{} // a place for each hash that may be computed at a time
+	// policy is how passwords are to be hashed.
+	policy func() hashPolicy
+	// begin runs what goes on beside requests, until the server ends; false where it has.
+	begin   func(func(context.Context)) bool
+	hashing chan struct{} // a place for each hash that may be computed at a time
 
 	mu      sync.RWMutex
 	checked map[[32]byte]checkedUser
 	secrets map[[32]byte]*identity
 	epoch   uint64 // of the administrators: what was checked in an earlier one is not remembered
+	// upgrading are the users whose stored hash is being replaced.
+	upgrading map[string]bool
 }
 
 // maxChecked bounds what is remembered; beyond it all is forgotten and checked anew.
 const maxChecked = 4096
 
-func newAuthenticator(st *store.Store, o Options) *authenticator {
+func newAuthenticator(st *store.Store, o Options, begin func(func(context.Context)) bool) *authenticator {
 	a := &authenticator{
-		store: st, log: o.Log, rounds: o.HashRounds, admins: map[string]*admin{}, locks: newLockout(),
+		store: st, log: o.Log, admins: map[string]*admin{}, locks: newLockout(), begin: begin,
 		sessionAge: func() time.Duration { return o.SessionTimeout },
+		policy:     func() hashPolicy { return hashPolicy{rounds: o.HashRounds} },
 		hashing:    make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		checked:    map[[32]byte]checkedUser{}, secrets: map[[32]byte]*identity{},
+		checked:    map[[32]byte]checkedUser{}, secrets: map[[32]byte]*identity{}, upgrading: map[string]bool{},
 	}
 	_, _ = rand.Read(a.key[:]) // never fails
 	a.cookies = a.secret()
-	for name, password := range o.Admins {
-		a.admins[name] = a.newAdmin(name, password)
-	}
+	a.addAdmins(o.Admins)
 	return a
 }
 

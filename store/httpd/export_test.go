@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"context"
 	"net/http"
 	"time"
 )
@@ -29,3 +30,14 @@ func Paced(limits Limits, next http.HandlerFunc) http.Handler {
 
 // Held is how many bytes of request bodies are in memory.
 func (s *Server) Held() int64 { return s.bodies.held.Load() }
+
+// KeepHashes makes and keeps the hashes of plain passwords now, and gives the names of those that are still plain.
+func (s *Server) KeepHashes(ctx context.Context) (plain []string) {
+	s.auth.keepHashes(ctx)
+	for name, known := range s.auth.admins {
+		if known.quick.Load() != nil {
+			plain = append(plain, name)
+		}
+	}
+	return plain
+}

@@ -123,10 +123,14 @@ func New(st *store.Store, o Options) *Server {
 	if o.Selector == nil {
 		o.Selector = defaultSelector()
 	}
-	s := &Server{store: st, opts: o, log: o.Log, auth: newAuthenticator(st, o), started: time.Now()}
+	s := &Server{store: st, log: o.Log, started: time.Now()}
+	s.auth = newAuthenticator(st, o, s.begin)
+	o.Admins = nil // what is plain among them is not kept
+	s.opts = o
 	s.settings = newSettings(st, o, s.auth.setMore)
 	s.uuids.settings = s.settings
 	s.auth.sessionAge = func() time.Duration { return s.settings.now().sessionAge }
+	s.auth.policy = func() hashPolicy { return s.settings.now().hashes }
 	s.bodies.most = o.Limits.BodyMemory
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.replicator = replicate.NewManager(replicate.Options{UUID: st.UUID(), Log: o.Log})
@@ -134,9 +138,21 @@ func New(st *store.Store, o Options) *Server {
 		o.Script.Log = o.Log
 	}
 	s.scripts = script.NewPool(o.Script)
-	s.feeds.enter()
-	go s.noteUpdates()
+	s.begin(s.noteUpdates)
+	s.begin(s.auth.hashAdmins)
 	return s
+}
+
+// begin runs what goes on beside requests until the server ends, which waits for it. It is false where the server has ended.
+func (s *Server) begin(work func(ctx context.Context)) bool {
+	if !s.feeds.enter() {
+		return false
+	}
+	go func() {
+		defer s.feeds.leave()
+		work(s.ctx)
+	}()
+	return true
 }
 
 // Close ends the replications, the open feeds and the functions of design documents, and waits for them. Requests after it still work, as far

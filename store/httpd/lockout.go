@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -22,7 +23,7 @@ type lockout struct {
 
 // attempt is who tried, and from where. Of the name, which may be long, its hash is remembered.
 type attempt struct {
-	address string
+	address string // of IPv6 the network of 64 bits: its addresses are one client's
 	name    [sha256.Size]byte
 }
 
@@ -43,12 +44,30 @@ func newLockout() *lockout {
 }
 
 func attemptOf(r *http.Request, name string) attempt {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	return attempt{host, sha256.Sum256([]byte(name))}
+	return attempt{clientNetwork(r.RemoteAddr), sha256.Sum256([]byte(name))}
 }
+
+// clientNetwork is where a connection comes from, without its port. Who has an IPv6 address has 2⁶⁴ of them, in one network; an IPv4 address in
+// the clothes of IPv6 is that address.
+func clientNetwork(remote string) string {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		host = remote
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return host
+	}
+	address = address.Unmap().WithZone("")
+	if address.Is4() {
+		return address.String()
+	}
+	network, _ := address.Prefix(clientBits) // so many bits it has
+	return network.String()
+}
+
+// clientBits are those of an IPv6 address that tell one client from another.
+const clientBits = 64
 
 // check gives the 403 of an account that is locked.
 func (l *lockout) check(a attempt) error {

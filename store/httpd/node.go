@@ -160,7 +160,7 @@ func (c *call) putSetting(at setting, value *string) error {
 			return forbidden("This administrator is one of the server's configuration, and is changed there.")
 		}
 		if value != nil && !isHash(*value) {
-			h, err := hashPassword(*value, c.s.opts.HashRounds)
+			h, err := c.s.auth.hash(c.ctx(), *value)
 			if err != nil {
 				return err
 			}

@@ -83,7 +83,7 @@ func (a *authenticator) named(name string) (who *identity, salt string, err erro
 	if jsonv2.Unmarshal(row.Body, &u) != nil {
 		return nil, "", nil //nolint:nilerr // a damaged record is nobody
 	}
-	return &identity{name: name, roles: u.Roles, via: "cookie"}, u.Salt + u.Derived, nil
+	return &identity{name: name, roles: u.Roles, via: "cookie"}, u.Salt, nil
 }
 
 func (c *call) setCookie(value string) {

@@ -52,6 +52,7 @@ type live struct {
 	uuids                 string
 	uuidSuffix            string
 	maxUUIDs              int
+	hashes                hashPolicy
 }
 
 // settingsName is where the store keeps settings.
@@ -178,6 +179,7 @@ func (s *settings) act() {
 		uuids:                 s.values[setting{"uuids", "algorithm"}],
 		uuidSuffix:            s.values[setting{"uuids", "utc_id_suffix"}],
 		maxUUIDs:              int(s.number("uuids", "max_count", 1000)),
+		hashes:                s.hashPolicy(),
 	}
 	s.acting.Store(l)
 	admins := map[string]string{}
@@ -188,6 +190,20 @@ func (s *settings) act() {
 	}
 	s.admins(admins)
 	s.logLevel()
+}
+
+// hashPolicy is how passwords are hashed.
+func (s *settings) hashPolicy() hashPolicy {
+	p := hashPolicy{
+		rounds:  int(s.number("chttpd_auth", "iterations", int64(s.opts.HashRounds))),
+		upgrade: s.text("chttpd_auth", "upgrade_hash_on_auth", "true") == "true",
+		least:   int(s.number("chttpd_auth", "min_iterations", 0)),
+		most:    int(s.number("chttpd_auth", "max_iterations", 0)),
+	}
+	if p.rounds < 1 || p.rounds > maxRounds {
+		p.rounds = s.opts.HashRounds
+	}
+	return p
 }
 
 // older are sections whose settings CouchDB still takes under an older name.

@@ -17,26 +17,25 @@ const updatesDatabase = "_global_changes"
 const updatesPause = 100 * time.Millisecond
 
 // noteUpdates writes down what happens to databases, until the server ends.
-func (s *Server) noteUpdates() {
-	defer s.feeds.leave()
+func (s *Server) noteUpdates(ctx context.Context) {
 	watch := s.store.Watch()
 	defer watch.Close()
 	for {
 		select {
-		case <-s.ctx.Done():
+		case <-ctx.Done():
 			return
 		case <-watch.Ready():
 		}
-		if err := s.noteEvents(watch.Take()); err != nil && s.ctx.Err() == nil {
+		if err := s.noteEvents(ctx, watch.Take()); err != nil && ctx.Err() == nil {
 			s.log.WithError(err).Warn("store: updates of databases cannot be noted for _db_updates")
 		}
-		pause, cancel := context.WithTimeout(s.ctx, updatesPause)
+		pause, cancel := context.WithTimeout(ctx, updatesPause)
 		<-pause.Done()
 		cancel()
 	}
 }
 
-func (s *Server) noteEvents(events []store.Event) error {
+func (s *Server) noteEvents(ctx context.Context, events []store.Event) error {
 	db, err := s.store.Database(updatesDatabase)
 	if store.IsNotFound(err) {
 		return nil
@@ -67,7 +66,7 @@ func (s *Server) noteEvents(events []store.Event) error {
 	if len(docs) == 0 {
 		return nil
 	}
-	_, err = db.Write(context.WithoutCancel(s.ctx), docs, store.WriteOptions{}) // a conflict is the event of another
+	_, err = db.Write(context.WithoutCancel(ctx), docs, store.WriteOptions{}) // a conflict is the event of another
 	return err
 }
 

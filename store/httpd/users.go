@@ -97,13 +97,16 @@ func parseHash(text string) (h passwordHash, ok bool) {
 	return h, h.sound()
 }
 
-// hashPassword makes the stored form of a new password.
-func hashPassword(password string, rounds int) (passwordHash, error) {
-	h := passwordHash{prf: "sha256", rounds: rounds, salt: store.NewUUID()}
+// hashPassword makes the stored form of a password.
+func hashPassword(password, salt string, rounds int) (passwordHash, error) {
+	h := passwordHash{prf: "sha256", rounds: rounds, salt: salt}
 	key, err := pbkdf2.Key(sha256.New, password, []byte(h.salt), h.rounds, sha256.Size)
 	h.key = key
 	return h, err
 }
+
+// isLike tells whether the hash is one that hashPassword makes with so many rounds.
+func (h passwordHash) isLike(rounds int) bool { return h.prf == "sha256" && h.rounds == rounds }
 
 // userDoc is what a document of _users says. It is read with the names of members as they stand: "Roles" are no roles.
 type userDoc struct {
@@ -164,17 +167,23 @@ func (a *authenticator) user(ctx context.Context, name, password string) (*ident
 		a.nobody(name).matches(password)
 		return nil, wrongPassword()
 	}
+	if err := a.policy().allows(h); err != nil {
+		return nil, err
+	}
 	if !h.matches(password) {
 		return nil, wrongPassword()
 	}
 	who := &identity{name: name, roles: u.Roles, via: "default"}
 	a.remember(row, password, who)
+	if !h.isLike(a.policy().rounds) {
+		a.upgrade(row, password, h.salt, who)
+	}
 	return who, nil
 }
 
 // nobody is a password that nobody has, to compare with where there is none.
 func (a *authenticator) nobody(name string) passwordHash {
-	return passwordHash{prf: "sha256", rounds: a.rounds, salt: name, key: make([]byte, sha256.Size)}
+	return passwordHash{prf: "sha256", rounds: a.policy().rounds, salt: name, key: make([]byte, sha256.Size)}
 }
 
 // known gives who was found before with a password and this revision of the document.
@@ -237,7 +246,7 @@ func (a *authenticator) hash(ctx context.Context, password string) (passwordHash
 		return passwordHash{}, err
 	}
 	defer release()
-	return hashPassword(password, a.rounds)
+	return hashPassword(password, store.NewUUID(), a.policy().rounds)
 }
 
 // turn waits until a hash may be computed. Who has gone leaves the queue.

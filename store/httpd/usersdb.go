@@ -3,7 +3,6 @@ package httpd
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -106,13 +105,8 @@ func (c *call) prepareUser(d *store.Doc) error {
 		return err
 	}
 	delete(m, "password")
-	for name, value := range map[string]any{
-		"password_scheme": "pbkdf2", "pbkdf2_prf": h.prf, "iterations": h.rounds, "salt": h.salt,
-		"derived_key": hex.EncodeToString(h.key),
-	} {
-		if m[name], err = json.Marshal(value); err != nil {
-			return err
-		}
+	if err := h.put(m); err != nil {
+		return err
 	}
 	d.Body, err = json.Marshal(m)
 	return err

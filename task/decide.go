@@ -105,6 +105,8 @@ func Decide(t *Task, v View) Decision {
 		return t.skipNext(v)
 	case t.Status.asks():
 		return t.planAnew(v, "")
+	case t.Awaits():
+		return t.decideAwaited(v)
 	case t.Status == Scheduled, t.Status == Running && t.Claim == nil:
 		return t.decideScheduled(v)
 	case t.Status == Running:

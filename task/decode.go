@@ -182,7 +182,7 @@ func (t *Task) readPerson() {
 		t.wrong(fieldJob, err)
 	}
 	t.Timezone, t.Site = t.text(fieldTimezone), t.text(fieldSite)
-	t.Data, t.Tags = t.value(fieldData), t.value(fieldTags)
+	t.Data, t.Tags, t.Callback = t.value(fieldData), t.value(fieldTags), t.value(fieldCallback)
 	t.Date, t.Repeat, t.Retry = t.value(fieldDate), t.value(fieldRepeat), t.value(fieldRetry)
 	t.readPolicies()
 }

@@ -37,6 +37,8 @@ func decodePlan(value []byte) *Plan {
 			p.Skipped = instant(value)
 		case "interrupted":
 			p.Interrupted = string(value) == "true"
+		case "awaits":
+			p.Awaits = string(value) == "true"
 		}
 		return nil
 	})

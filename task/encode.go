@@ -81,6 +81,8 @@ func (t *Task) appendField(b []byte, n name) []byte {
 		return appendNumberField(b, "duration", t.Duration.Milliseconds())
 	case fieldLag:
 		return appendNumberField(b, "lag", t.Lag.Milliseconds())
+	case fieldCallback:
+		return appendRawField(b, "callback", t.Callback)
 	case fieldResult:
 		return appendRawField(b, "result", t.Result)
 	case fieldError:
@@ -133,6 +135,7 @@ func appendPlan(b []byte, p *Plan) []byte {
 	b = appendTimeField(b, "catchup", p.CatchUp)
 	b = appendTimeField(b, "skipped", p.Skipped)
 	b = appendFlag(b, "interrupted", p.Interrupted)
+	b = appendFlag(b, "awaits", p.Awaits)
 	b = appendFlag(b, "paused", p.Paused)
 	b = appendFlag(b, "ended", p.Ended)
 	if last := p.Last; last != nil {

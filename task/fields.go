@@ -26,6 +26,7 @@ const (
 	fieldNote
 	fieldData
 	fieldTags
+	fieldCallback
 	// From here on: what a worker writes, in the order in which it is appended to a document without it.
 	fieldStatus
 	fieldDate
@@ -50,7 +51,7 @@ const (
 func (n name) String() string {
 	return [names]string{
 		"", "_id", "_rev", "_deleted", "type", "worker", "job", "timezone", "repeat", "retry", "timeout", "missed", "delivery",
-		"site", "overlap", "expires", "pause_after", "after", "when", "note", "data", "tags", "status", "date", "plan", "claim", "executions",
+		"site", "overlap", "expires", "pause_after", "after", "when", "note", "data", "tags", "callback", "status", "date", "plan", "claim", "executions",
 		"repetitions", "retries", "skipped", "failures", "started", "finished", "duration", "lag", "result", "error", "history",
 	}[n]
 }
@@ -100,6 +101,8 @@ func nameOf(key []byte) name {
 		return fieldData
 	case "tags":
 		return fieldTags
+	case "callback":
+		return fieldCallback
 	}
 	return writtenNameOf(key)
 }

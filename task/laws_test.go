@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/adlayer/after/task"
+	"github.com/adlayer/after/when"
 )
 
 // draw builds any task document, with unknown fields among the known and odd bytes between them; legible ones have nothing in them
@@ -40,16 +41,20 @@ func draw(t *rapid.T, label string, legible bool) string {
 		maybe("repeat", []string{`{"days":1}`, `{"ms":5,"limit":2}`, `"P1M"`}, `{"days":1,"until":"2026-11-18"}`, `{"days":0}`),
 		maybe("retry", []string{`2`, `{"limit":1,"interval":"5s"}`}, `{"limit":"x"}`),
 		maybe("missed", []string{`"run"`, `"skip"`, `"all"`}), maybe("delivery", []string{`"at-most-once"`}), maybe("timeout", []string{`"30s"`}, `"x"`),
-		maybe("plan", []string{strings.TrimPrefix(plan(nine, nine, ""), `"plan":`), strings.TrimPrefix(plan(nine, nine, "P1D"), `"plan":`), `{}`, `7`}, strings.TrimPrefix(plan(noon, noon, "P1D"), `"plan":`)),
+		maybe("plan", []string{strings.TrimPrefix(plan(nine, nine, ""), `"plan":`), strings.TrimPrefix(plan(nine, nine, "P1D"), `"plan":`), awaiting, `{}`, `7`}, strings.TrimPrefix(plan(noon, noon, "P1D"), `"plan":`)),
 		maybe("claim", []string{strings.TrimPrefix(claim("dead"), `"claim":`), `[]`}, strings.TrimPrefix(claim("i1"), `"claim":`)),
 		maybe("executions", []string{`3`, `-1`, `"x"`}), maybe("repetitions", []string{`1`}), maybe("retries", []string{`1`, `2`}),
 		maybe("history", []string{`[{"status":"done"}]`, `[]`, `{}`}), maybe("error", []string{`{"message":"old","kind":"job"}`, `"x"`}), maybe("result", []string{`[1,  2]`}),
 		maybe("data", []string{`{"a": [1,  2]}`, `"\u00e4"`, "\"\xff\""}), maybe("tags", []string{`["x"]`}),
+		maybe("callback", []string{`{"status":"done","result":[2]}`, `{"status":"error","attempt":1}`, `{"status":"done","key":"other"}`}, `7`),
 		maybe("unknown", []string{`{"status":"waiting", "b":1e400}`, `[ ]`}), maybe("Status", []string{`"waiting"`}),
 	}
 	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
 	return "{" + strings.Join(rapid.Permutation(parts).Draw(t, label+" order"), ",") + "}"
 }
+
+// awaiting is a plan whose run goes on elsewhere until a minute after now.
+var awaiting = strings.TrimSuffix(strings.TrimPrefix(strings.Replace(plan(nine, nine, ""), `"due":"`+nine, `"due":"`+when.Format(now.Add(time.Minute)), 1), `"plan":`), "}") + `,"awaits":true}`
 
 // persons are the fields that no rule may change; date may be, see the laws.
 var persons = []string{
@@ -58,7 +63,7 @@ var persons = []string{
 
 func drawOutcome(t *rapid.T) task.Outcome {
 	o := task.Outcome{Started: now.Add(-time.Second), Finished: now, Result: json.RawMessage(`[1]`)}
-	switch rapid.SampledFrom([]string{"ok", "bad", "permanent", "timeout", "snooze", "interrupted", "canceled", "unknown"}).Draw(t, "outcome") {
+	switch rapid.SampledFrom([]string{"ok", "bad", "permanent", "timeout", "snooze", "interrupted", "canceled", "unknown", "await"}).Draw(t, "outcome") {
 	case "bad":
 		o.Err = errors.New("bad\xff")
 	case "permanent":
@@ -71,6 +76,8 @@ func drawOutcome(t *rapid.T) task.Outcome {
 		o.Interrupted = true
 	case "canceled":
 		o.Err, o.Kind = errBoom, task.KindCanceled
+	case "await":
+		o.Await = rapid.SampledFrom([]time.Duration{-1, time.Minute}).Draw(t, "await")
 	case "unknown":
 		o.Kind = task.KindUnknown
 	}

@@ -18,6 +18,11 @@ type Outcome struct {
 	Permanent bool
 	// Snooze above zero postpones the firing by so much from now; no attempt is used.
 	Snooze time.Duration
+	// Remove has the task's document deleted.
+	Remove bool
+	// Await says that the run goes on elsewhere, for so long at most since its start; below zero for as long as the task's timeout says, or
+	// an hour. Zero is none. See [Task.Awaits].
+	Await time.Duration
 	// Interrupted says that the run was cut short by the worker's own end. It is no outcome: no attempt is used, and the firing
 	// runs again, unless it may run at most once.
 	Interrupted bool
@@ -100,11 +105,21 @@ func Settle(t *Task, o Outcome, v View) Decision {
 		o.Interrupted, o.Kind = false, KindUnknown
 		o.Err = errors.New("its worker stopped during the run, and it runs at most once")
 	}
+	if o.Await != 0 {
+		back, ok := next.calledBack()
+		if !ok {
+			return next.awaitCallback(o, v)
+		}
+		back.Started, back.Finished = o.Started, o.Finished // it came before we knew that there is anything to wait for
+		o = back.checked()
+	}
 	if o.Interrupted {
 		return next.resume(v)
 	}
 	next.record(o)
 	switch {
+	case o.Remove:
+		return next.remove(o, v)
 	case o.Snooze > 0:
 		return next.postpone(later(v.Now, o.Snooze), v, Scheduled, "snoozed", "")
 	case o.Kind == KindCanceled:
@@ -131,11 +146,14 @@ func (t *Task) record(o Outcome) {
 	t.Executions++
 	t.Started, t.Finished = cut(o.Started), cut(o.Finished)
 	t.Duration = max(0, t.Finished.Sub(t.Started))
-	t.Lag = max(0, t.Started.Sub(t.Plan.Due))
+	if !t.Plan.Awaits { // then it is known since the start
+		t.Lag = max(0, t.Started.Sub(t.Plan.Due))
+	}
+	t.consumed()
 	t.dirty.add(fieldExecutions, fieldStarted, fieldFinished, fieldDuration, fieldLag)
-	if t.Plan.Interrupted {
+	if t.Plan.Interrupted || t.Plan.Awaits {
 		plan := *t.Plan
-		plan.Interrupted = false
+		plan.Interrupted, plan.Awaits = false, false
 		t.setPlan(&plan)
 	}
 	if o.Snooze > 0 {

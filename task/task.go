@@ -30,6 +30,7 @@ type Task struct {
 	Expires   json.RawMessage // a date, or a duration after the nominal date; nil is never
 	After     []string        // the tasks that it waits for
 	Delivery  Delivery        // never empty
+	Callback  json.RawMessage // the outcome of a run that went on elsewhere; nil where nobody wrote one
 
 	Plan        *Plan  // nil where nothing is planned, or not legibly
 	Claim       *Claim // nil where nobody wrote it
@@ -100,6 +101,7 @@ type Plan struct {
 	Rule        string    // what it was computed from; a document whose rule differs was edited
 	Calendars   string    // what its calendars said then
 	CatchUp     time.Time // missed dates up to here run one by one; zero where there are none
+	Awaits      bool      // its run goes on elsewhere: Due is how long its callback is awaited
 	Interrupted bool      // a run of this firing was cut short: it runs first, whatever missed says
 	Paused      bool      // nothing fires until a person resumes it
 	Ended       bool      // nothing comes after, though the planned firing did not come to an end: the task was canceled, or given up

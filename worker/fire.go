@@ -62,6 +62,11 @@ func (l *loop) start(i uint32, e *entry, now time.Time) {
 			return
 		}
 	}
+	if e.task.Awaits() {
+		l.set(e, idle)
+		l.admit(i, e, l.decide(e.task, false))
+		return
+	}
 	if at := l.expiryOf(e.task); !at.IsZero() && now.After(at) {
 		l.set(e, idle)
 		l.admit(i, e, task.Expire(e.task, l.viewOf(e.task)))

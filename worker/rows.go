@@ -217,7 +217,7 @@ func (l *loop) onEdit(i uint32, e *entry, r *row) {
 // unstarted gives a task as scheduled whose document says that it runs here while it does not: an at-most-once run was noted,
 // and the document edited before the run started.
 func (l *loop) unstarted(t *task.Task) *task.Task {
-	if t.Status == task.Running && t.Claim != nil && t.Claim.Incarnation == l.self.Incarnation {
+	if t.Status == task.Running && !t.Awaits() && t.Claim != nil && t.Claim.Incarnation == l.self.Incarnation {
 		if scheduled, err := t.WithField("status", []byte(`"scheduled"`)); err == nil {
 			return scheduled
 		}

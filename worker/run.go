@@ -83,6 +83,12 @@ func outcomeOf(ctx context.Context, result json.RawMessage, err error) task.Outc
 	if d, ok := jobs.SnoozeOf(err); ok {
 		return task.Outcome{Snooze: max(d, time.Millisecond)} // no time at all would be no snooze
 	}
+	if jobs.IsRemove(err) {
+		return task.Outcome{Result: result, Remove: true}
+	}
+	if d, ok := jobs.AwaitOf(err); ok {
+		return task.Outcome{Await: cmp.Or(d, -1)}
+	}
 	o := task.Outcome{Result: result, Err: err, Kind: "job", Permanent: jobs.IsPermanent(err)}
 	o.RetryAfter, _ = jobs.RetryAfterOf(err)
 	if code, ok := jobs.CodeOf(err); ok {

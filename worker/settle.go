@@ -209,7 +209,7 @@ func (l *loop) onWritten(i uint32, e *entry, rev string) {
 			l.handOver(i, e, next)
 			return
 		}
-		if next.Status != task.Scheduled {
+		if !next.Sleeps() {
 			next = nil
 		}
 		l.afterWrite(i, e, next)
@@ -337,7 +337,7 @@ func (l *loop) onGone(i uint32, e *entry) {
 func (l *loop) tally(e *entry, o *task.Outcome) {
 	w := l.workersOf[e.name]
 	switch {
-	case o.Interrupted, o.Snooze > 0, o.Kind == task.KindCanceled:
+	case o.Interrupted, o.Snooze > 0, o.Await != 0, o.Kind == task.KindCanceled:
 	case o.Err != nil, o.Kind != "":
 		w.Errors++
 	default:

@@ -50,13 +50,15 @@ type kept struct {
 	Code        int64           `json:"code,omitempty"`
 	Covered     time.Time       `json:"covered,omitzero"`
 	Note        string          `json:"note,omitempty"`
+	Remove      bool            `json:"remove,omitempty"`
+	Await       time.Duration   `json:"await,omitempty"`
 }
 
 func keptOf(o task.Outcome) kept {
 	k := kept{
 		Started: o.Started, Finished: o.Finished, Result: o.Result, Kind: o.Kind,
 		Permanent: o.Permanent, Interrupted: o.Interrupted, Snooze: o.Snooze, RetryAfter: o.RetryAfter,
-		Code: o.Code, Covered: o.Covered, Note: o.Note,
+		Code: o.Code, Covered: o.Covered, Note: o.Note, Remove: o.Remove, Await: o.Await,
 	}
 	if o.Err != nil {
 		k.Error = o.Err.Error()
@@ -68,7 +70,7 @@ func (k kept) outcome() task.Outcome {
 	o := task.Outcome{
 		Started: k.Started, Finished: k.Finished, Result: k.Result, Kind: k.Kind,
 		Permanent: k.Permanent, Interrupted: k.Interrupted, Snooze: k.Snooze, RetryAfter: k.RetryAfter,
-		Code: k.Code, Covered: k.Covered, Note: k.Note,
+		Code: k.Code, Covered: k.Covered, Note: k.Note, Remove: k.Remove, Await: k.Await,
 	}
 	if k.Error != "" {
 		o.Err = errors.New(k.Error)

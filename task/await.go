@@ -1,0 +1,160 @@
+package task
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/adlayer/after/when"
+)
+
+// defaultAwait is how long an outcome is awaited where neither the job nor the task says.
+const defaultAwait = time.Hour
+
+// Awaits says whether the task's run goes on elsewhere: its status is running, and it ends by the field callback or at its plan's due.
+func (t *Task) Awaits() bool { return t.Status == Running && t.Plan != nil && t.Plan.Awaits }
+
+// Sleeps says whether the task, as a worker left it, comes due by itself: it is scheduled, or waits for a callback until then.
+func (t *Task) Sleeps() bool { return t.Status == Scheduled || t.Awaits() }
+
+// awaitCallback leaves the run of the planned firing to whoever writes its outcome into the field callback.
+func (t *Task) awaitCallback(o Outcome, v View) Decision {
+	wait := o.Await
+	if wait <= 0 {
+		wait = defaultAwait
+		if t.Timeout > 0 {
+			wait = t.Timeout
+		}
+	}
+	started, due := cut(o.Started), t.Plan.Due
+	plan := *t.Plan
+	plan.Due, plan.Awaits, plan.Interrupted = later(started, wait), true, false
+	t.setPlan(&plan)
+	t.Started, t.Lag = started, max(0, started.Sub(due))
+	t.dirty.add(fieldStarted, fieldLag)
+	t.setStatus(Running)
+	note := "a callback is awaited until " + said(plan.Due)
+	t.note(v, Running, note, "")
+	return Decision{Action: Schedule, Next: t, Note: note}
+}
+
+// decideAwaited goes on with a run whose callback is awaited: it is here, it is too late for it, or it may still come.
+func (t *Task) decideAwaited(v View) Decision {
+	s, err := t.schedule(v)
+	switch {
+	case err != nil:
+		return t.refuse(err, v)
+	case s.edited(t, v.Now):
+		return t.planAnew(v, "its date or repeat was edited while a callback was awaited")
+	}
+	if o, ok := t.calledBack(); ok {
+		o.Started = t.Started
+		if o.Finished.Before(o.Started) { // it has none, or its clock is behind
+			o.Finished = v.Now
+		}
+		return Settle(t, o, v)
+	}
+	if t.Plan.Due.After(v.Now) {
+		return Decision{Action: Hold, Next: t}
+	}
+	late := fmt.Errorf("no callback came within %v", t.Plan.Due.Sub(t.Started))
+	return Settle(t, Outcome{Started: t.Started, Finished: v.Now, Err: late, Kind: KindTimeout}, v)
+}
+
+// calledBack reads the outcome in the field callback, where it is that of the planned firing and attempt: {"key", "attempt", "status":
+// "done" or "error", "result", "error", "code", "at"}. Whoever leaves out key or attempt means the present one.
+func (t *Task) calledBack() (Outcome, bool) {
+	var o Outcome
+	if len(t.Callback) == 0 || t.Callback[0] != '{' {
+		return o, false
+	}
+	key, attempt, status, message := t.Key(), t.Attempt(), Status(""), ""
+	err := eachField(t.Callback, func(name, value []byte) error {
+		switch string(name) {
+		case "key":
+			key = textOf(value)
+		case "attempt":
+			attempt = number(value)
+		case "status":
+			status = statusOf([]byte(textOf(value)))
+		case "result":
+			o.Result = json.RawMessage(value)
+		case "error":
+			message = textOf(value)
+		case "code":
+			o.Code = wholeNumber(value)
+		case "at":
+			o.Finished = instant(value)
+		}
+		return nil
+	})
+	if err != nil || key != t.Key() || attempt != t.Attempt() || status != Done && status != Failed {
+		return o, false
+	}
+	if status == Failed {
+		if message == "" {
+			message = "the callback said error"
+		}
+		o.Err = errors.New(message)
+	}
+	return o, true
+}
+
+// consumed takes the callback that told an outcome out of the document.
+func (t *Task) consumed() {
+	if t.Callback != nil {
+		t.Callback = nil
+		t.dirty.add(fieldCallback)
+	}
+}
+
+// Callback is what whoever was left with a run writes into the field callback of its task.
+type Callback struct {
+	Key     string          `json:"key"`     // of the firing
+	Attempt int64           `json:"attempt"` // from 1
+	Status  Status          `json:"status"`  // Done or Failed
+	Result  json.RawMessage `json:"result,omitempty"`
+	Error   string          `json:"error,omitempty"`
+	Code    int64           `json:"code,omitempty"`
+	At      time.Time       `json:"at"`
+}
+
+// WithCallback gives the task with an outcome in its field callback, or says why it cannot be that of the firing that is on.
+func (t *Task) WithCallback(c Callback) (*Task, error) {
+	switch {
+	case t.Ended():
+		return nil, fmt.Errorf("the task has ended as %s", t.Status)
+	case c.Status != Done && c.Status != Failed:
+		return nil, fmt.Errorf("status %q is neither done nor error", c.Status)
+	case c.Key != t.Key():
+		return nil, fmt.Errorf("the firing %s is over: the task is at %s", c.Key, t.Key())
+	case c.Attempt != t.Attempt():
+		return nil, fmt.Errorf("attempt %d is over: the task is at attempt %d", c.Attempt, t.Attempt())
+	}
+	c.At = cut(c.At)
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a callback: %w", err)
+	}
+	return t.WithField("callback", raw)
+}
+
+// remove ends the task and has its document deleted, with no more in the tombstone than which task it was and how it ended.
+func (t *Task) remove(o Outcome, v View) Decision {
+	t.note(v, Done, "removed", "")
+	finished := when.Format(cut(o.Finished))
+	b := appendTextField([]byte{'{'}, "_id", t.ID)
+	b = appendTextField(b, "_rev", t.Rev)
+	b = append(appendKey(b, "_deleted"), "true"...)
+	b = appendTextField(b, "worker", t.Worker)
+	b = appendTextField(b, "status", string(Done))
+	b = appendTextField(b, "finished", finished)
+	tombstone, err := Decode(append(b, '}'))
+	if err != nil {
+		return t.end(Done, "") // unreachable: the bytes are our own
+	}
+	tombstone.Claim = t.Claim
+	tombstone.dirty.add(fieldClaim)
+	return Decision{Action: End, Next: tombstone, Note: "removed"}
+}

@@ -218,8 +218,8 @@ func (s *Store) sync(g *group) (err error) {
 	if g.batch.Empty() {
 		return nil
 	}
-	if s.congested(); s.Failed() != nil {
-		return s.Failed()
+	if err := s.pass(g.batch.Len()); err != nil {
+		return err
 	}
 	defer func() {
 		if p := recover(); p != nil {

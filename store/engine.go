@@ -19,9 +19,9 @@ func engineOptions(s *Store, cache *pebble.Cache) *pebble.Options {
 		Logger:                      engineLog{s},
 		FormatMajorVersion:          pebble.FormatNewest,
 		MemTableSize:                s.opts.MemTableSize,
-		MemTableStopWritesThreshold: 4,
+		MemTableStopWritesThreshold: max(2*mostTables, engineWaits/int(s.opts.MemTableSize)), //nolint:gosec // far below the limit
 		L0CompactionThreshold:       6,
-		L0StopWritesThreshold:       40,
+		L0StopWritesThreshold:       2 * mostLayers,
 		LBaseMaxBytes:               128 << 20,
 		BytesPerSync:                1 << 20,
 		CompactionConcurrencyRange:  func() (lower, upper int) { return 1, 2 },
@@ -39,8 +39,12 @@ func engineOptions(s *Store, cache *pebble.Cache) *pebble.Options {
 			if i.Err != nil && i.Err.Error() != nothingFlushed { // what is written would gather in memory until writers wait without an end
 				s.fail(fmt.Errorf("bringing writes from memory to a table: %w", i.Err))
 			}
+			s.gate.move()
 		},
-		CompactionEnd:  func(i pebble.CompactionInfo) { s.trouble.compacted(i.Err) },
+		CompactionEnd: func(i pebble.CompactionInfo) {
+			s.trouble.compacted(i.Err)
+			s.gate.move()
+		},
 		DataCorruption: s.damaged.report,
 		DiskSlow:       func(i pebble.DiskSlowInfo) { s.log.WithField("disk", i.String()).Warn("store: the disk is slow") },
 	}

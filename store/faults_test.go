@@ -93,6 +93,7 @@ type work struct {
 	files  map[string][]byte    // likewise: the attachment
 	locals map[string]string
 	made   map[string]bool // databases
+	split  map[string]bool // by database and number: batches of which some documents were refused and others not
 	errs   []error
 }
 
@@ -124,6 +125,8 @@ func (w *work) write(db *store.Database, o store.WriteOptions, docs ...store.Doc
 	for i := range results {
 		if results[i].Err != nil {
 			w.failed(results[i].Err)
+			number, _, _ := strings.Cut(results[i].ID, "-")
+			w.split[db.Name()+"/"+number] = true
 			continue
 		}
 		w.revs[db.Name()+"/"+results[i].ID] = results[i].Rev
@@ -218,7 +221,7 @@ func (w *work) holds(st *store.Store, when string) {
 			w.t.Errorf("%s: database %s: %v", when, name, err)
 			continue
 		}
-		err = errors.Join(w.documents(name, snap), wholeBatches(snap), snap.Close())
+		err = errors.Join(w.documents(name, snap), w.wholeBatches(name, snap), snap.Close())
 		if err != nil {
 			w.t.Errorf("%s: database %s: %v", when, name, err)
 		}
@@ -256,12 +259,12 @@ func (w *work) documents(name string, snap *store.Snapshot) error {
 	return nil
 }
 
-// wholeBatches looks for batches of which some documents are of another round.
-func wholeBatches(snap *store.Snapshot) error {
+// wholeBatches looks for batches of which some documents are of another round, though all of them had the same answer.
+func (w *work) wholeBatches(name string, snap *store.Snapshot) error {
 	rounds := map[string]string{}
 	return snap.AllDocs(store.Range{Bodies: true}, func(row *store.Row) error {
 		batch, _, ok := strings.Cut(row.ID, "-")
-		if !ok || len(batch) > 2 {
+		if !ok || len(batch) > 2 || w.split[name+"/"+batch] {
 			return nil
 		}
 		round, _, _ := strings.Cut(string(row.Body), ",")
@@ -303,7 +306,7 @@ func tryFault(t *testing.T, f *fault, unsynced int) {
 		t.Fatal(err)
 	}
 	options := store.Options{FS: storetest.Faults(mem, f.inject), MemTableSize: 64 << 10, CacheSize: 1 << 10, CompactAfter: -1}
-	w := &work{t: t, revs: map[string]store.Rev{}, files: map[string][]byte{}, locals: map[string]string{}, made: map[string]bool{}}
+	w := &work{t: t, revs: map[string]store.Rev{}, files: map[string][]byte{}, locals: map[string]string{}, made: map[string]bool{}, split: map[string]bool{}}
 	var err error
 	if w.st, err = store.Open("data", options); err != nil {
 		if !strings.Contains(err.Error(), "data") {

@@ -97,6 +97,7 @@ type Store struct {
 
 	damaged   damage
 	trouble   trouble
+	gate      gate
 	logFailed atomic.Bool           // the engine's log of writes ends here: see guard
 	unflushed atomic.Bool           // writes were answered that are not on disk: Options.Relaxed
 	broken    atomic.Bool           // the engine's state itself cannot be trusted: nothing is read any more
@@ -313,6 +314,7 @@ func (s *Store) fail(err error) {
 	if s.failure.CompareAndSwap(nil, &err) {
 		s.log.WithError(err).Error("store failed")
 	}
+	s.gate.move()
 }
 
 // Databases lists the names of all databases, sorted.

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"fmt"
 	"sync"
 	"time"
 
@@ -70,19 +69,5 @@ func (t *trouble) wait(done <-chan struct{}) {
 	select {
 	case <-done:
 	case <-timer.C:
-	}
-}
-
-// mostUncompacted is how many layers of tables may wait for a compaction that does not succeed; at 40 the engine lets writers wait for ever.
-const mostUncompacted = 30
-
-// congested ends the store where compactions fail for so long that writers would soon wait without an end.
-func (s *Store) congested() {
-	err := s.trouble.compaction()
-	if err == nil {
-		return
-	}
-	if m := s.db.Metrics(); m.Levels[0].Sublevels >= mostUncompacted {
-		s.fail(fmt.Errorf("the engine's tables cannot be compacted: %w", err))
 	}
 }

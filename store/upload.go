@@ -241,6 +241,9 @@ func (s *Store) commit(b *pebble.Batch, o *pebble.WriteOptions) (err error) {
 			err = failed
 		}
 	}()
+	if err := s.pass(b.Len()); err != nil {
+		return errors.Join(err, b.Close())
+	}
 	if err := b.Commit(o); err != nil {
 		s.fail(err)
 		return err

@@ -20,8 +20,12 @@ type refReader struct {
 	snap *store.Snapshot
 	b    []byte
 	left []bulkRef // what it did not come to
+	next bool      // and whether that comes behind other rows
 	err  error
 }
+
+// errLarge ends the gathering of a row that is very large: all revisions of a document that has many, say. It is sent while it is read.
+var errLarge = errors.New("a row is too large to be gathered")
 
 // bulkGetMany answers for many documents. One from anywhere in a large database is found in some tens of microseconds, nearly all of it for
 // blocks that have to be read and unpacked: so every processor reads a part of those that come next.
@@ -48,7 +52,7 @@ func (c *call) bulkGetMany(s *stream, b []byte, snap *store.Snapshot, refs []bul
 				b, err = s.more(append(b, r.b...))
 			}
 			if err == nil {
-				b, err = s.appendRefs(b, snap, r.left, o, true)
+				b, err = s.appendRefs(b, snap, r.left, o, r.next)
 			}
 			if err != nil {
 				return s.end(b, err)
@@ -66,16 +70,26 @@ func (r *refReader) read(refs []bulkRef, o readOptions, comma bool) {
 		}
 	}()
 	r.b, r.left = r.b[:0], nil
-	gather := func(b []byte) ([]byte, error) { return b, nil }
+	gather := func(b []byte) ([]byte, error) {
+		if len(b) >= 2*refsSize {
+			return b, errLarge
+		}
+		return b, nil
+	}
 	for i := range refs {
-		if i > 0 || comma {
+		before := len(r.b)
+		if r.next = comma || i > 0; r.next {
 			r.b = append(r.b, ',')
 		}
-		if r.b, r.err = appendBulkGet(r.b, r.snap, &refs[i], o, gather); r.err != nil {
+		r.b, r.err = appendBulkGet(r.b, r.snap, &refs[i], o, gather)
+		switch {
+		case errors.Is(r.err, errLarge):
+			r.b, r.left, r.err = r.b[:before], refs[i:], nil
 			return
-		}
-		if len(r.b) >= refsSize {
-			r.left = refs[i+1:]
+		case r.err != nil:
+			return
+		case len(r.b) >= refsSize:
+			r.left, r.next = refs[i+1:], true
 			return
 		}
 	}

@@ -1,11 +1,14 @@
 package httpd_test
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/adlayer/after/store"
+	"github.com/adlayer/after/store/httpd"
 )
 
 // TestBulkGetMany: what several readers answer for many documents is what one answers for each of them.
@@ -36,5 +39,46 @@ func TestBulkGetMany(t *testing.T) {
 	got := s.want("POST", "/db/_bulk_get", `{"docs":[`+strings.Join(refs, ",")+`]}`, 200)
 	if got != `{"results":[`+strings.Join(want, ",")+`]}` {
 		t.Errorf("many documents: %.300s", got)
+	}
+}
+
+// TestBulkGetManyLarge: a document whose leaves are large is sent leaf by leaf, wherever in the list it is asked for, and is not gathered.
+func TestBulkGetManyLarge(t *testing.T) {
+	t.Parallel()
+	s := start(t, store.Options{})
+	s.want("PUT", "/db", "", 201)
+	docs := []string{`{"_id":"small","_rev":"1-00000000000000000000000000000000"}`}
+	text := strings.Repeat("x", 500<<10)
+	for i := range 5 {
+		docs = append(docs, fmt.Sprintf(`{"_id":"large","_rev":"1-%032x","text":"%s"}`, i, text))
+	}
+	s.want("POST", "/db/_bulk_docs", `{"new_edits":false,"docs":[`+strings.Join(docs, ",")+`]}`, 201)
+	db, err := s.st.Database("db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := db.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gathered, left, err := httpd.GatherRefs(snap, "small", "large", "small")
+	if err := errors.Join(err, snap.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if gathered == 0 || gathered > 1000 || left != 2 {
+		t.Errorf("%d bytes gathered, %d documents left", gathered, left)
+	}
+	one := func(id string) string {
+		row := s.want("POST", "/db/_bulk_get", `{"docs":[{"id":"`+id+`"}]}`, 200)
+		return strings.TrimSuffix(strings.TrimPrefix(row, `{"results":[`), `]}`)
+	}
+	small, large := one("small"), one("large")
+	for _, at := range []int{0, 200} {
+		ids, rows := slices.Repeat([]string{"small"}, 300), slices.Repeat([]string{small}, 300)
+		ids[at], rows[at] = "large", large
+		got := s.want("POST", "/db/_bulk_get", `{"docs":[{"id":"`+strings.Join(ids, `"},{"id":"`)+`"}]}`, 200)
+		if got != `{"results":[`+strings.Join(rows, ",")+`]}` {
+			t.Errorf("with the large one at %d: %d bytes, %.200s", at, len(got), got)
+		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/adlayer/after/store"
 )
 
 // CookieAt gives the session cookie that a name would have got at an instant.
@@ -40,4 +42,16 @@ func (s *Server) KeepHashes(ctx context.Context) (plain []string) {
 		}
 	}
 	return plain
+}
+
+// GatherRefs lets a reader of _bulk_get gather documents. It gives the bytes that it has, and how many of the documents it leaves to be sent
+// one by one.
+func GatherRefs(snap *store.Snapshot, ids ...string) (gathered, left int, err error) {
+	refs := make([]bulkRef, len(ids))
+	for i, id := range ids {
+		refs[i] = bulkRef{id: store.AppendString(nil, id), doc: id}
+	}
+	r := refReader{snap: snap}
+	r.read(refs, readOptions{}, false)
+	return len(r.b), len(r.left), r.err
 }

@@ -56,7 +56,7 @@ func AppendString(dst []byte, text string) []byte {
 
 // Matches compiles a $regex and matches it; linear tells that it takes time in proportion to the subject.
 func Matches(expression, subject string) (matched, linear, ok bool) {
-	p, ok := compilePattern(expression)
+	p, _, ok := compilePattern(expression)
 	if !ok {
 		return false, false, false
 	}

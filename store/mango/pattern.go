@@ -24,26 +24,26 @@ type pattern struct {
 	wasted *atomic.Int64   // by matches of second that were cut off
 }
 
-// compilePattern reads a pattern of Perl's kind; ok is false if it is none.
-func compilePattern(text string) (p pattern, ok bool) {
+// compilePattern reads a pattern of Perl's kind; ok is false if it is none, or one that needs what lacks names.
+func compilePattern(text string) (p pattern, lacks string, ok bool) {
 	if len(text) > maxPattern {
-		return p, false
+		return p, "", false
 	}
-	if expression, ok := translate(text, false); ok {
+	if expression, _, ok := translate(text, false); ok {
 		if linear, err := regexp.Compile(expression); err == nil {
-			return pattern{linear: linear}, true
+			return pattern{linear: linear}, "", true
 		}
 	}
-	expression, ok := translate(text, true)
+	expression, lacks, ok := translate(text, true)
 	if !ok {
-		return p, false
+		return p, lacks, false
 	}
 	second, err := regexp2.Compile(expression, regexp2.RE2, regexp2.OptionMaintainCaptureOrder())
 	if err != nil {
-		return p, false
+		return p, "", false
 	}
 	second.MatchTimeout = matchLimit
-	return pattern{second: second, wasted: new(atomic.Int64)}, true
+	return pattern{second: second, wasted: new(atomic.Int64)}, "", true
 }
 
 func (p *pattern) match(subject []byte) bool {

@@ -1,6 +1,7 @@
 package mango_test
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"strings"
@@ -161,4 +162,29 @@ func FuzzPattern(f *testing.F) {
 		}
 		mango.Matches(pattern, subject)
 	})
+}
+
+// TestPatternsThatAreNotThere: what Perl has and this server has not is said by name; what is no pattern is a bad argument.
+func TestPatternsThatAreNotThere(t *testing.T) {
+	t.Parallel()
+	for pattern, want := range map[string]string{
+		`\((?:[^()]|(?R))*\)`: "recursion, (?R)", `(a(?1)?b)`: "recursion, (?R)", `(?<n>a(?&n)?)`: "recursion, (?R)", `(?P<n>a(?P>n)?)`: "recursion, (?R)",
+		`(a)(?-1)`: "recursion, (?R)", `(?+1)(a)`: "recursion, (?R)", `(*ACCEPT)a`: "verbs, (*...)", `(*UTF8)a`: "verbs, (*...)", `(?|(a)|(b))`: "branch reset, (?|...)",
+		`(`: "", `(?y)a`: "", `a**b)`: "", `(?-)`: "none", `(?i-s)a`: "none",
+	} {
+		quoted, err := json.Marshal(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = mango.Compile([]byte(`{"a":{"$regex":` + string(quoted) + `}}`))
+		e, _ := errors.AsType[*store.Error](err)
+		switch {
+		case want == "none":
+			if err != nil {
+				t.Errorf("%s: %v", pattern, err)
+			}
+		case e == nil, want == "" && e.Name != "bad_arg", want != "" && (e.Name != "not_supported" || !strings.Contains(e.Reason, "uses "+want+".")):
+			t.Errorf("%s: %v", pattern, err)
+		}
+	}
 }

@@ -31,8 +31,9 @@ type perl struct {
 	out    strings.Builder // each byte of the pattern as the character of its number
 	atom   int             // where the last atom begins in out; -1 before the first
 	open   []perlGroup
-	groups int  // that capture
-	bad    bool // the engine cannot be told, or the pattern is none
+	groups int    // that capture
+	bad    bool   // the engine cannot be told, or the pattern is none
+	lacks  string // what Perl has and no engine here, where the pattern needs it
 }
 
 // perlGroup is a group whose end has not come yet.
@@ -41,14 +42,17 @@ type perlGroup struct {
 	lines bool // as it was before
 }
 
-// translate gives a pattern as an engine wants it; ok is false if the engine does not have what the pattern says.
-func translate(pattern string, second bool) (_ string, ok bool) {
+// translate gives a pattern as an engine wants it; ok is false if the engine does not have what the pattern says, and lacks names what none has.
+func translate(pattern string, second bool) (expression, lacks string, ok bool) {
 	p := &perl{in: pattern, second: second, atom: -1}
 	for p.at < len(p.in) && !p.bad {
 		p.step()
 	}
-	return p.out.String(), !p.bad
+	return p.out.String(), p.lacks, !p.bad
 }
+
+// without gives the pattern up: it needs what there is not here.
+func (p *perl) without(what string) { p.bad, p.lacks = true, what }
 
 // needs tells the other engine off.
 func (p *perl) needs() { p.bad = p.bad || !p.second }
@@ -153,7 +157,11 @@ func countEnd(text string) int {
 
 // group takes what opens a group, or the whole of one that has nothing within.
 func (p *perl) group() {
-	if len(p.open) >= maxNesting || p.begins("(*") {
+	switch {
+	case p.begins("(*"):
+		p.without("verbs, (*...)")
+		return
+	case len(p.open) >= maxNesting:
 		p.bad = true
 		return
 	}
@@ -217,6 +225,14 @@ func (p *perl) name(kind string) {
 
 // flags takes (?i) and (?i:.
 func (p *perl) flags(kind string) {
+	switch {
+	case strings.HasPrefix(kind, "|"):
+		p.without("branch reset, (?|...)")
+		return
+	case recursion(kind):
+		p.without("recursion, (?R)")
+		return
+	}
 	end := strings.IndexAny(kind, "):")
 	if end < 0 || strings.Trim(kind[:end], "imsxU-") != "" {
 		p.bad = true
@@ -231,6 +247,15 @@ func (p *perl) flags(kind string) {
 		p.open = p.open[:len(p.open)-1]
 	}
 	p.copy(2 + end + 1)
+}
+
+// recursion tells of what stands behind (? whether it calls the pattern, or a group of it, by R, number or name.
+func recursion(kind string) bool {
+	if strings.HasPrefix(kind, "&") || strings.HasPrefix(kind, "P>") {
+		return true
+	}
+	group, _, closed := strings.Cut(kind, ")")
+	return closed && (group == "R" || strings.Trim(strings.TrimLeft(group, "+-"), "0123456789") == "" && strings.ContainsAny(group, "0123456789"))
 }
 
 // reference writes a back reference by name; n bytes stand before the name.

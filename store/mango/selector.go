@@ -219,8 +219,12 @@ func parseOperator(operator op, arg *value) (*node, error) {
 		return nil, badArgument(operator.String(), arg)
 	}
 	if operator == opRegex {
+		var lacks string
 		var ok bool
-		if n.pattern, ok = compilePattern(arg.text); !ok {
+		switch n.pattern, lacks, ok = compilePattern(arg.text); {
+		case lacks != "":
+			return nil, refuse("not_supported", "Unsupported pattern of $regex: it uses %s. Say it without.", lacks)
+		case !ok:
 			return nil, badArgument("$regex", arg)
 		}
 	}

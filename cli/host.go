@@ -32,7 +32,13 @@ type host struct {
 // settling is how long another process on this machine may take from locking the store's folder to answering.
 const settling = 20 * time.Second
 
-func (h *host) options(data string) embedded.Options { return storeOptions(h.config, data, h.log) }
+func (h *host) options(data string) (embedded.Options, error) {
+	options, err := storeOptions(h.config, data, h.log)
+	if err != nil {
+		err = &codeError{err: err, code: exitUsage}
+	}
+	return options, err
+}
 
 // up returns once the server answers and accepts the user.
 func (h *host) up(ctx context.Context) error {
@@ -70,7 +76,11 @@ func (h *host) serve(ctx context.Context) error {
 	if err := embedded.CheckListen(h.config.Store.Listen, h.config.Store.DefaultPasswords()); err != nil {
 		return &codeError{err: err, code: exitUsage}
 	}
-	h.server, err = embedded.Serve(ctx, h.options(data))
+	options, err := h.options(data)
+	if err != nil {
+		return err
+	}
+	h.server, err = embedded.Serve(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -89,7 +99,11 @@ func (h *host) join(ctx context.Context, greeting couch.Server, own bool) error 
 	if !own || err != nil || !embedded.Holds(data, greeting.UUID) {
 		return nil //nolint:nilerr // without a folder for data there is nothing to take over
 	}
-	h.keeper = embedded.Keep(ctx, h.options(data), func(*embedded.Server) {
+	options, err := h.options(data)
+	if err != nil {
+		return err
+	}
+	h.keeper = embedded.Keep(ctx, options, func(*embedded.Server) {
 		h.log.WithField("data", data).Info("the process that served the store has ended: serving it from here on")
 		if err := h.serves(); err != nil {
 			h.log.WithError(err).Warn("\"after stop\" will not know that this process serves the store")

@@ -20,15 +20,25 @@ func trusted(c *config.Config) (*tls.Config, error) {
 	if c.Couch.CAFile == "" {
 		return nil, nil //nolint:nilnil // nothing is said
 	}
+	content, err := caFile(c)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(content)
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}, nil
+}
+
+// caFile reads couch.ca_file, which must have a certificate.
+func caFile(c *config.Config) ([]byte, error) {
 	content, err := os.ReadFile(c.Couch.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("couch.ca_file: %w", err)
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(content) {
+	if !x509.NewCertPool().AppendCertsFromPEM(content) {
 		return nil, fmt.Errorf("couch.ca_file: there is no certificate in %s", c.Couch.CAFile)
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}, nil
+	return content, nil
 }
 
 // ownCertificate believes the certificate that the embedded store of this very configuration has, whatever names are in it: who asks it by
@@ -50,14 +60,37 @@ func ownCertificate(c *config.Config) (*tls.Config, error) {
 	}, nil
 }
 
+// authorities are those whose certificates replications believe: the system's, and those of couch.ca_file beside them; nil where there is no such
+// file.
+func authorities(c *config.Config) (*x509.CertPool, error) {
+	if c.Couch.CAFile == "" {
+		return nil, nil //nolint:nilnil // the system's
+	}
+	content, err := caFile(c)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool() // there are none, or they cannot be read: the file's are believed
+	}
+	pool.AppendCertsFromPEM(content)
+	return pool, nil
+}
+
 // storeOptions is the embedded store as the configuration describes it.
-func storeOptions(c *config.Config, data string, log logrus.FieldLogger) embedded.Options {
+func storeOptions(c *config.Config, data string, log logrus.FieldLogger) (embedded.Options, error) {
 	const mega = 1 << 20
 	s := c.Store
+	believed, err := authorities(c)
+	if err != nil {
+		return embedded.Options{}, err
+	}
 	return embedded.Options{
 		Listen: s.Listen, Data: data, Admins: s.Admins, Relaxed: s.Relaxed(), Version: Version(), Log: log, Tidy: tidies(),
 		Limits: storeLimits(&s), Certificate: s.TLS.Certificate, Key: s.TLS.Key,
 		HTTP: httpd.Options{
+			Authorities: believed,
 			Limits: httpd.Limits{
 				Connections: s.Limits.Connections, Stall: s.Limits.Stall, Rate: s.Limits.Rate, BodyMemory: s.Limits.Memory * mega,
 			},
@@ -67,5 +100,5 @@ func storeOptions(c *config.Config, data string, log logrus.FieldLogger) embedde
 				Origins: s.CORS.Origins, Credentials: s.CORS.Credentials, Headers: s.CORS.Headers, Methods: s.CORS.Methods, MaxAge: s.CORS.MaxAge,
 			},
 		},
-	}
+	}, nil
 }

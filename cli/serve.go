@@ -89,7 +89,11 @@ func (a *app) serve(ctx context.Context, cmd *cobra.Command, c *config.Config, v
 		return err
 	}
 	defer func() { err = errors.Join(err, log.close(), entry.Close()) }()
-	server, err := embedded.Serve(ctx, storeOptions(c, data, log))
+	options, err := storeOptions(c, data, log)
+	if err != nil {
+		return &codeError{err: err, code: exitUsage}
+	}
+	server, err := embedded.Serve(ctx, options)
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,8 @@ func couchKeys() []Key {
 		},
 		{
 			Path: "couch.ca_file", Kind: Path, Default: "",
-			Doc: "A file of certificates (PEM) that an `https` server's must be signed by, a private authority's say. Empty: those that the system trusts.",
+			Doc: "A file of certificates (PEM) that an `https` server's must be signed by, a private authority's say. Empty: those that the system trusts. " +
+				"Replications of the embedded store believe both.",
 		},
 		{
 			Path: "couch.database", Kind: Text, Default: "tasks", Flag: "database", check: checkDatabase,

@@ -35,6 +35,27 @@ func serverChecks() []check {
 				c.failf("GET /_all_dbs: %v is not sorted, or misses %s", names, c.name)
 			}
 		}},
+		{"server/scheduler", func(c *checker) {
+			c.askRoot("GET", "/_scheduler/jobs?skip=1000000&limit=1").wants(200).has("jobs.#", "0")
+			c.askRoot("GET", "/_scheduler/docs/_replicator").wants(200).has("docs.#", "0").has("total_rows", "0")
+			c.askRoot("GET", "/_scheduler/docs/_replicator/none").refuses(404, "not_found")
+			c.askRoot("GET", "/_scheduler/jobs/none").refuses(404, "not_found")
+		}},
+		{"server/replicate-refuses", func(c *checker) {
+			for members, reason := range map[string]string{
+				`"proxy":"http://p:1","source_proxy":"http://q:1"`: "`proxy` is mutually exclusive with `source_proxy`",
+				`"proxy":"http://p:1","target_proxy":"http://q:1"`: "`proxy` is mutually exclusive with `target_proxy`",
+				`"query_params":[]`:         "parameter `query_params` must be an object",
+				`"create_target_params":[]`: "parameter `create_target_params` must be a JSON object",
+				`"winning_revs_only":1`:     "parameter `winning_revs_only` must be a boolean",
+				`"create_target":1`:         "parameter `create_target` must be a boolean",
+				`"use_bulk_get":1`:          "parameter `use_bulk_get` must be a boolean",
+				`"cancel":1`:                "parameter `cancel` must be a boolean",
+			} {
+				r := c.askRoot("POST", "/_replicate", `{"source":"`+c.name+`","target":"`+c.name+`",`+members+`}`)
+				r.refuses(400, "bad_request").has("reason", quoted(reason))
+			}
+		}},
 		{"server/unknown", func(c *checker) { c.askRoot("GET", "/_no_such_thing").wants(404) }},
 		{"auth/session", func(c *checker) {
 			r := c.askRoot("GET", "/_session").wants(200).has("userCtx.name", quoted(c.server.User))

@@ -6,6 +6,8 @@ func pouchGaps() map[string]string {
 		"server/welcome":                     "greets in its own words, not with couchdb: Welcome",
 		"server/up":                          "has no _up",
 		"server/uuids":                       "makes uuids with hyphens",
+		"server/scheduler":                   "has no _scheduler",
+		"server/replicate-refuses":           "overlooks them",
 		"auth/none":                          "lets anybody read the state of a database that has no members",
 		"auth/none-creates":                  "never answers who creates a database without credentials",
 		"database/create-and-delete":         "deletes a database that is not there",

@@ -55,3 +55,8 @@ func GatherRefs(snap *store.Snapshot, ids ...string) (gathered, left int, err er
 	r.read(refs, readOptions{}, false)
 	return len(r.b), len(r.left), r.err
 }
+
+// Inside is the transport of a replication that somebody began with these rights.
+func (s *Server) Inside(name string, admin bool, roles ...string) http.RoundTripper {
+	return &inside{s: s, who: &identity{name: name, roles: roles, admin: admin, via: "cookie"}}
+}

@@ -4,6 +4,7 @@ package httpd
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net/http"
@@ -55,6 +56,8 @@ type Options struct {
 	UsersSecurityEditable bool
 	// PublicFields are the fields of documents of _users that everybody sees who may read that database.
 	PublicFields []string
+	// Authorities sign the certificates of other servers that replications believe; nil means those that the system believes.
+	Authorities *x509.CertPool
 	// Script says how the functions of design documents are run. Without a command they are not, and what needs them answers 501.
 	Script script.Options
 }
@@ -133,7 +136,7 @@ func New(st *store.Store, o Options) *Server {
 	s.auth.policy = func() hashPolicy { return s.settings.now().hashes }
 	s.bodies.most = o.Limits.BodyMemory
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	s.replicator = replicate.NewManager(replicate.Options{UUID: st.UUID(), Log: o.Log})
+	s.replicator = replicate.NewManager(replicate.Options{UUID: st.UUID(), Log: o.Log, Authorities: o.Authorities})
 	if o.Script.Log == nil {
 		o.Script.Log = o.Log
 	}
@@ -247,8 +250,8 @@ func (c *call) serve() error {
 // identify finds out who asks. A request of the server to itself says so.
 func (c *call) identify() (err error) {
 	if who, ok := c.r.Context().Value(identityKey{}).(*identity); ok {
-		c.who = who
-		return nil
+		c.who, err = c.s.auth.present(who)
+		return err
 	}
 	if c.who, err = c.s.auth.identify(c.r); err != nil {
 		return err

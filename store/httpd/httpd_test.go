@@ -23,6 +23,8 @@ type server struct {
 	t   *testing.T
 	st  *store.Store
 	url string
+
+	handler *httpd.Server
 }
 
 func start(t *testing.T, o store.Options) *server {
@@ -50,7 +52,7 @@ func startIn(t *testing.T, dir string, o store.Options) *server {
 		}
 		storetest.End(t, st)
 	})
-	return &server{t: t, st: st, url: web.URL}
+	return &server{t: t, st: st, url: web.URL, handler: h}
 }
 
 // do sends a request as the administrator and gives status and body.

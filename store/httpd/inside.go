@@ -8,12 +8,14 @@ import (
 	"sync"
 )
 
-// inside is a transport that hands requests to the server itself, without a socket. They count as those of who, whatever their header says.
+// inside is a transport that hands requests to the server itself, without a socket. They count as those of who, whatever their header says, with the
+// rights that who has when each is made: a replication may run for months.
 type inside struct {
 	s   *Server
 	who *identity
 }
 
+// identityKey is where a request of the server to itself has its *identity.
 type identityKey struct{}
 
 // RoundTrip serves a request on a goroutine of its own. It returns when the answer begins.

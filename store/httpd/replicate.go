@@ -37,7 +37,7 @@ func (c *call) replicate() error {
 	if err != nil {
 		return err
 	}
-	req.User, req.Admin = c.who.name, c.who.admin
+	req.User, req.Admin, req.Size = c.who.name, c.who.admin, len(raw)
 	req.Local = &inside{s: c.s, who: c.who}
 	id, result, err := c.s.replicator.Replicate(c.r.Context(), req)
 	switch {
@@ -84,14 +84,17 @@ func (c *call) scheduler() error {
 			return store.NotFound("missing")
 		}
 		return c.answer(http.StatusOK, job)
-	case len(path) == 1 && path[0] == "docs":
+	case len(path) == 1 && path[0] == "docs", len(path) == 2 && path[0] == "docs" && path[1] == replicatorDatabase:
 		return c.scheduled("docs", nil)
 	}
 	return store.NotFound("missing")
 }
 
+// maxScheduled is how many jobs are shown where the request does not say.
+const maxScheduled = 100
+
 func (c *call) scheduled(what string, all []json.RawMessage) error {
-	skip, limit := 0, len(all)
+	skip, limit := 0, maxScheduled
 	for _, p := range []struct {
 		name string
 		to   *int
@@ -107,9 +110,9 @@ func (c *call) scheduled(what string, all []json.RawMessage) error {
 	}
 	from := min(skip, len(all))
 	b := strconv.AppendInt([]byte(`{"total_rows":`), int64(len(all)), 10)
-	b = strconv.AppendInt(append(b, `,"offset":`...), int64(skip), 10)
+	b = strconv.AppendInt(append(b, `,"offset":`...), int64(from), 10)
 	b = append(append(append(b, `,"`...), what...), `":`...)
-	return c.answer(http.StatusOK, append(appendRaw(b, all[from:min(from+limit, len(all))]), '}'))
+	return c.answer(http.StatusOK, append(appendRaw(b, all[from:from+min(limit, len(all)-from)]), '}'))
 }
 
 // appendRaw adds an array of values.

@@ -86,6 +86,22 @@ func (a *authenticator) named(name string) (who *identity, salt string, err erro
 	return &identity{name: name, roles: u.Roles, via: "cookie"}, u.Salt, nil
 }
 
+// present gives the rights that somebody has by now. Whoever was removed since has none left.
+func (a *authenticator) present(who *identity) (*identity, error) {
+	if who.name == "" {
+		return who, nil
+	}
+	now, _, err := a.named(who.name)
+	switch {
+	case err != nil:
+		return nil, err
+	case now == nil:
+		return nil, unauthorized("You are no user of this server any more.")
+	}
+	now.via = who.via
+	return now, nil
+}
+
 func (c *call) setCookie(value string) {
 	lasts := c.s.auth.sessionAge()
 	text := fmt.Sprintf("%s=%s; Version=1; Expires=%s; Max-Age=%d", cookieName, value,

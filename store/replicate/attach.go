@@ -62,7 +62,7 @@ func (b *batch) withAttachments(ctx context.Context, atts *attached) error {
 func (b *batch) smallOnes(ctx context.Context, w wanted) error {
 	if b.bulk.Load() {
 		var again attached // of a source that left stubs where data was asked for
-		if err := b.bulkGet(ctx, w, true, &again); err != nil && !unsupported(err) {
+		if err := b.bulkGet(ctx, w, true, &again); err != nil && !unsupported(err) && !errors.Is(err, errLong) {
 			return err
 		}
 		for _, d := range append(again.small, again.large...) {
@@ -92,11 +92,32 @@ func (b *batch) alone(ctx context.Context, id, rev string) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, errLong):
+		b.tooLong(id, err)
+		return nil
 	case refusedDocument(err):
+		if err := b.mayWrite(ctx, err); err != nil {
+			return err
+		}
 		b.refuse(id, err)
 		return nil
 	}
 	return err
+}
+
+// mayWrite tells a document that the target does not want from a target that takes nothing of us any more: where it refused one as forbidden, it is
+// asked to write nothing, which takes the right to write and no more. The error is that there is none, or that it cannot be told.
+func (b *batch) mayWrite(ctx context.Context, refusal error) error {
+	if status := statusOf(refusal); status != http.StatusUnauthorized && status != http.StatusForbidden {
+		return nil
+	}
+	err := b.target.do(ctx, ask{
+		method: http.MethodPost, path: "_bulk_docs", body: func() ([]byte, error) { return bulkBody(nil), nil },
+	})
+	if status := statusOf(err); status == http.StatusUnauthorized || status == http.StatusForbidden || (err != nil && passing(err)) {
+		return err
+	}
+	return nil
 }
 
 // pass reads a revision from the source and writes it to the target at the same time.
@@ -120,7 +141,7 @@ func (b *batch) pass(ctx context.Context, id, rev string, since []string) error 
 				return b.passOn(ctx, id, res)
 			}
 			var raw json.RawMessage
-			if err := readJSON(res.Body, &raw); err != nil {
+			if err := readJSON(res.Body, b.req.most(), &raw); err != nil {
 				return err
 			}
 			b.stats.add(counters{Read: 1})

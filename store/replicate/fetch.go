@@ -130,15 +130,19 @@ func (b *batch) fetch(ctx context.Context, w wanted) error {
 	if b.bulk.Load() {
 		n := w.count()
 		err := b.bulkGet(ctx, w, false, &atts)
-		if unsupported(err) {
+		switch {
+		case unsupported(err):
 			b.bulk.Store(false)
-		} else if err != nil {
+		case err != nil && !errors.Is(err, errLong): // the long one is found below
 			return err
 		}
 		b.stats.add(counters{Attempts: n, Bulk: n - w.count()})
 	}
 	for id, revs := range w {
-		if err := b.openRevs(ctx, id, revs, &atts); err != nil {
+		err := b.openRevs(ctx, id, revs, &atts)
+		if errors.Is(err, errLong) {
+			b.tooLong(id, err)
+		} else if err != nil {
 			return err
 		}
 	}
@@ -181,7 +185,7 @@ func (b *batch) bulkGet(ctx context.Context, w wanted, whole bool, atts *attache
 			return json.Marshal(map[string]any{"docs": refs})
 		},
 		read: func(res *answer) error {
-			return eachElement(res.Body, "results", maxAnswer, func(row *bulkRow) error {
+			return eachElement(res.Body, "results", b.req.most(), func(row *bulkRow) error {
 				for _, d := range row.Docs {
 					if err := b.take(ctx, d.OK, w, atts); err != nil {
 						return err
@@ -243,6 +247,15 @@ func eachElement[T any](r io.Reader, name string, most int64, visit func(*T) err
 	return err
 }
 
+// errLong is a value that is longer than what is read as one piece. Asking again does not make it shorter.
+var errLong = fmt.Errorf("%w: a document is too large to be read as one piece", errAnswer)
+
+// tooLong leaves out a document that the source gives only as one piece which is too long.
+func (b *batch) tooLong(id string, err error) {
+	b.stats.add(counters{Failed: 1})
+	b.log.WithField("document", id).WithError(err).Warnf("replication: the document cannot be read from %s and is left out", b.source.URL)
+}
+
 // bounded gives an error once more is read than is left.
 type bounded struct {
 	r    io.Reader
@@ -251,7 +264,7 @@ type bounded struct {
 
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.left <= 0 {
-		return 0, finalError{fmt.Errorf("%w: a document is too large", errAnswer)}
+		return 0, finalError{errLong}
 	}
 	n, err := b.r.Read(p)
 	b.left -= int64(n)
@@ -325,7 +338,7 @@ func (b *batch) openSome(ctx context.Context, id string, revs []string, atts *at
 		method: http.MethodGet, path: docPath(id),
 		query: url.Values{"revs": {"true"}, "latest": {"true"}, "open_revs": {string(open)}},
 		read: func(res *answer) error {
-			return eachElement(res.Body, "", maxAnswer, func(e *element) error {
+			return eachElement(res.Body, "", b.req.most(), func(e *element) error {
 				rev := revOf(e.OK)
 				if rev == "" || seen[rev] {
 					return nil

@@ -18,19 +18,23 @@ import (
 func TestParse(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		`{"source":"a"}`:                                    "error: Missing replicator database",
-		`{"source":"a","target":null}`:                      "error: Missing replicator database",
-		`{"source":"","target":"b"}`:                        "bad_request: parameter `source` must be a database's name, its URL, or an object with its `url`",
-		`{"source":{"url":5},"target":"b"}`:                 "bad_request: parameter `source` must be a database's name, its URL, or an object with its `url`",
-		`{"source":"http://u:pw@/x","target":"b"}`:          "bad_request: parameter `source` is not the URL of a database",
-		`{"source":"ftp://u:pw@h/x","target":"b"}`:          "bad_request: parameter `source` is not the URL of a database",
-		`{"source":"a","target":"b","continuous":1}`:        "bad_request: parameter `continuous` must be a boolean",
-		`{"source":"a","target":"b","doc_ids":[1]}`:         "bad_request: parameter `doc_ids` must be an array of strings",
-		`{"source":"a","target":"b","filter":{}}`:           "bad_request: parameter `filter` must be a string",
-		`{"source":"a","target":"b","query_params":[]}`:     "bad_request: parameter `query_params` must be a JSON object",
-		`{"source":"a","target":"b","worker_batch_size":0}`: "bad_request: parameter `worker_batch_size` must be an integer of at least 1",
-		`{"source":"a","target":"b"}`:                       "",
-		`{"source":"a","target":"b","selector":null}`:       "",
+		`{"source":"a"}`:                                                           "error: Missing replicator database",
+		`{"source":"a","target":null}`:                                             "error: Missing replicator database",
+		`{"source":"","target":"b"}`:                                               "bad_request: parameter `source` must be a database's name, its URL, or an object with its `url`",
+		`{"source":{"url":5},"target":"b"}`:                                        "bad_request: parameter `source` must be a database's name, its URL, or an object with its `url`",
+		`{"source":"http://u:pw@/x","target":"b"}`:                                 "bad_request: parameter `source` is not the URL of a database",
+		`{"source":"ftp://u:pw@h/x","target":"b"}`:                                 "bad_request: parameter `source` is not the URL of a database",
+		`{"source":"a","target":"b","continuous":1}`:                               "bad_request: parameter `continuous` must be a boolean",
+		`{"source":"a","target":"b","doc_ids":[1]}`:                                "bad_request: parameter `doc_ids` must be an array of strings",
+		`{"source":"a","target":"b","filter":{}}`:                                  "bad_request: parameter `filter` must be a string",
+		`{"source":"a","target":"b","query_params":[]}`:                            "bad_request: parameter `query_params` must be an object",
+		`{"source":"a","target":"b","worker_batch_size":0}`:                        "bad_request: parameter `worker_batch_size` must be an integer of at least 1",
+		`{"source":"a","target":"b","create_target_params":1}`:                     "bad_request: parameter `create_target_params` must be a JSON object",
+		`{"source":"a","target":"b","proxy":"http://p","source_proxy":"http://q"}`: "bad_request: `proxy` is mutually exclusive with `source_proxy`",
+		`{"source":"a","target":"b","proxy":"http://p","target_proxy":"http://q"}`: "bad_request: `proxy` is mutually exclusive with `target_proxy`",
+		`{"source":"a","target":"b","proxy":"","target_proxy":"http://q"}`:         "",
+		`{"source":"a","target":"b"}`:                                              "",
+		`{"source":"a","target":"b","selector":null}`:                              "",
 	} {
 		var fields map[string]json.RawMessage
 		if err := json.Unmarshal([]byte(body), &fields); err != nil {

@@ -1,7 +1,9 @@
 package replicate
 
 import (
+	"cmp"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"io"
@@ -23,14 +25,23 @@ type Options struct {
 	UUID string
 	// Log hears about replications that fail, and of documents that are refused; nil means nobody does.
 	Log logrus.FieldLogger
-	// MaxJobs bounds the replications that run at the same time; 0 means 500.
-	MaxJobs int
+	// MaxJobs bounds the replications that run at the same time; 0 means 500. One user who is no administrator has MaxUserJobs of them; 0 means 50.
+	MaxJobs, MaxUserJobs int
+	// MaxMemory bounds the bytes that are kept of all requests, long lists of ids for the most part; 0 means 256 MiB. One user who is no
+	// administrator has MaxUserMemory of them; 0 means 32 MiB.
+	MaxMemory, MaxUserMemory int
+	// Authorities sign the certificates that are believed of other servers; nil means those that the system believes.
+	Authorities *x509.CertPool
 }
 
 const (
-	defaultMaxJobs = 500
-	firstRest      = time.Second
-	lastRest       = 5 * time.Minute
+	defaultMaxJobs       = 500
+	defaultMaxUserJobs   = 50
+	defaultMaxMemory     = 256 << 20
+	defaultMaxUserMemory = 32 << 20
+
+	firstRest = time.Second
+	lastRest  = 5 * time.Minute
 )
 
 // Manager runs replications. Its methods may be called from any goroutine.
@@ -52,9 +63,10 @@ func NewManager(o Options) *Manager {
 		quiet.SetOutput(io.Discard)
 		o.Log = quiet
 	}
-	if o.MaxJobs == 0 {
-		o.MaxJobs = defaultMaxJobs
-	}
+	o.MaxJobs = cmp.Or(o.MaxJobs, defaultMaxJobs)
+	o.MaxUserJobs = cmp.Or(o.MaxUserJobs, defaultMaxUserJobs)
+	o.MaxMemory = cmp.Or(o.MaxMemory, defaultMaxMemory)
+	o.MaxUserMemory = cmp.Or(o.MaxUserMemory, defaultMaxUserMemory)
 	m := &Manager{opts: o, jobs: map[string]*job{}}
 	m.ctx, m.stop = context.WithCancelCause(context.Background())
 	return m
@@ -129,6 +141,7 @@ type job struct {
 // Replicate does what a request asks. A continuous replication, and one that is canceled, is answered with its id at once; another one with
 // its result, once it has ended. The end of ctx ends only the waiting.
 func (m *Manager) Replicate(ctx context.Context, r *Request) (id string, result *Result, err error) {
+	r.authorities = m.opts.Authorities
 	if r.Cancel {
 		id, err = m.cancel(ctx, r)
 		return id, nil, err
@@ -173,11 +186,9 @@ func (m *Manager) start(n names, r *Request) (*job, error) {
 		return nil, store.ErrClosed
 	case m.jobs[n.whole] != nil:
 		return m.jobs[n.whole], nil
-	case len(m.jobs) >= m.opts.MaxJobs:
-		return nil, &store.Error{
-			Status: http.StatusServiceUnavailable, Name: "service_unavailable",
-			Reason: "As many replications run as may run at the same time. Cancel one, or wait until one ends.",
-		}
+	}
+	if err := m.room(r); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(m.ctx)
 	j := &job{
@@ -195,6 +206,31 @@ func (m *Manager) start(n names, r *Request) (*job, error) {
 		close(j.done)
 	})
 	return j, nil
+}
+
+// room refuses a request for which there is none, beside all others or beside those of the same user. The caller holds the lock.
+func (m *Manager) room(r *Request) error {
+	jobs, size, own, ownSize := 1, r.weight(), 1, r.weight()
+	for _, j := range m.jobs {
+		jobs, size = jobs+1, size+j.req.weight()
+		if j.req.User == r.User {
+			own, ownSize = own+1, ownSize+j.req.weight()
+		}
+	}
+	var reason string
+	switch {
+	case !r.Admin && own > m.opts.MaxUserJobs:
+		reason = "As many of your replications run as may run at the same time. Cancel one, or wait until one ends."
+	case !r.Admin && ownSize > m.opts.MaxUserMemory:
+		reason = "Your replications that run have as many doc_ids as they may have together. Cancel one, wait until one ends, or name fewer."
+	case jobs > m.opts.MaxJobs:
+		reason = "As many replications run as may run at the same time. Cancel one, or wait until one ends."
+	case size > m.opts.MaxMemory:
+		reason = "The replications that run have as many doc_ids as they may have together. Cancel one, wait until one ends, or name fewer."
+	default:
+		return nil
+	}
+	return &store.Error{Status: http.StatusServiceUnavailable, Name: "service_unavailable", Reason: reason}
 }
 
 // cancel ends a replication and waits until it has ended.

@@ -3,6 +3,7 @@ package replicate
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,6 +43,7 @@ func newPeer(e Endpoint, r *Request) *peer {
 		IdleConnTimeout:     time.Minute,
 		DisableCompression:  true, // what is compressed comes in larger pieces, later
 		ForceAttemptHTTP2:   true,
+		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: r.authorities},
 	}
 	if e.Proxy != nil {
 		t.Proxy = http.ProxyURL(e.Proxy)
@@ -275,19 +277,20 @@ func refusal(method, address string, status int, body io.Reader) error {
 	return e
 }
 
-// maxAnswer bounds what is read as one piece.
+// maxAnswer bounds what is read as one piece, in bytes.
 const maxAnswer = 256 << 20
 
 // into reads the answer as one JSON value, and nothing of an earlier attempt remains.
 func into[T any](v *T) func(*answer) error {
 	return func(res *answer) error {
 		*v = *new(T)
-		return readJSON(res.Body, v)
+		return readJSON(res.Body, maxAnswer, v)
 	}
 }
 
-func readJSON(r io.Reader, v any) error {
-	if err := json.NewDecoder(io.LimitReader(r, maxAnswer)).Decode(v); err != nil {
+// readJSON reads one value of at most so many bytes.
+func readJSON(r io.Reader, most int64, v any) error {
+	if err := json.NewDecoder(&bounded{r, most}).Decode(v); err != nil {
 		return fmt.Errorf("reading an answer: %w", err)
 	}
 	_, err := io.Copy(io.Discard, io.LimitReader(r, maxRefusal)) // so that the connection can be used again

@@ -2,6 +2,8 @@ package replicate
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/x509"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -52,14 +54,28 @@ type Request struct {
 	// User is who asked, empty for nobody; Admin may cancel what others started.
 	User  string
 	Admin bool
+	// Size is how many bytes the request had: a measure of what is kept of it, together with the number of DocIDs.
+	Size int
 	// Local reaches the server's own databases, with the rights of who asked.
 	Local http.RoundTripper
+
+	authorities *x509.CertPool // whose certificates are believed; nil: the system's
+	longest     int64          // bytes of a document that is read as one piece; 0: maxAnswer
+}
+
+func (r *Request) most() int64 { return cmp.Or(r.longest, maxAnswer) }
+
+// weight is about how many bytes of memory are kept of the request while it is replicated.
+func (r *Request) weight() int {
+	const each = 32 // beside the bytes of an id
+	return r.Size + each*len(r.DocIDs)
 }
 
 // same tells whether two requests of one name ask for the same in all respects.
 func (r *Request) same(other *Request) bool {
 	a, b := *r, *other
 	a.Local, b.Local = nil, nil
+	a.Size, b.Size = 0, 0
 	return reflect.DeepEqual(a, b)
 }
 
@@ -97,6 +113,7 @@ func Parse(fields map[string]json.RawMessage, base string) (*Request, error) {
 	p.boolean("use_bulk_get", &r.BulkGet)
 	p.boolean("winning_revs_only", &r.WinningOnly)
 	p.times(r)
+	p.proxies()
 	p.what(r)
 	p.create(r)
 	if p.err != nil {
@@ -183,6 +200,18 @@ func (p *fieldReader) times(r *Request) {
 	}
 }
 
+// proxies refuses two for one end.
+func (p *fieldReader) proxies() {
+	for _, name := range []string{"source_proxy", "target_proxy"} {
+		if given(p.get("proxy")) && given(p.get(name)) {
+			p.err = store.BadRequest("`proxy` is mutually exclusive with `%s`", name)
+		}
+	}
+}
+
+// given tells whether there is a value, and more than an empty string.
+func given(raw json.RawMessage) bool { return raw != nil && string(raw) != `""` }
+
 // what reads which documents are copied.
 func (p *fieldReader) what(r *Request) {
 	given := 0
@@ -209,32 +238,34 @@ func (p *fieldReader) what(r *Request) {
 	if given > 1 && p.err == nil {
 		p.err = store.BadRequest("`doc_ids`,`filter`,`selector` are mutually exclusive")
 	}
-	r.QueryParams = p.values("query_params")
+	r.QueryParams = p.values("query_params", "an object")
 }
 
 // values reads an object of parameters; what is no string stands for its JSON.
-func (p *fieldReader) values(name string) url.Values {
+func (p *fieldReader) values(name, what string) url.Values {
 	raw := p.get(name)
 	if raw == nil {
 		return nil
 	}
 	var members map[string]json.RawMessage
 	if json.Unmarshal(raw, &members) != nil {
-		p.wrong(name, "a JSON object")
+		p.wrong(name, what)
 		return nil
 	}
 	out := url.Values{}
 	for key, value := range members {
 		text := string(value)
 		if value[0] == '"' && json.Unmarshal(value, &text) != nil {
-			p.wrong(name, "a JSON object")
+			p.wrong(name, what)
 		}
 		out.Set(key, text)
 	}
 	return out
 }
 
-func (p *fieldReader) create(r *Request) { r.CreateParams = p.values("create_target_params") }
+func (p *fieldReader) create(r *Request) {
+	r.CreateParams = p.values("create_target_params", "a JSON object")
+}
 
 // Endpoint is one of the two databases.
 type Endpoint struct {

@@ -58,7 +58,8 @@ func (w *Watch) Close() {
 // Ready gets a value when there is something to Take.
 func (w *Watch) Ready() <-chan struct{} { return w.ready }
 
-// Take gives the events since the last call, in the order in which they happened first.
+// Take gives the events since the last call: updates in the order in which they happened first, the others in that in which they happened last, so
+// that the later of Created and Deleted says whether the database is there.
 func (w *Watch) Take() []Event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -71,7 +72,11 @@ func (w *Watch) Take() []Event {
 func (w *Watch) tell(e Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, known := w.seen[e]; !known {
+	_, known := w.seen[e]
+	if known && e.Kind != Updated {
+		w.events = slices.DeleteFunc(w.events, func(before Event) bool { return before == e })
+	}
+	if !known || e.Kind != Updated {
 		w.seen[e] = struct{}{}
 		w.events = append(w.events, e)
 	}

@@ -31,6 +31,15 @@ func TestWatch(t *testing.T) {
 	if got := w.Take(); len(got) != 0 {
 		t.Fatalf("told of %v again", got)
 	}
+	create(t, st, "a")
+	if err := st.DropDatabase(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	create(t, st, "a")
+	want = []store.Event{{"a", store.Deleted}, {"a", store.Created}}
+	if got := w.Take(); !slices.Equal(got, want) {
+		t.Fatalf("told of %v, not of %v: it is there", got, want)
+	}
 	w.Close()
 	create(t, st, "c")
 	if got := w.Take(); len(got) != 0 {

@@ -75,6 +75,7 @@ func (d *Database) compact(ctx context.Context, c *compaction) error {
 	if err := d.removeSuperseded(ctx, c); err != nil {
 		return err
 	}
+	d.thin()
 	snap, err := d.Snapshot()
 	if err != nil {
 		return err

@@ -46,6 +46,31 @@ func TestRanks(t *testing.T) {
 	w.compare()
 }
 
+// TestRanksAreThinned: what counts the changes does not grow with the number of updates.
+func TestRanksAreThinned(t *testing.T) {
+	t.Parallel()
+	db := create(t, open(t, store.Options{CompactAfter: -1}), "db")
+	w := &crowd{t: t, db: db, rand: rand.New(rand.NewPCG(1, 1)), revs: map[string]store.Rev{}}
+	w.create(2100, func(n int) string { return fmt.Sprintf("d%08d", n) })
+	w.compare() // begins to count
+	var docs []store.Doc
+	for range 4 {
+		docs = docs[:0]
+		for _, id := range w.ids {
+			docs = append(docs, store.Doc{ID: id, Rev: w.revs[id], Body: []byte("{}")})
+		}
+		w.write(docs, store.WriteOptions{})
+	}
+	before := store.SpansOf(db)
+	if err := store.CompactNow(db); err != nil {
+		t.Fatal(err)
+	}
+	if after := store.SpansOf(db); before < 16 || after > 8 {
+		t.Errorf("%d spans before the compaction, %d after it", before, after)
+	}
+	w.compare()
+}
+
 // crowd writes many documents.
 type crowd struct {
 	t    *testing.T

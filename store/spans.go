@@ -61,6 +61,23 @@ func (s *spans) add(c change) {
 	s.counts[i] += c.by
 }
 
+// thin makes one span of several that have few keys together, unless one is being cut.
+func (s *spans) thin() {
+	if s.cutting {
+		return
+	}
+	kept := 0
+	for i := 1; i < len(s.starts); i++ {
+		if s.counts[kept]+s.counts[i] <= spanKeys {
+			s.counts[kept] += s.counts[i]
+			continue
+		}
+		kept++
+		s.starts[kept], s.counts[kept] = s.starts[i], s.counts[i]
+	}
+	s.starts, s.counts = slices.Clone(s.starts[:kept+1]), slices.Clone(s.counts[:kept+1])
+}
+
 // end is where a span ends; none for the last one.
 func (s *spans) end(span int) (key string, ok bool) {
 	if span+1 == len(s.starts) {

@@ -30,7 +30,7 @@ func TestSpansAreCutWhileKeysChange(t *testing.T) {
 			s.Add(key, by)
 		}
 	}
-	for range 50 {
+	for round := range 50 {
 		flip(200)
 		start, end, bounded := s.Cut(fmt.Sprintf("%04d", r.IntN(5000)))
 		starts, counts, last := []string{start}, []int64{0}, ""
@@ -44,7 +44,13 @@ func TestSpansAreCutWhileKeysChange(t *testing.T) {
 			counts[len(counts)-1]++
 		}
 		flip(50) // while it is being cut
+		if round%3 == 0 {
+			s.Thin() // which leaves alone what is being cut
+		}
 		s.Replace(starts, counts, last)
+		if round%3 == 1 {
+			s.Thin()
+		}
 		want := sorted(keys)
 		from, before := "", int64(0)
 		s.Each(func(start string, count int64) {

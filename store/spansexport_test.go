@@ -22,6 +22,16 @@ func (s *Spans) Replace(starts []string, counts []int64, last string) {
 	s.replace(starts, counts, last)
 }
 
+// Thin makes one span of several small ones.
+func (s *Spans) Thin() { s.thin() }
+
+// SpansOf is how many spans a database has for the sequences of its documents.
+func SpansOf(d *Database) int {
+	d.hub.mu.Lock()
+	defer d.hub.mu.Unlock()
+	return len(d.ranks.seqs.starts)
+}
+
 // Each visits the spans.
 func (s *Spans) Each(visit func(start string, count int64)) {
 	for i, start := range s.starts {

@@ -80,6 +80,41 @@ func TestSettings(t *testing.T) {
 	s.equal("GET", "/_node/_local/_config/own", "", 200, `{"key":"other"}`)
 }
 
+// TestInfiniteSettings: what is set to be without a bound does not turn into the opposite.
+func TestInfiniteSettings(t *testing.T) {
+	t.Parallel()
+	s := start(t, store.Options{})
+	for _, at := range []string{
+		"couchdb/max_document_size", "couchdb/max_attachment_size", "couchdb/max_document_id_length", "couchdb/max_bulk_docs_count",
+		"couchdb/max_bulk_get_count", "chttpd/max_http_request_size", "chttpd_auth/timeout", "cors/max_age", "cluster/q",
+	} {
+		s.want("PUT", "/_node/_local/_config/"+at, `"infinity"`, 200)
+	}
+	s.want("PUT", "/db", "", 201)
+	s.want("PUT", "/db/a/file", "123456", 201)
+	s.want("POST", "/db/_bulk_docs", `{"docs":[{"_id":"b"},{"_id":"c"}]}`, 201)
+	s.want("POST", "/db/_bulk_get", `{"docs":[{"id":"b"},{"id":"c"}]}`, 200)
+	if ranges := gjson.Get(s.want("GET", "/db/_shards", "", 200), "shards|@keys|#").Int(); ranges != 4096 {
+		t.Errorf("%d ranges", ranges)
+	}
+	res := s.open(t.Context(), "POST", "/_session", `{"name":"admin","password":"secret"}`)
+	res.Body.Close()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/_all_dbs", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cookie := range res.Cookies() {
+		request.AddCookie(cookie)
+	}
+	if res, err = http.DefaultClient.Do(request); err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("a session without an end gets %d", res.StatusCode)
+	}
+}
+
 // equal asks for an answer as it must be.
 func (s *server) equal(method, path, body string, status int, want string) {
 	s.t.Helper()

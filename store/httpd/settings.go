@@ -165,7 +165,7 @@ func (s *settings) act() {
 		ID:         int(s.number("couchdb", "max_document_id_length", int64(s.first.ID))),
 	})
 	l := &live{
-		maxRequest:            s.number("chttpd", "max_http_request_size", s.opts.MaxRequest),
+		maxRequest:            min(s.number("chttpd", "max_http_request_size", s.opts.MaxRequest), math.MaxInt64-1), // one more is read to tell
 		maxBulkDocs:           int(s.number("couchdb", "max_bulk_docs_count", int64(s.opts.MaxBulkDocs))),
 		maxBulkGet:            int(s.number("couchdb", "max_bulk_get_count", int64(s.opts.MaxBulkGet))),
 		maxDatabasesInfo:      int(s.number("chttpd", "max_db_number_for_dbs_info_req", 100)),
@@ -174,8 +174,8 @@ func (s *settings) act() {
 		sameSite:              s.text("chttpd_auth", "same_site", s.opts.SameSite),
 		cors:                  s.cors(),
 		maintenance:           s.values[setting{"couchdb", "maintenance_mode"}],
-		sessionAge:            time.Duration(s.number("chttpd_auth", "timeout", int64(s.opts.SessionTimeout/time.Second))) * time.Second,
-		shards:                int(s.number("cluster", "q", 2)),
+		sessionAge:            s.seconds("chttpd_auth", "timeout", s.opts.SessionTimeout),
+		shards:                int(min(s.number("cluster", "q", 2), maxShards)),
 		uuids:                 s.values[setting{"uuids", "algorithm"}],
 		uuidSuffix:            s.values[setting{"uuids", "utc_id_suffix"}],
 		maxUUIDs:              int(s.number("uuids", "max_count", 1000)),
@@ -231,7 +231,7 @@ func (s *settings) cors() CORS {
 		Credentials: s.text("cors", "credentials", strconv.FormatBool(o.Credentials)) == "true",
 		Headers:     splitList(s.text("cors", "headers", strings.Join(o.Headers, ","))),
 		Methods:     splitList(s.text("cors", "methods", strings.Join(o.Methods, ","))),
-		MaxAge:      time.Duration(s.number("cors", "max_age", int64(o.MaxAge/time.Second))) * time.Second,
+		MaxAge:      s.seconds("cors", "max_age", o.MaxAge),
 	}.withDefaults()
 }
 
@@ -257,6 +257,12 @@ func (s *settings) number(section, key string, otherwise int64) int64 {
 		return otherwise
 	}
 	return n
+}
+
+// seconds reads a duration; one that does not fit is the longest that does.
+func (s *settings) seconds(section, key string, otherwise time.Duration) time.Duration {
+	n := s.number(section, key, int64(otherwise/time.Second))
+	return time.Duration(min(n, int64(math.MaxInt64/time.Second))) * time.Second
 }
 
 // logLevel makes the log say more or less, where it is one that can.

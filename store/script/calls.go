@@ -17,16 +17,23 @@ const (
 )
 
 // Validate asks the validation function of d about edits. user and security are JSON. The verdicts are in the order of the edits: nil accepts.
-// Once the function did not end in time, the edits behind have the same verdict unasked. An error means that nothing is known.
+// Once the function did not end in time, the edits behind have the same verdict unasked. An error means that nothing is known; a *FunctionError named
+// timeout, that others kept all children at work.
 func (p *Pool) Validate(ctx context.Context, d *Design, user, security []byte, edits []Edit) ([]*FunctionError, error) {
 	if err := p.enter(); err != nil {
 		return nil, err
 	}
 	defer p.busy.Done()
-	if err := p.take(ctx, p.all); err != nil {
-		return nil, err
+	places := []chan struct{}{p.validators}
+	if p.suspect(d.Key) {
+		places = []chan struct{}{p.guarded, p.validators}
 	}
-	defer func() { <-p.all }()
+	for _, places := range places {
+		if err := p.take(ctx, places); err != nil {
+			return nil, err
+		}
+		defer func() { <-places }()
+	}
 	v := validation{prefix: prefix(d, "validate_doc_update"), suffix: suffix(user, security), verdicts: make([]*FunctionError, 0, len(edits)), edits: edits}
 	for len(v.verdicts) < len(edits) {
 		if err := ctx.Err(); err != nil {
@@ -46,6 +53,9 @@ func (p *Pool) Validate(ctx context.Context, d *Design, user, security []byte, e
 		for v.stopped && len(v.verdicts) < len(edits) {
 			v.verdicts = append(v.verdicts, v.verdicts[len(v.verdicts)-1])
 		}
+	}
+	if n := len(edits); n > 0 && v.verdicts[n-1] != nil && *v.verdicts[n-1] == *timedOut() {
+		p.accuse(d.Key)
 	}
 	return v.verdicts, nil
 }
@@ -142,12 +152,10 @@ func (p *Pool) filter(ctx context.Context, d *Design, f filtering) ([]bool, erro
 		return nil, err
 	}
 	defer p.busy.Done()
-	for _, places := range []chan struct{}{p.filters, p.all} {
-		if err := p.take(ctx, places); err != nil {
-			return nil, err
-		}
-		defer func() { <-places }()
+	if err := p.take(ctx, p.filters); err != nil {
+		return nil, err
 	}
+	defer func() { <-p.filters }()
 	f.passes = make([]bool, 0, len(f.docs))
 	for len(f.passes) < len(f.docs) {
 		if err := ctx.Err(); err != nil {

@@ -8,24 +8,32 @@ import (
 	"time"
 )
 
-// Pool runs functions in at most two children. Filters have one of them at most: one that never ends keeps no writer waiting. Its methods may
-// be called from any goroutine.
+// Pool runs functions in at most three children: two of validation functions, one of filters. A filter that never ends keeps no writer waiting, and a
+// validation function that never ends keeps those of other design documents waiting once: from then on it has one child at most. Its methods may be
+// called from any goroutine.
 type Pool struct {
-	opts    Options
-	ctx     context.Context //nolint:containedctx // it ends the children at Close
-	stop    context.CancelFunc
-	all     chan struct{} // a place for each child at work
-	filters chan struct{} // a place for each that filters
+	opts Options
+	ctx  context.Context //nolint:containedctx // it ends the children at Close
+	stop context.CancelFunc
+	// A place for each child that validates, that filters, and that validates for a suspect, which is one of those that validate.
+	validators, filters, guarded chan struct{}
 
 	mu     sync.Mutex
-	idle   []*process // most recently used last
+	late   map[string]time.Time // when a function of a design document did not end in time, by key
+	idle   []*process           // most recently used last
 	closed bool
 	reaper *time.Timer
 	busy   sync.WaitGroup // calls, and children that are being dismissed
 }
 
-// maxChildren is how many children there are at most.
-const maxChildren = 2
+const (
+	maxValidators = 2
+	maxFilters    = 1
+	// suspicion is how long a function that did not end in time is taken for one that does not.
+	suspicion = time.Minute
+	// maxSuspects bounds what is remembered; beyond it all is forgotten.
+	maxSuspects = 1000
+)
 
 // ErrClosed is what calls get after Close.
 var ErrClosed = errors.New("the server is stopping")
@@ -33,7 +41,8 @@ var ErrClosed = errors.New("the server is stopping")
 // NewPool makes a pool. It starts nothing yet.
 func NewPool(o Options) *Pool {
 	p := &Pool{
-		opts: o.withDefaults(), all: make(chan struct{}, maxChildren), filters: make(chan struct{}, maxChildren-1),
+		opts: o.withDefaults(), late: map[string]time.Time{},
+		validators: make(chan struct{}, maxValidators), filters: make(chan struct{}, maxFilters), guarded: make(chan struct{}, 1),
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	return p
@@ -74,11 +83,33 @@ func (p *Pool) enter() error {
 	return nil
 }
 
-// take waits for a place.
+// suspect tells whether the function of a design document was ended a while ago.
+func (p *Pool) suspect(key string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at, ok := p.late[key]
+	return ok && time.Since(at) < suspicion
+}
+
+// accuse remembers that the function of a design document had to be ended.
+func (p *Pool) accuse(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.late) >= maxSuspects {
+		clear(p.late)
+	}
+	p.late[key] = time.Now()
+}
+
+// take waits for a place, for as long as the options say.
 func (p *Pool) take(ctx context.Context, places chan struct{}) error {
+	timer := time.NewTimer(p.opts.Wait)
+	defer timer.Stop()
 	select {
 	case places <- struct{}{}:
 		return nil
+	case <-timer.C:
+		return busy(p.opts.Wait)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-p.ctx.Done():

@@ -2,6 +2,7 @@ package script
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os/exec"
 	"time"
@@ -23,6 +24,8 @@ type Options struct {
 	Output int
 	// Idle is how long a child without work is kept; 0 means 3 minutes.
 	Idle time.Duration
+	// Wait is how long a call waits for a child that others have; 0 means a minute.
+	Wait time.Duration
 }
 
 const (
@@ -30,6 +33,7 @@ const (
 	defaultMemory  = 128 << 20
 	defaultOutput  = 1 << 20
 	defaultIdle    = 3 * time.Minute
+	defaultWait    = time.Minute
 )
 
 func (o Options) withDefaults() Options {
@@ -49,6 +53,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Idle == 0 {
 		o.Idle = defaultIdle
+	}
+	if o.Wait == 0 {
+		o.Wait = defaultWait
 	}
 	return o
 }
@@ -81,9 +88,14 @@ const (
 	nameInternal    = "InternalError"
 	nameUnknown     = "unknown_error"
 	nameProtocol    = "query_protocol_error"
+	nameTimeout     = "timeout"
 )
 
 func timedOut() *FunctionError { return &FunctionError{nameProcess, "OS process timed out."} }
+func busy(wait time.Duration) *FunctionError {
+	return &FunctionError{nameTimeout, fmt.Sprintf("Other design functions have kept all processes for them at work for %v. Try again later.", wait)}
+}
+
 func tooLong() *FunctionError {
 	return &FunctionError{nameProcess, "The answer of the function is too long."}
 }

@@ -153,7 +153,7 @@ func (a *authenticator) basic(r *http.Request, text string) (*identity, error) {
 // right before is not refused to an administrator: one wrong client beside it would turn a whole fleet away. lasting tells that the answer
 // cannot change until the administrators do.
 func (a *authenticator) check(r *http.Request, name, password string) (who *identity, lasting bool, err error) {
-	if name == "" && password == "" {
+	if name == "" && password == "" || name == "_" && password == "_" { // the latter log out of browsers
 		return &identity{}, true, nil
 	}
 	from := attemptOf(r, name)
@@ -167,7 +167,7 @@ func (a *authenticator) check(r *http.Request, name, password string) (who *iden
 			return nil, false, err
 		}
 	case asError(err).Status == http.StatusUnauthorized && a.locks.failed(from):
-		a.log.WithFields(logrus.Fields{"user": name, "address": from.address}).Warn("store: too many wrong passwords: the account is locked for that address")
+		a.log.WithFields(logrus.Fields{"user": name, "address": from.address}).Warn("store: too many wrong passwords for an account from that address; unless chttpd_auth_lockout/mode says otherwise it is locked there")
 	}
 	return who, lasting, err
 }

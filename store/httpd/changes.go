@@ -141,7 +141,7 @@ func (c *call) parseSince(q *changesQuery) (err error) {
 }
 
 func (c *call) parseTimes(q *changesQuery) error {
-	q.timeout = defaultTimeout
+	q.timeout = c.s.settings.now().changesTimeout
 	if c.q.Has("timeout") {
 		ms, err := strconv.ParseInt(c.q.Get("timeout"), 10, 32)
 		if err != nil || ms < 0 {

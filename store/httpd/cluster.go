@@ -76,17 +76,6 @@ func (c *call) reshard() error {
 	return store.NotFound("missing")
 }
 
-// clusterSetup says that this is one node, which needs no others.
-func (c *call) clusterSetup() error {
-	if err := c.needAdmin(); err != nil {
-		return err
-	}
-	if c.method() != http.MethodGet {
-		return store.NotImplemented("Setting up a cluster (_cluster_setup)")
-	}
-	return c.answer(http.StatusOK, []byte(`{"state":"single_node_enabled"}`))
-}
-
 // clusterOptions reads what a new database is asked to be: the number of shards, and what only a cluster can keep.
 func (c *call) clusterOptions() (shards int, err error) {
 	shards = max(1, c.s.settings.now().shards)

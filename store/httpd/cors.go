@@ -17,6 +17,8 @@ type CORS struct {
 	Credentials bool
 	// Headers and Methods are what requests may have; none means what CouchDB allows. Headers are compared without regard to case.
 	Headers, Methods []string
+	// Exposed are the headers of answers that pages may read beside the simple ones; none means what CouchDB exposes.
+	Exposed []string
 	// MaxAge is how long browsers may keep an answer to their asking; 0 means ten minutes.
 	MaxAge time.Duration
 }
@@ -36,8 +38,12 @@ func corsMethods() []string {
 	return []string{"CONNECT", "COPY", "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT", "TRACE"}
 }
 
-// exposedHeaders are those of answers that pages may read.
-const exposedHeaders = "content-type, cache-control, accept-ranges, etag, server, x-couch-request-id, x-couch-update-newrev, x-couchdb-body-time"
+// simpleExposed and exposedHeaders are those of answers that pages may read.
+const simpleExposed = "content-type, cache-control, "
+
+func exposedHeaders() []string {
+	return []string{"accept-ranges", "etag", "server", "x-couch-request-id", "x-couch-update-newrev", "x-couchdb-body-time"}
+}
 
 func (o CORS) withDefaults() CORS {
 	if len(o.Headers) == 0 {
@@ -45,6 +51,9 @@ func (o CORS) withDefaults() CORS {
 	}
 	if len(o.Methods) == 0 {
 		o.Methods = corsMethods()
+	}
+	if len(o.Exposed) == 0 {
+		o.Exposed = exposedHeaders()
 	}
 	if o.MaxAge == 0 {
 		o.MaxAge = defaultMaxAge
@@ -76,7 +85,7 @@ func (c *call) cors() (done bool) {
 		h.Set("Access-Control-Allow-Credentials", "true")
 	}
 	if !preflight {
-		h.Set("Access-Control-Expose-Headers", exposedHeaders)
+		h.Set("Access-Control-Expose-Headers", simpleExposed+strings.Join(o.Exposed, ", "))
 		return false
 	}
 	h.Set("Access-Control-Max-Age", strconv.Itoa(int(o.MaxAge.Seconds())))

@@ -96,7 +96,11 @@ func (c *call) createDatabase(name string) error {
 	default:
 		return store.BadRequest("Invalid `partitioned` parameter")
 	}
-	if _, err := c.s.store.CreateSharded(c.ctx(), name, shards); err != nil {
+	db, err := c.s.store.CreateSharded(c.ctx(), name, shards)
+	if err == nil && c.s.settings.now().openToAll && !strings.HasPrefix(name, "_") {
+		err = db.SetSecurity(c.ctx(), json.RawMessage("{}"))
+	}
+	if err != nil {
 		return err
 	}
 	c.w.Header().Set("Location", c.base()+"/"+escape(name))

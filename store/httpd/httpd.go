@@ -133,6 +133,7 @@ func New(st *store.Store, o Options) *Server {
 	s.settings = newSettings(st, o, s.auth.setMore)
 	s.uuids.settings = s.settings
 	s.auth.sessionAge = func() time.Duration { return s.settings.now().sessionAge }
+	s.auth.locks.policy = func() lockoutPolicy { return s.settings.now().lockouts }
 	s.auth.policy = func() hashPolicy { return s.settings.now().hashes }
 	s.bodies.most = o.Limits.BodyMemory
 	s.ctx, s.stop = context.WithCancel(context.Background())
@@ -168,20 +169,6 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// SetUp makes the databases that a CouchDB of one node has once it is set up, where they are not there: _users and _replicator.
-func (s *Server) SetUp(ctx context.Context) error {
-	for _, name := range []string{usersDatabase, replicatorDatabase} {
-		_, err := s.store.Database(name)
-		if store.IsNotFound(err) {
-			_, err = s.store.CreateDatabase(ctx, name)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // HTTPServer gives a net/http server around the handler with its limits, which are fit for an open port.
 func (s *Server) HTTPServer() *http.Server { return s.opts.Limits.HTTPServer(s) }
 
@@ -201,8 +188,11 @@ type call struct {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Server", "after/"+s.opts.Version)
+	h := w.Header()
+	h.Set("Server", "after/"+s.opts.Version)
+	h["X-Couch-Request-ID"] = []string{randomDigits(5)} // in CouchDB's spelling
 	c := &call{s: s, w: s.counts.begin(w, r), r: overridden(r)}
+	c.frameOptions()
 	c.pace() //nolint:contextcheck // the request carries it
 	if c.cors() {
 		return
@@ -236,6 +226,9 @@ func (c *call) serve() error {
 	}
 	c.q = q
 	if err := c.identify(); err != nil {
+		return err
+	}
+	if err := c.needUser(); err != nil {
 		return err
 	}
 	if len(c.path) == 0 {
@@ -352,14 +345,6 @@ func (c *call) fail(err error) {
 func appendError(b []byte, e *store.Error) []byte {
 	b = store.AppendString(append(b, `{"error":`...), e.Name)
 	return append(store.AppendString(append(b, `,"reason":`...), e.Reason), '}')
-}
-
-func (c *call) base() string {
-	scheme := "http://"
-	if c.r.TLS != nil {
-		scheme = "https://"
-	}
-	return scheme + c.r.Host
 }
 
 // flag reads a boolean parameter; what is neither true nor false counts as false.

@@ -14,11 +14,18 @@ import (
 
 // lockout refuses an account to an address from which too many wrong passwords came, as CouchDB does.
 type lockout struct {
-	now func() time.Time
+	now    func() time.Time
+	policy func() lockoutPolicy
 
 	mu     sync.Mutex
 	recent list.List // of *failures, the latest first
 	by     map[attempt]*list.Element
+}
+
+// lockoutPolicy is when accounts are locked.
+type lockoutPolicy struct {
+	off, warn bool // nothing is counted; it is counted, and told in the log alone
+	threshold int  // of wrong passwords in a row; the next one is refused
 }
 
 // attempt is who tried, and from where. Of the name, which may be long, its hash is remembered.
@@ -34,13 +41,14 @@ type failures struct {
 }
 
 const (
-	mostFailures = 5 // in a row; the next one is refused
+	mostFailures = 5 // in a row, where the settings say nothing else
 	lockedFor    = 5 * time.Minute
 	mostAttempts = 10_000 // that are remembered
 )
 
 func newLockout() *lockout {
-	return &lockout{now: time.Now, by: map[attempt]*list.Element{}}
+	policy := func() lockoutPolicy { return lockoutPolicy{threshold: mostFailures} }
+	return &lockout{now: time.Now, policy: policy, by: map[attempt]*list.Element{}}
 }
 
 func attemptOf(r *http.Request, name string) attempt {
@@ -78,7 +86,8 @@ func (l *lockout) check(a attempt) error {
 
 // locked is check while l.mu is held.
 func (l *lockout) locked(a attempt) error {
-	if f := l.find(a); f != nil && f.count >= mostFailures {
+	p := l.policy()
+	if f := l.find(a); f != nil && f.count >= p.threshold && !p.off && !p.warn {
 		return &store.Error{
 			Status: http.StatusForbidden, Name: "forbidden", Reason: "Account is temporarily locked due to multiple authentication failures",
 		}
@@ -103,6 +112,10 @@ func (l *lockout) find(a attempt) *failures {
 
 // failed counts a wrong password; locked tells that it was the one too many.
 func (l *lockout) failed(a attempt) (locked bool) {
+	p := l.policy()
+	if p.off {
+		return false
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f := l.find(a)
@@ -118,7 +131,7 @@ func (l *lockout) failed(a attempt) (locked bool) {
 	}
 	f.count++
 	f.last = l.now()
-	return f.count == mostFailures
+	return f.count == p.threshold
 }
 
 // passed forgets the wrong passwords before a right one. It gives the 403 where the account was locked while the password was compared:

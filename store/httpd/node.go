@@ -2,8 +2,10 @@ package httpd
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,13 +38,15 @@ func (c *call) node() error {
 			return err
 		}
 		return store.NotImplemented("A restart over HTTP (_restart)")
-	case "_prometheus", "_smoosh":
-		return store.NotImplemented("The node interface (" + name + ")")
+	case "_smoosh":
+		return c.smoosh(path)
 	}
 	if err := c.allow(http.MethodGet); err != nil {
 		return err
 	}
 	switch {
+	case name == "_prometheus" && len(path) == 0:
+		return c.prometheus()
 	case name == "_stats":
 		return c.nodeStats(path)
 	case name == "_system" && len(path) == 0:
@@ -50,8 +54,10 @@ func (c *call) node() error {
 	case name == "_versions" && len(path) == 0:
 		return c.answerValue(c.s.versions())
 	}
-	return store.NotFound("missing")
+	return missingPath()
 }
+
+func missingPath() error { return store.NotFound("missing") }
 
 // answerValue sends a value as JSON, members sorted by name.
 func (c *call) answerValue(value any) error {
@@ -155,24 +161,33 @@ func (c *call) removeSetting(at setting) error {
 }
 
 func (c *call) putSetting(at setting, value *string) error {
+	old, err := c.changeTo(at, value)
+	if err != nil {
+		return err
+	}
+	return c.answerValue(old)
+}
+
+// changeTo sets a setting, or removes it where value is nil, and gives what it was. The password of an administrator becomes its hash.
+func (c *call) changeTo(at setting, value *string) (old string, err error) {
 	if at.section == adminsSection {
 		if c.s.auth.admins[at.key] != nil {
-			return forbidden("This administrator is one of the server's configuration, and is changed there.")
+			return "", forbidden("This administrator is one of the server's configuration, and is changed there.")
 		}
 		if value != nil && !isHash(*value) {
 			h, err := c.s.auth.hash(c.ctx(), *value)
 			if err != nil {
-				return err
+				return "", err
 			}
-			*value = h.String()
+			text := h.String()
+			value = &text
 		}
 	}
-	old, _, err := c.s.settings.change(c.ctx(), at, value, c.r.Header.Get("X-Couch-Persist") != "false")
-	if err != nil {
-		return err
+	old, err = c.s.settings.change(c.ctx(), at, value, c.r.Header.Get("X-Couch-Persist") != "false")
+	if err == nil {
+		c.s.log.WithField("setting", at.section+"/"+at.key).WithField("by", c.who.name).Info("store: a setting was changed")
 	}
-	c.s.log.WithField("setting", at.section+"/"+at.key).WithField("by", c.who.name).Info("store: a setting was changed")
-	return c.answerValue(old)
+	return old, err
 }
 
 // system tells of the process.
@@ -192,7 +207,9 @@ func (s *Server) system() map[string]any {
 // versions tells of what the server is made of.
 func (s *Server) versions() map[string]any {
 	return map[string]any{
-		"go":                map[string]string{"version": strings.TrimPrefix(runtime.Version(), "go")},
+		"go": map[string]any{
+			"version": strings.TrimPrefix(runtime.Version(), "go"), "supported_hashes": slices.Sorted(maps.Keys(hashFunctions)),
+		},
 		"collation_driver":  map[string]string{"name": "golang.org/x/text/collate"},
 		"javascript_engine": map[string]string{"name": "goja"},
 	}

@@ -33,7 +33,7 @@ func (c *call) replicate() error {
 	if err := c.wantJSON(); err != nil {
 		return err
 	}
-	req, err := replicate.Parse(fields, c.base())
+	req, err := replicate.Parse(fields, c.own())
 	if err != nil {
 		return err
 	}

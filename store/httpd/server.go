@@ -28,7 +28,6 @@ var serverRoutes = map[string]func(*call) error{ //nolint:gochecknoglobals // a 
 // serverMissing are CouchDB's other server paths.
 var serverMissing = map[string]string{ //nolint:gochecknoglobals // a constant table
 	"_utils":           "The web interface (_utils)",
-	"_cluster_setup":   "Clustering (_cluster_setup)",
 	"_search_analyze":  "Text search (_search_analyze)",
 	"_nouveau_analyze": "Text search (_nouveau_analyze)",
 }

@@ -103,14 +103,20 @@ func (a *authenticator) present(who *identity) (*identity, error) {
 }
 
 func (c *call) setCookie(value string) {
-	lasts := c.s.auth.sessionAge()
-	text := fmt.Sprintf("%s=%s; Version=1; Expires=%s; Max-Age=%d", cookieName, value,
-		time.Now().Add(lasts).UTC().Format(http.TimeFormat), int(lasts.Seconds()))
+	now := c.s.settings.now()
+	text := cookieName + "=" + value + "; Version=1"
+	if !now.sessionCookies {
+		lasts := c.s.auth.sessionAge()
+		text += fmt.Sprintf("; Expires=%s; Max-Age=%d", time.Now().Add(lasts).UTC().Format(http.TimeFormat), int(lasts.Seconds()))
+	}
 	if c.r.TLS != nil {
 		text += "; Secure"
 	}
 	text += "; Path=/; HttpOnly"
-	if same := c.s.settings.now().sameSite; same != "" {
+	if now.cookieDomain != "" {
+		text += "; Domain=" + now.cookieDomain
+	}
+	if same := now.sameSite; same != "" {
 		text += "; SameSite=" + same
 	}
 	c.w.Header().Set("Set-Cookie", text)

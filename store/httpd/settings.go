@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -53,6 +54,16 @@ type live struct {
 	uuidSuffix            string
 	maxUUIDs              int
 	hashes                hashPolicy
+	lockouts              lockoutPolicy
+	openToAll             bool // new databases are
+	changesTimeout        time.Duration
+	userRequired          bool
+	userRequiredButForUp  bool
+	sessionCookies        bool   // cookies end with the browser
+	cookieDomain          string // "" for the server's
+	frames                *framePolicy
+
+	forwardedHost, forwardedProto, forwardedSSL string // the names of headers
 }
 
 // settingsName is where the store keeps settings.
@@ -112,17 +123,17 @@ func (s *settings) all() map[string]map[string]string {
 }
 
 // change sets a setting, or removes it where value is nil, and gives what it was. lasting keeps it over a restart.
-func (s *settings) change(ctx context.Context, at setting, value *string, lasting bool) (old string, was bool, err error) {
+func (s *settings) change(ctx context.Context, at setting, value *string, lasting bool) (old string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	old, was = s.values[at]
+	old = s.values[at]
 	if lasting {
 		next := maps.Clone(s.stored)
 		if delete(next, at); value != nil {
 			next[at] = *value
 		}
 		if err := s.save(ctx, next); err != nil {
-			return "", false, err
+			return "", err
 		}
 		s.stored = next
 	}
@@ -130,7 +141,7 @@ func (s *settings) change(ctx context.Context, at setting, value *string, lastin
 		s.values[at] = *value
 	}
 	s.act()
-	return old, was, nil
+	return old, nil
 }
 
 // reload forgets what was set without being kept.
@@ -180,6 +191,17 @@ func (s *settings) act() {
 		uuidSuffix:            s.values[setting{"uuids", "utc_id_suffix"}],
 		maxUUIDs:              int(s.number("uuids", "max_count", 1000)),
 		hashes:                s.hashPolicy(),
+		lockouts:              s.lockoutPolicy(),
+		openToAll:             slices.Contains([]string{"everyone", "admin_local"}, s.text("couchdb", "default_security", "")),
+		changesTimeout:        s.changesTimeout(),
+		userRequired:          s.flag("chttpd", "require_valid_user") || s.flag("chttpd_auth", "require_valid_user"),
+		userRequiredButForUp:  s.flag("chttpd", "require_valid_user_except_for_up"),
+		sessionCookies:        s.text("chttpd_auth", "allow_persistent_cookies", "true") != "true",
+		cookieDomain:          s.text("chttpd_auth", "cookie_domain", ""),
+		frames:                s.framePolicy(),
+		forwardedHost:         s.text("chttpd", "x_forwarded_host", "X-Forwarded-Host"),
+		forwardedProto:        s.text("chttpd", "x_forwarded_proto", "X-Forwarded-Proto"),
+		forwardedSSL:          s.text("chttpd", "x_forwarded_ssl", "X-Forwarded-Ssl"),
 	}
 	s.acting.Store(l)
 	admins := map[string]string{}
@@ -206,6 +228,24 @@ func (s *settings) hashPolicy() hashPolicy {
 	return p
 }
 
+// lockoutPolicy is when wrong passwords lock an account. What makes no sense locks.
+func (s *settings) lockoutPolicy() lockoutPolicy {
+	mode := s.text("chttpd_auth_lockout", "mode", "enforce")
+	return lockoutPolicy{
+		off: mode == "off", warn: mode == "warn", threshold: int(max(1, s.number("chttpd_auth_lockout", "threshold", mostFailures))),
+	}
+}
+
+// framePolicy says who may put answers into frames; nil where that is not asked for.
+func (s *settings) framePolicy() *framePolicy {
+	if !s.flag("chttpd", "enable_xframe_options") {
+		return nil
+	}
+	return &framePolicy{sameOrigin: s.flag("x_frame_options", "same_origin"), hosts: splitList(s.text("x_frame_options", "hosts", ""))}
+}
+
+func (s *settings) flag(section, key string) bool { return s.text(section, key, "false") == "true" }
+
 // older are sections whose settings CouchDB still takes under an older name.
 var older = map[string]string{"chttpd": "httpd", "chttpd_auth": "couch_httpd_auth"} //nolint:gochecknoglobals // a constant table
 
@@ -231,6 +271,7 @@ func (s *settings) cors() CORS {
 		Credentials: s.text("cors", "credentials", strconv.FormatBool(o.Credentials)) == "true",
 		Headers:     splitList(s.text("cors", "headers", strings.Join(o.Headers, ","))),
 		Methods:     splitList(s.text("cors", "methods", strings.Join(o.Methods, ","))),
+		Exposed:     splitList(s.text("cors", "exposed_headers", "")),
 		MaxAge:      s.seconds("cors", "max_age", o.MaxAge),
 	}.withDefaults()
 }
@@ -263,6 +304,12 @@ func (s *settings) number(section, key string, otherwise int64) int64 {
 func (s *settings) seconds(section, key string, otherwise time.Duration) time.Duration {
 	n := s.number(section, key, int64(otherwise/time.Second))
 	return time.Duration(min(n, int64(math.MaxInt64/time.Second))) * time.Second
+}
+
+// changesTimeout is for how long a feed waits where the request does not say.
+func (s *settings) changesTimeout() time.Duration {
+	n := s.number("chttpd", "changes_timeout", defaultTimeout.Milliseconds())
+	return time.Duration(min(n, int64(math.MaxInt64/time.Millisecond))) * time.Millisecond
 }
 
 // logLevel makes the log say more or less, where it is one that can.

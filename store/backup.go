@@ -61,20 +61,6 @@ func (s *Store) Backup(ctx context.Context, dir string) error {
 	return nil
 }
 
-// begin keeps the store open until writers is Done.
-func (s *Store) begin() error {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	switch {
-	case s.closed:
-		return ErrClosed
-	case s.readOnly:
-		return ErrReadOnly
-	}
-	s.writers.Add(1)
-	return nil
-}
-
 func writeFormat(fs vfs.FS, dir string, f format) error {
 	raw, err := json.Marshal(f)
 	if err != nil {

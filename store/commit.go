@@ -49,6 +49,20 @@ func (s *Store) submit(r *request) error {
 	return <-r.done
 }
 
+// begin keeps the store open until writers is Done.
+func (s *Store) begin() error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	switch {
+	case s.closed:
+		return ErrClosed
+	case s.readOnly:
+		return ErrReadOnly
+	}
+	s.writers.Add(1)
+	return nil
+}
+
 // do runs op in the committer, in order with all writes, and returns when its batch is on disk.
 func (s *Store) do(ctx context.Context, op func(b *pebble.Batch) error, synced func()) error {
 	if err := ctx.Err(); err != nil {

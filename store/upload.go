@@ -205,16 +205,9 @@ func (c *chunks) end() error {
 // apply writes a batch of its own, outside of the committer and without waiting for the disk.
 func (d *Database) apply(fill func(b *pebble.Batch) error) (err error) {
 	s := d.store
-	if s.readOnly {
-		return ErrReadOnly
+	if err := s.begin(); err != nil {
+		return err
 	}
-	s.mu.RLock()
-	if s.closed {
-		s.mu.RUnlock()
-		return ErrClosed
-	}
-	s.writers.Add(1)
-	s.mu.RUnlock()
 	defer s.writers.Done()
 	d.uploading.RLock()
 	defer d.uploading.RUnlock()

@@ -37,8 +37,8 @@ func (c *call) body() (raw []byte, done func(), err error) {
 	return c.bodyUpTo(c.s.settings.now().maxRequest)
 }
 
-// firstGrow bounds what is set aside on the word of a Content-Length alone.
-const firstGrow = 8 << 20
+// firstGrow bounds what is set aside on the word of a Content-Length alone, which nobody counts before the bytes are there.
+const firstGrow = 256 << 10
 
 func (c *call) bodyUpTo(limit int64) (raw []byte, done func(), err error) {
 	if c.r.ContentLength > limit {

@@ -137,9 +137,12 @@ func (c *call) readForm(id string, body *multipart.Reader, files *store.Doc) (*s
 		case "_rev":
 			rev, err = io.ReadAll(io.LimitReader(part, 1<<10))
 		case "_doc":
-			whole, err = io.ReadAll(io.LimitReader(part, int64(c.s.store.MaxDocument())+1))
+			limit := min(int64(c.s.store.MaxDocument()), c.s.settings.now().maxRequest)
+			whole, err = io.ReadAll(io.LimitReader(part, limit+1))
 		case "_attachments":
-			err = c.readFormFile(part, files)
+			if err := c.readFormFile(part, files); err != nil {
+				return nil, err // its own: it may be the server's
+			}
 		}
 		if err != nil {
 			return nil, badMultipart(err)

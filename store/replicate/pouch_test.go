@@ -22,19 +22,19 @@ func pouch(t *testing.T) *server {
 	return at(t, p.URL)
 }
 
-// leaves are the leaves of the documents by id, without their histories, which PouchDB and CouchDB print alike.
-func (s *server) leaves(db string, ids ...string) map[string]string {
+// leaves are the leaves of the documents of db by id, without their histories, which PouchDB and CouchDB print alike.
+func (s *server) leaves(ids ...string) map[string]string {
 	s.t.Helper()
 	out := map[string]string{}
 	for _, id := range ids {
 		docs := decode[[]struct {
 			OK map[string]any
-		}](s.t, s.want(200, "GET", "/"+db+"/"+id+"?open_revs=all", ""))
+		}](s.t, s.want(200, "GET", "/db/"+id+"?open_revs=all", ""))
 		for _, d := range docs {
 			delete(d.OK, "_revisions")
 			out[id+" "+fmt.Sprint(d.OK["_rev"])] = fmt.Sprint(d.OK)
 		}
-		if status, winner := s.do("GET", "/"+db+"/"+id, ""); status == 200 {
+		if status, winner := s.do("GET", "/db/"+id, ""); status == 200 {
 			out[id] = fmt.Sprint(decode[map[string]any](s.t, winner)["_rev"])
 		}
 	}
@@ -82,7 +82,7 @@ func TestPouch(t *testing.T) {
 	for i := range 40 {
 		ids = append(ids, fmt.Sprintf("ours-%05d", i), fmt.Sprintf("theirs-%05d", i))
 	}
-	ours, theirs := s.leaves("db", ids...), p.leaves("db", ids...)
+	ours, theirs := s.leaves(ids...), p.leaves(ids...)
 	if len(ours) < 80 || !maps.Equal(ours, theirs) {
 		for key, value := range ours {
 			if theirs[key] != value {

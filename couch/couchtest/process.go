@@ -57,6 +57,8 @@ type Process struct {
 	child   *exec.Cmd
 	reading sync.WaitGroup
 	address string
+	ended   chan struct{} // closed when the child has ended
+	gone    error         // how
 }
 
 // NewProcess prepares a process of a built program, or of a test program that calls [ServeIfAsked]; Start starts it.
@@ -86,7 +88,7 @@ func (p *Process) Start() {
 	if err != nil {
 		p.tb.Fatalf("starting the program: %v", err)
 	}
-	p.child = child
+	p.child, p.ended = child, make(chan struct{})
 	found := make(chan string, 1)
 	p.reading.Go(func() {
 		defer close(found)
@@ -99,6 +101,11 @@ func (p *Process) Start() {
 		}
 		_, _ = io.Copy(io.Discard, output)
 	})
+	go func() { // its end is waited for by Kill
+		p.reading.Wait()
+		p.gone = child.Wait()
+		close(p.ended)
+	}()
 	ready := time.NewTimer(patience)
 	defer ready.Stop()
 	select {
@@ -110,16 +117,24 @@ func (p *Process) Start() {
 	}
 }
 
-// Kill ends the process as kill -9 does, and waits for its end. A process that does not run is none.
+// Kill ends the process as kill -9 does, and waits for its end. A process that does not run is none; one that has ended by itself fails the test.
 func (p *Process) Kill() {
+	p.tb.Helper()
 	if p.child == nil {
 		return
 	}
-	_ = p.child.Process.Kill()
-	p.reading.Wait()
-	_ = p.child.Wait()
+	select {
+	case <-p.ended:
+		p.tb.Errorf("after serve ended by itself: %v: %s", p.gone, p.said.String())
+	default:
+		_ = p.child.Process.Kill()
+		<-p.ended
+	}
 	p.child, p.address = nil, ""
 }
+
+// Ended is closed when the process that was started last has ended.
+func (p *Process) Ended() <-chan struct{} { return p.ended }
 
 // PID is the number of the process, while it runs.
 func (p *Process) PID() int { return p.child.Process.Pid }

@@ -119,6 +119,7 @@ func (w *world) round(enough int64) {
 	}
 	select {
 	case <-reached:
+	case <-w.process.Ended(): // Kill says how
 	case <-ctx.Done():
 		w.t.Errorf("%d writes were answered in %v", w.answers.Load(), patience)
 	}

@@ -1,7 +1,7 @@
 # What there is to make:
 #   make            build bin/after
 #   make install    build and install it with its manual (./install.sh --help)
-#   make test       every test with the race detector, then each fuzz test for 10 seconds
+#   make test       every test with the race detector, then each fuzz test for 5 seconds
 #   make lint       the linters, and that go.mod and the generated documents are current
 #   make bench      the figures, as a table and as JSON in bench/results/latest.json
 #   make torture    the fault and property tests again, for a long time
@@ -14,7 +14,7 @@ PREFIX       ?=
 GOLANGCI     := v2.15.0
 VERSION      := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS      := -X github.com/adlayer/after/cli.version=$(VERSION)
-FUZZTIME     ?= 10s
+FUZZTIME     ?= 5s
 TORTURE      ?= 100
 NPM_SUITES   := $(patsubst %/package.json,%,$(wildcard test/*/package.json))
 NPM_STAMPS   := $(addsuffix /node_modules/.package-lock.json,$(NPM_SUITES))

@@ -11,20 +11,6 @@ import (
 	"testing"
 )
 
-// TestCompilesEverywhere builds the program for the systems it is meant for.
-func TestCompilesEverywhere(t *testing.T) {
-	t.Parallel()
-	for _, system := range []string{"darwin/arm64", "windows/amd64"} {
-		goos, goarch, _ := strings.Cut(system, "/")
-		cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", os.DevNull, "./cmd/after")
-		cmd.Dir = root(t)
-		cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", system, err, out)
-		}
-	}
-}
-
 // TestImageBuild runs the very line that the Dockerfile builds the program with, and looks that the outcome needs no
 // library: the image has none.
 func TestImageBuild(t *testing.T) {

@@ -25,19 +25,19 @@ func source(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(torture.SeedOr(t, 103), 0))
 }
 
-// TestYear lets a thousand tasks of all kinds live through a year, in zones whose clocks change, with people who change their minds and
+// TestYear lets hundreds of tasks of all kinds live through a year, in zones whose clocks change, with people who change their minds and
 // workers that come and go. Every date that had to be run was, once, and nothing else. The tasks are spread over several years, since
 // zones change their rules.
 func TestYear(t *testing.T) {
 	t.Parallel()
 	r := source(t)
-	const worlds = 4
+	const worlds, tasks = 2, 250 // each takes the race detector some fifteen seconds, and others are asked for with AFTER_TORTURE
 	for i := range torture.Times(worlds) {
 		year := pick(r, 2011, 2018, 2019+r.IntN(8), 2026+r.IntN(12))
 		own := rand.New(rand.NewPCG(r.Uint64(), uint64(i)))
 		t.Run(fmt.Sprintf("%d in %d", i, year), func(t *testing.T) {
 			t.Parallel()
-			live(t, own, year, 1000/worlds)
+			live(t, own, year, tasks)
 		})
 	}
 }

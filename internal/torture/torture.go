@@ -4,6 +4,7 @@
 package torture
 
 import (
+	"flag"
 	"os"
 	"strconv"
 	"testing"
@@ -16,6 +17,14 @@ func Times(n int) int {
 		return n * factor
 	}
 	return n
+}
+
+// Checks has each property of rapid in the test program tried n times, or as many times n as AFTER_TORTURE says; -rapid.checks has the last word.
+// A TestMain calls it.
+func Checks(n int) {
+	if err := flag.Set("rapid.checks", strconv.Itoa(Times(n))); err != nil {
+		panic(err) // the program has no such property
+	}
 }
 
 // Asked tells whether long tests are asked for.

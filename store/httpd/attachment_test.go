@@ -19,6 +19,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/tidwall/gjson"
 
+	"github.com/adlayer/after/internal/torture"
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/script"
 )
@@ -321,10 +322,15 @@ func (e *endless) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestAttachmentMemory sends 200 MB up and down, alone and behind a document, and watches the heap.
+// TestAttachmentMemory sends attachments up and down that are larger than what the heap may grow to, alone and behind a document. With AFTER_TORTURE
+// they are 200 MB and more.
 func TestAttachmentMemory(t *testing.T) {
-	const size, behind, bound = 200 << 20, 100 << 20, 96 << 20
-	s := startIn(t, t.TempDir(), store.Options{FS: vfs.Default, MemTableSize: 8 << 20, CacheSize: 8 << 20})
+	const bound = 48 << 20
+	size, behind := int64(64<<20), int64(56<<20)
+	if torture.Asked() {
+		size, behind = 200<<20, 100<<20
+	}
+	s := startIn(t, t.TempDir(), store.Options{FS: vfs.Default, MemTableSize: 2 << 20, CacheSize: 2 << 20})
 	s.want("PUT", "/db", "", http.StatusCreated)
 	peak := make(chan uint64)
 	stop := make(chan struct{})

@@ -135,10 +135,12 @@ func TestTreesAgainstModel(t *testing.T) {
 			rt.Fatal(err)
 		}
 		models := map[string]*model{"a": newModel(), "b": newModel()}
+		locals := localModel{}
 		compacted := false
 		rt.Repeat(map[string]func(*rapid.T){
 			"edit":      func(rt *rapid.T) { randomEdit(t, rt, db, models) },
 			"replicate": func(rt *rapid.T) { randomReplica(t, rt, db, models) },
+			"local":     func(rt *rapid.T) { locals.random(t, rt, db) },
 			"compact": func(rt *rapid.T) {
 				if err := store.CompactNow(db); err != nil {
 					rt.Fatal(err)
@@ -168,7 +170,10 @@ func TestTreesAgainstModel(t *testing.T) {
 					rt.Fatal(err)
 				}
 			},
-			"": func(rt *rapid.T) { compareModels(rt, db, models, compacted) },
+			"": func(rt *rapid.T) {
+				compareModels(rt, db, models, compacted)
+				locals.compare(rt, db)
+			},
 		})
 	})
 }

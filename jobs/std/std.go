@@ -6,9 +6,9 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/adlayer/after/jobs"
+	"github.com/adlayer/after/jobs/call"
 )
 
 // Options say what the built-in jobs may do. The zero value works: exec then runs nothing, and start_replication says that
@@ -20,7 +20,10 @@ type Options struct {
 	// Replicator is the server whose replicator start_replication talks to.
 	Replicator Replicator
 
-	// HTTP sends the requests of the http job. Nil means a client of its own.
+	// Caller is the http job. Nil means one of its own, made of the three fields below.
+	Caller *call.Caller
+
+	// HTTP is the client whose transport sends the requests of the http job. Nil means a transport of its own.
 	HTTP *http.Client
 
 	// UserAgent is what the http job calls itself. Empty means "after".
@@ -38,6 +41,18 @@ type Replicator interface {
 	Replicate(ctx context.Context, body json.RawMessage) (json.RawMessage, error)
 }
 
+// caller is the http job.
+func (o Options) caller() (*call.Caller, error) {
+	if o.Caller != nil {
+		return o.Caller, nil
+	}
+	options := call.Options{UserAgent: o.UserAgent, MaxBody: o.MaxBody}
+	if o.HTTP != nil {
+		options.Transport = o.HTTP.Transport
+	}
+	return call.New(options)
+}
+
 // New gives the built-in jobs. It does no I/O.
 func New(o Options) *jobs.Registry {
 	r := jobs.NewRegistry()
@@ -51,8 +66,11 @@ func New(o Options) *jobs.Registry {
 	}
 	add(jobs.New("noop", noop, jobs.Describe("does nothing")))
 	add(jobs.New("log", writeLog, jobs.Describe("writes its arguments to the worker's log")))
-	add(jobs.NewTyped("http", newHTTP(o).run, jobs.Strict(), jobs.Timeout(5*time.Minute),
-		jobs.Describe("sends a request: url, method, headers, body")))
+	caller, err := o.caller()
+	if err != nil {
+		panic("jobs/std: " + err.Error()) // a mistake in this package
+	}
+	add(caller.Job())
 	add(jobs.NewTyped("exec", newExec(o).run,
 		jobs.Describe("runs a command that the configuration allows: [command, arguments...]")))
 	add(jobs.NewTyped("start_replication", replication{o.Replicator}.run,

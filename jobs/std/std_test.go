@@ -229,6 +229,17 @@ func TestHTTPResult(t *testing.T) {
 				t.Errorf("headers %v", got["headers"])
 			}
 			delete(got, "headers")
+			if timing, ok := got["timing"].(map[string]any); !ok || timing["total"] == 0.0 {
+				t.Errorf("timing %v", got["timing"])
+			}
+			delete(got, "timing")
+			if path == "/moved" {
+				want["redirects"] = []any{url + "/text"}
+			}
+			if n, _ := got["bytes"].(float64); n == 0 && path != "/empty" {
+				t.Errorf("%v bytes", got["bytes"])
+			}
+			delete(got, "bytes")
 			want["status"] = 200.0
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)

@@ -1,0 +1,133 @@
+package call
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/adlayer/after/jobs"
+)
+
+// patienceWithHosts is for how long after its date a firing is put off because its host is left alone, or is busy. After that each time is a
+// failed attempt, so that a host that never comes back ends in errors that people see.
+const patienceWithHosts = time.Hour
+
+// admit waits for the call's turn: the host is not left alone, the limits have room, there is a place among the calls under way. It gives
+// none where the wait is long: the task is put off, which is no error and uses up no attempt, since nothing was tried.
+func (x *exchange) admit(ctx context.Context, h *host) error {
+	if pause, _ := h.closed(x.caller.now()); pause > 0 {
+		return x.leaveAlone(h)
+	}
+	if err := x.wait(ctx); err != nil {
+		return err
+	}
+	for _, g := range []*gate{&h.gate, &x.caller.all} {
+		entered, err := g.enter(ctx, x.task.Nominal(), x.settings.Patience, x.caller.now)
+		if entered {
+			continue
+		}
+		if g == &x.caller.all {
+			h.gate.leave()
+		}
+		if err != nil {
+			return err
+		}
+		// The longer it is late, the longer it waits: whoever waits for a host that is slow costs little, and is served before those that
+		// came after it.
+		late := x.caller.now().Sub(x.task.Nominal())
+		return jobs.Snooze(min(max(late/4, time.Second), 30*time.Second))
+	}
+	return nil
+}
+
+// leaveAlone puts the task off until the host is tried again.
+func (x *exchange) leaveAlone(h *host) error {
+	now := x.caller.now()
+	pause, why := h.closed(now)
+	if pause == 0 { // another call tries it at this moment
+		pause = min(x.settings.Breaker.Pause/4, time.Second)
+	}
+	if late := now.Sub(x.task.Nominal()); late < patienceWithHosts {
+		return jobs.Snooze(pause)
+	}
+	return jobs.RetryAfter(fmt.Errorf("%s is left alone for %v since it failed again and again: %w", h.name, pause.Round(time.Second), why), pause)
+}
+
+// wait takes a place under every limit that the call is under, one after another.
+func (x *exchange) wait(ctx context.Context) error {
+	s, firing := x.settings, ""
+	take := func(name string, limit Limit) error {
+		if firing == "" {
+			firing = fmt.Sprintf("%s %d", x.task.Key(), x.task.Attempt())
+		}
+		for {
+			d := x.caller.rates.take(name, limit, firing, x.caller.now())
+			switch {
+			case d == 0:
+				return nil
+			case d > s.Patience:
+				return jobs.Snooze(d)
+			}
+			if err := sleep(ctx, d); err != nil {
+				return err
+			}
+		}
+	}
+	name := x.request.URL.Hostname()
+	if x.in.Limit != "" {
+		limit, err := ParseLimit(x.in.Limit)
+		if err != nil {
+			return jobs.Invalid(err)
+		}
+		under := "task @" + name
+		if x.in.Tag != "" {
+			under = "task #" + x.in.Tag
+		}
+		if err := take(under, limit); err != nil {
+			return err
+		}
+	}
+	for _, tag := range x.tags() {
+		if limit, found := s.limits["#"+tag]; found {
+			if err := take("#"+tag, limit); err != nil {
+				return err
+			}
+		}
+	}
+	if s.limit != nil {
+		if err := take("all", *s.limit); err != nil {
+			return err
+		}
+	}
+	if key, limit, found := s.limitOf(name); found {
+		return take("host "+key, limit)
+	}
+	return nil
+}
+
+// tags are the task's, where a limit may name one.
+func (x *exchange) tags() []string {
+	if len(x.settings.limits) == 0 {
+		return nil
+	}
+	var tags []string
+	if json.Unmarshal(x.task.Document().Tags, &tags) != nil {
+		tags = nil
+	}
+	if x.in.Tag != "" {
+		tags = append(tags, x.in.Tag)
+	}
+	return tags
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,180 @@
+package call
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/adlayer/after/when"
+)
+
+// Arguments are those of the http job, as they stand in the task's document.
+type Arguments struct {
+	URL     string            `json:"url"`
+	Method  string            `json:"method"`  // GET, or POST where there is a body
+	Query   map[string]Values `json:"query"`   // added to what the URL has
+	Headers map[string]Values `json:"headers"` // but for the marks of after, which nobody can give
+
+	// The body; one of these.
+	Body       json.RawMessage   `json:"body"` // a string is sent as it is, anything else as JSON
+	Form       map[string]Values `json:"form"`
+	Text       *string           `json:"text"`
+	Base64     []byte            `json:"base64"`
+	Attachment string            `json:"attachment"` // the name of an attachment of the task's document
+	Gzip       bool              `json:"gzip"`       // it is sent compressed
+
+	Timeout    Span     `json:"timeout"`    // of the request; the task's own holds too
+	Redirects  *Follow  `json:"redirects"`  // how many are followed: 10, or what is said here; false is none
+	Credential string   `json:"credential"` // a name of the worker's configuration
+	TLS        string   `json:"tls"`        // a name of the worker's configuration
+	Codes      Codes    `json:"codes"`      // instead of the worker's, list by list
+	Limit      string   `json:"limit"`      // such as 10/s, for all tasks with this tag and limit; without a tag, for the host
+	Tag        string   `json:"tag"`        // see Limit; a limit of the configuration may name it too
+	Callback   Callback `json:"callback"`   // the endpoint may answer 202 and call back
+}
+
+// Validate is asked before the job runs.
+func (a *Arguments) Validate() error {
+	u, err := url.Parse(a.URL)
+	switch {
+	case a.URL == "":
+		return errors.New("url is missing")
+	case err != nil:
+		return errors.New("url cannot be read") // the library's error repeats it, and a password may stand in it
+	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		return fmt.Errorf("url %s is no http or https address", u.Redacted())
+	}
+	var bodies []string
+	for name, given := range map[string]bool{
+		"body": len(a.Body) > 0 && string(a.Body) != "null", "form": a.Form != nil, "text": a.Text != nil, "base64": a.Base64 != nil,
+		"attachment": a.Attachment != "",
+	} {
+		if given {
+			bodies = append(bodies, name)
+		}
+	}
+	if len(bodies) > 1 {
+		return errors.New("only one of body, form, text, base64 and attachment can be sent")
+	}
+	if a.Limit != "" {
+		if _, err := ParseLimit(a.Limit); err != nil {
+			return fmt.Errorf("limit: %w", err)
+		}
+	}
+	if err := a.Codes.check(); err != nil {
+		return fmt.Errorf("codes: %w", err)
+	}
+	return checkHeaders(a.Headers)
+}
+
+func checkHeaders(headers map[string]Values) error {
+	for name, values := range headers {
+		if !isToken(name) {
+			return fmt.Errorf("headers: %q is no name of a header", name)
+		}
+		for _, value := range values {
+			if i := strings.IndexFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }); i >= 0 {
+				return fmt.Errorf("headers: the value of %s has a line break or another control character in it", name)
+			}
+		}
+	}
+	return nil
+}
+
+// isToken says whether a text may be the name of a header.
+func isToken(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(c rune) bool {
+		return c <= ' ' || c >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, c)
+	})
+}
+
+// Values are one value or several, in JSON a text, a number, true, false, or an array of those.
+type Values []string
+
+// UnmarshalJSON reads them.
+func (v *Values) UnmarshalJSON(raw []byte) error {
+	var items []json.RawMessage
+	if raw[0] != '[' {
+		items = []json.RawMessage{raw}
+	} else if err := json.Unmarshal(raw, &items); err != nil {
+		return err
+	}
+	*v = make(Values, 0, len(items))
+	for _, item := range items {
+		switch item[0] {
+		case '"':
+			var text string
+			if err := json.Unmarshal(item, &text); err != nil {
+				return err
+			}
+			*v = append(*v, text)
+		case '{', '[', 'n':
+			return fmt.Errorf("%.80s found, where a text or an array of texts is wanted", item)
+		default: // numbers, true and false as they are written
+			*v = append(*v, string(item))
+		}
+	}
+	return nil
+}
+
+// Span is a duration, in JSON as everywhere in a task.
+type Span time.Duration
+
+// UnmarshalJSON reads it.
+func (s *Span) UnmarshalJSON(raw []byte) error {
+	d, err := when.ParseDurationJSON(raw)
+	if err == nil && d <= 0 {
+		err = fmt.Errorf("the duration %s is not above zero", raw)
+	}
+	*s = Span(d)
+	return err
+}
+
+// Follow is how many redirects are followed, in JSON a number, or false for none.
+type Follow int
+
+// UnmarshalJSON reads it.
+func (f *Follow) UnmarshalJSON(raw []byte) error {
+	switch string(raw) {
+	case "false":
+		*f = 0
+		return nil
+	case "true":
+		*f = mostRedirects
+		return nil
+	}
+	var n int
+	if err := json.Unmarshal(raw, &n); err != nil || n < 0 || n > 20 {
+		return fmt.Errorf("redirects: %.80s found, where false or a number from 0 to 20 is wanted", raw)
+	}
+	*f = Follow(n)
+	return nil
+}
+
+// Callback says that the endpoint may finish later, and for how long that is awaited: in JSON true, for as long as the task's timeout or an
+// hour, or a duration.
+type Callback struct {
+	Wanted bool
+	Within time.Duration // 0: the task's timeout, or an hour
+}
+
+// UnmarshalJSON reads it.
+func (c *Callback) UnmarshalJSON(raw []byte) error {
+	switch string(raw) {
+	case "true":
+		c.Wanted = true
+		return nil
+	case "false", "null":
+		return nil
+	}
+	var span Span
+	if err := span.UnmarshalJSON(bytes.TrimSpace(raw)); err != nil {
+		return fmt.Errorf("callback: %w", err)
+	}
+	c.Wanted, c.Within = true, time.Duration(span)
+	return nil
+}

@@ -84,6 +84,19 @@ func (v *Snapshot) Detach(list []Attachment) bool {
 	return true
 }
 
+// Renew makes it a snapshot of the newest state, for answers of many parts that need not be of one moment: who reads them may be slow. After an error
+// it is closed.
+func (v *Snapshot) Renew() error {
+	if err := v.Close(); err != nil {
+		return err
+	}
+	next, err := v.db.Snapshot()
+	if err == nil {
+		*v = *next
+	}
+	return err
+}
+
 // Close gives the view back.
 func (v *Snapshot) Close() error {
 	err := v.release()

@@ -40,6 +40,16 @@ func attachmentChecks() []check {
 			c.ask("PUT", "/a", `{"_attachments":[]}`).refuses(400, "doc_validation")
 			c.ask("GET", "/a").wants(404)
 		}},
+		{"attachment/sandboxed", func(c *checker) {
+			rev := c.ask("PUT", "/a/f", "<script>").wants(201).rev()
+			c.equal("Content-Security-Policy", c.ask("GET", "/a/f").wants(200).header.Get("Content-Security-Policy"), "sandbox")
+			c.ask("GET", "/_local").says(400, "bad_request", "Invalid _local document id.")
+			c.askRoot("PUT", "/"+c.name+"x?engine=none").says(400, "bad_request", "invalid_engine_extension")
+			c.equal("lines", strings.Count(string(c.ask("GET", "/_all_docs").wants(200).body), "\r\n"), 2)
+			c.with([]string{"Destination", "b", "If-Match", "1-" + strings.Repeat("0", 32)}, "COPY", "/"+c.name+"/a").refuses(404, "not_found")
+			c.with([]string{"Destination", "b", "If-Match", rev}, "COPY", "/"+c.name+"/a?batch=ok").wants(201).has("id", `"b"`).rev()
+			c.ask("DELETE", "/a?batch=ok&rev="+rev).wants(200).rev()
+		}},
 		{"attachment/bulk", func(c *checker) {
 			text := `{"docs":[{"_id":"a","_attachments":{"f":{"content_type":"a/b","data":"aGVsbG8="}}},{"_id":"b"}]}`
 			c.ask("POST", "/_bulk_docs", text).wants(201).has("0.ok", "true")

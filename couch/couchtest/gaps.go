@@ -59,6 +59,7 @@ func pouchGaps() map[string]string {
 		"index/partial-follows-writes":       "ignores partial indexes",
 		"attachment/stubs":                   "finds a stub by its digest, not by its name",
 		"attachment/bad":                     "refuses bad names with a status 500",
+		"attachment/sandboxed":               "sends attachments without a policy",
 		"index/partial-pages":                "ignores partial indexes, and has no bookmarks",
 		"validate/bulk":                      "answers the refused documents first",
 		"validate/new-edits-false":           "does not say which revisions it refused",

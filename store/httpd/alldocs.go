@@ -320,10 +320,11 @@ func (l *listing) queries(body map[string]json.RawMessage) error {
 		if i > 0 {
 			l.buf = append(l.buf, ',')
 		}
+		l.buf = append(l.buf, "\r\n"...)
 		if err := l.list(v); err != nil {
 			return err
 		}
 	}
-	l.buf = append(l.buf, "]}\n"...)
+	l.buf = append(l.buf, "\r\n]}\n"...)
 	return l.flush()
 }

@@ -48,7 +48,19 @@ func (c *call) getAttachment(id, name string) error {
 
 // revisionNamed reads the revision that the query names, else the winner.
 func (c *call) revisionNamed(snap *store.Snapshot, id string) (*store.Row, error) {
-	if !c.q.Has("rev") {
+	var rev store.Rev
+	if c.q.Has("rev") {
+		var err error
+		if rev, err = store.ParseRev(c.q.Get("rev")); err != nil {
+			return nil, err
+		}
+	}
+	return c.revisionOf(snap, id, rev)
+}
+
+// revisionOf reads a revision; the winner where rev is zero.
+func (c *call) revisionOf(snap *store.Snapshot, id string, rev store.Rev) (*store.Row, error) {
+	if rev.IsZero() {
 		row, err := snap.Get(id)
 		if err == nil && row.Deleted {
 			err = store.NotFound("deleted")
@@ -57,10 +69,6 @@ func (c *call) revisionNamed(snap *store.Snapshot, id string) (*store.Row, error
 			return nil, err
 		}
 		return c.view.show(row)
-	}
-	rev, err := store.ParseRev(c.q.Get("rev"))
-	if err != nil {
-		return nil, err
 	}
 	tree, err := snap.Tree(id)
 	if err != nil {
@@ -125,6 +133,9 @@ func (c *call) attachmentHead(a *store.Attachment, encoded bool) {
 	h := c.w.Header()
 	h.Set("Cache-Control", "must-revalidate")
 	h.Set("Content-Type", a.Type)
+	if policy := c.s.settings.now().attachmentPolicy; policy != "" {
+		h.Set("Content-Security-Policy", policy)
+	}
 	if a.Gzip {
 		h.Set("Accept-Ranges", "none")
 	} else {

@@ -185,6 +185,10 @@ func TestAttachmentLists(t *testing.T) {
 		!gjson.GetBytes(raw, "results.1.docs.0.ok._attachments.f.stub").Bool() {
 		t.Errorf("%.300s", raw)
 	}
+	_, raw = s.send("GET", "/db/a?open_revs=[%22"+rev+"%22]&atts_since=[%22"+rev+"%22]", http.NoBody)
+	if !gjson.GetBytes(raw, "0.ok._attachments.f.stub").Bool() {
+		t.Errorf("what is known already is sent: %.300s", raw)
+	}
 	_, raw = s.send("POST", "/db/_find", strings.NewReader(`{"selector":{"_attachments.f.length":200000}}`), "Content-Type", "application/json")
 	if !gjson.GetBytes(raw, "docs.0._attachments.f.stub").Bool() {
 		t.Errorf("_find: %s", raw)

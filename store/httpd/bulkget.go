@@ -31,6 +31,7 @@ func (c *call) bulkGet() error {
 	if err != nil {
 		return err
 	}
+	o.files.letGo = true
 	snap, err := c.db.Snapshot()
 	if err != nil {
 		return err

@@ -10,9 +10,10 @@ import (
 )
 
 const (
-	manyRefs = 128     // documents asked for from which on several read
-	refsPart = 128     // of which each takes so many at a time
-	refsSize = 1 << 20 // and no more when they have come to this size
+	manyRefs    = 128     // documents asked for from which on several read
+	mostReaders = 8       // at most, as each holds what it reads
+	refsPart    = 128     // of which each takes so many at a time
+	refsSize    = 1 << 20 // and no more when they have come to this size
 )
 
 // refReader makes a part of an answer of _bulk_get.
@@ -30,11 +31,15 @@ var errLarge = errors.New("a row is too large to be gathered")
 // bulkGetMany answers for many documents. One from anywhere in a large database is found in some tens of microseconds, nearly all of it for
 // blocks that have to be read and unpacked: so every processor reads a part of those that come next.
 func (c *call) bulkGetMany(s *stream, b []byte, snap *store.Snapshot, refs []bulkRef, o readOptions) error {
-	readers := make([]refReader, min(runtime.GOMAXPROCS(0), len(refs)/manyRefs+1))
+	readers := make([]refReader, min(runtime.GOMAXPROCS(0), len(refs)/manyRefs+1, mostReaders))
 	for i := range readers {
 		readers[i].snap = snap.Another()
-		defer readers[i].snap.Close() //nolint:errcheck // the reads have told all there is
 	}
+	defer func() {
+		for i := range readers {
+			_ = readers[i].snap.Close() // the reads have told all there is
+		}
+	}()
 	for comma := false; len(refs) > 0; comma = true {
 		var under sync.WaitGroup
 		for i := range readers {
@@ -58,8 +63,25 @@ func (c *call) bulkGetMany(s *stream, b []byte, snap *store.Snapshot, refs []bul
 				return s.end(b, err)
 			}
 		}
+		if s.out >= renewAfter {
+			if err := c.renewReaders(s, snap, readers); err != nil {
+				return s.end(b, err)
+			}
+		}
 	}
 	return s.end(append(b, "]}"...), nil)
+}
+
+// renewReaders takes a newer snapshot for all.
+func (c *call) renewReaders(s *stream, snap *store.Snapshot, readers []refReader) error {
+	if err := s.renew(snap); err != nil {
+		return err
+	}
+	for i := range readers {
+		_ = readers[i].snap.Close() // the reads have told all there is
+		readers[i].snap = snap.Another()
+	}
+	return nil
 }
 
 // read makes the rows of refs until they are large; comma tells that there are others before.
@@ -103,6 +125,9 @@ func (s *stream) appendRefs(b []byte, snap *store.Snapshot, refs []bulkRef, o re
 		}
 		if b, err = appendBulkGet(b, snap, &refs[i], o, s.flush); err == nil {
 			b, err = s.more(b)
+		}
+		if err == nil {
+			err = s.renew(snap)
 		}
 		if err != nil {
 			return b, err

@@ -106,6 +106,7 @@ func (c *call) parseChanges() (*changesQuery, error) {
 	if err != nil {
 		return nil, err
 	}
+	files.letGo = !c.flag("descending")
 	q := &changesQuery{
 		files: files,
 		feed:  c.q.Get("feed"), limit: -1, descending: c.flag("descending"), includeDocs: c.flag("include_docs"),

@@ -99,5 +99,8 @@ func (c *call) clusterOptions() (shards int, err error) {
 			}
 		}
 	}
+	if c.q.Has("engine") && c.q.Get("engine") != "couch" {
+		return 0, store.BadRequest("invalid_engine_extension")
+	}
 	return shards, nil
 }

@@ -73,6 +73,8 @@ var databaseRoutes = map[string]func(*call) error{ //nolint:gochecknoglobals // 
 	"_sync_shards":        (*call).syncShards,
 	"_partition":          missing("Partitions (_partition)"),
 	"_search":             missing("Text search (_search)"),
+	"_search_cleanup":     missing("Text search (_search_cleanup)"),
+	"_nouveau_cleanup":    missing("Text search (_nouveau_cleanup)"),
 	"_temp_view":          missing("Temporary views (_temp_view)"),
 	"_auto_purge":         missing("Purging (_auto_purge)"),
 }

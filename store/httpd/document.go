@@ -15,6 +15,9 @@ const (
 // document answers what is addressed to a document: c.path is its id, in parts where it begins with _design or _local.
 func (c *call) document() error {
 	id, rest := c.path[0], c.path[1:]
+	if id == localPrefix || id+"/" == localPrefix && len(rest) == 0 {
+		return store.BadRequest("Invalid _local document id.")
+	}
 	if (id == "_design" || id == "_local") && len(rest) > 0 {
 		id, rest = id+"/"+rest[0], rest[1:]
 	}
@@ -63,8 +66,10 @@ func (c *call) below(id string, rest []string) error {
 		switch rest[0] {
 		case "_view":
 			return store.NotImplemented("A view (_view)")
-		case "_show", "_list", "_update", "_rewrite", "_search", "_nouveau", "_info":
+		case "_show", "_list", "_update", "_rewrite", "_info":
 			return store.NotImplemented("A design function (" + rest[0] + ")")
+		case "_search", "_search_info", "_search_disk_size", "_nouveau", "_nouveau_info":
+			return store.NotImplemented("Text search (" + rest[0] + ")")
 		}
 	}
 	if strings.HasPrefix(id, localPrefix) {
@@ -314,11 +319,18 @@ func appendRevList(b []byte, revs []store.Rev) []byte {
 	return append(b, ']')
 }
 
-// appendDocument adds a whole document with what was asked for beside it.
+// appendDocument adds a whole document with what was asked for beside it. With o.files.letGo, snap is a newer one afterwards where content was sent.
 func appendDocument(b []byte, snap *store.Snapshot, tree *store.Tree, row *store.Row, o readOptions, flush flusher) ([]byte, error) {
 	b, _, err := appendAdorned(b, snap, tree, row, o)
 	if err != nil {
 		return b, err
 	}
-	return appendFiles(b, snap, tree, row, &o.files, flush)
+	files := o.files.wanted(tree, row)
+	if len(files) == 0 || !o.files.letGo || !snap.Detach(files) {
+		return appendFiles(b, snap, tree, row, &o.files, flush)
+	}
+	if b, err = appendFiles(b, snap, tree, row, &o.files, flush); err != nil {
+		return b, err
+	}
+	return b, snap.Renew()
 }

@@ -27,6 +27,9 @@ type feed struct {
 	scan bool                // everything behind last has to be looked at, not only
 	due  []uint64            // what the subscription told
 
+	within bool   // the snapshot is being walked through, and cannot be given back
+	later  uint64 // a row whose attachments are sent once it is not
+
 	head bool        // the head of the answer has gone out
 	revs []store.Rev // those that a filter function let through, for the row being added
 }
@@ -235,8 +238,8 @@ func (f *feed) gather() (pending int64, more bool, err error) {
 		}
 		return 0, false, err
 	}
-	defer snap.Close() //nolint:errcheck // the reads have told all there is
-	dropped := int64(0)
+	defer snap.Close()                   //nolint:errcheck // the reads have told all there is
+	seq, dropped := snap.Seq(), int64(0) // reading may renew the snapshot
 	if !f.full() {
 		if dropped, more, err = f.read(snap); err != nil {
 			return 0, false, err
@@ -250,7 +253,7 @@ func (f *feed) gather() (pending int64, more bool, err error) {
 		return pending + behind, more, err
 	}
 	if !more {
-		f.last = max(f.last, snap.Seq())
+		f.last = max(f.last, seq)
 		f.scan = false
 	}
 	return pending, more, nil
@@ -282,6 +285,7 @@ func (f *feed) read(snap *store.Snapshot) (dropped int64, more bool, err error) 
 	}
 	began := time.Now()
 	looked := 0
+	f.within = true
 	err = snap.Changes(f.last, func(row *store.Row) error {
 		taken, err := f.take(snap, row)
 		if err != nil {
@@ -291,12 +295,16 @@ func (f *feed) read(snap *store.Snapshot) (dropped int64, more bool, err error) 
 			dropped++
 		}
 		looked++
-		if f.full() || len(f.buf) >= feedBuffer || looked%sliceRows == 0 && time.Since(began) > feedSlice {
+		if f.later != 0 || f.full() || len(f.buf) >= feedBuffer || looked%sliceRows == 0 && time.Since(began) > feedSlice {
 			more = true
 			return store.ErrStop
 		}
 		return nil
 	})
+	f.within = false
+	if err == nil && f.later != 0 {
+		err = f.addLater(snap)
+	}
 	return dropped, more, err
 }
 

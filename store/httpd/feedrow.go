@@ -16,8 +16,22 @@ func (f *feed) take(snap *store.Snapshot, row *store.Row) (wanted bool, err erro
 	return wanted, err
 }
 
-// add writes one row.
+// addLater writes the row that had to wait.
+func (f *feed) addLater(snap *store.Snapshot) error {
+	row, err := snap.At(f.later)
+	f.later = 0
+	if err != nil || row == nil {
+		return err
+	}
+	return f.add(snap, row)
+}
+
+// add writes one row, which may take long where attachments go with it: snap is a newer one then.
 func (f *feed) add(snap *store.Snapshot, row *store.Row) error {
+	if f.within && f.q.includeDocs && f.q.files.data && f.q.files.letGo && row.HasAttachments() {
+		f.later = row.Seq
+		return nil
+	}
 	b := f.buf
 	switch f.q.feed {
 	case "eventsource":

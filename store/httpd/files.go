@@ -17,6 +17,7 @@ type fileOptions struct {
 	follows  bool        // the content comes behind the document
 	encoding bool        // how they are compressed
 	since    []store.Rev // only of those that are newer than these revisions
+	letGo    bool        // while content is sent the snapshot is given back, and is another one afterwards
 }
 
 func (c *call) fileOptions() (o fileOptions, err error) {
@@ -127,6 +128,20 @@ func plainContent(snap *store.Snapshot, a store.Attachment) (io.Reader, error) {
 type stream struct {
 	c    *call
 	sent bool
+	out  int // bytes since the snapshot was taken
+}
+
+// renewAfter is how much is sent of an answer of many documents before its snapshot gives way to a newer one, so that a slow client keeps nothing of
+// what is written over meanwhile.
+const renewAfter = 1 << 20
+
+// renew gives snap back for a newer one if much was sent since.
+func (s *stream) renew(snap *store.Snapshot) error {
+	if s.out < renewAfter {
+		return nil
+	}
+	s.out = 0
+	return snap.Renew()
 }
 
 func (s *stream) flush(b []byte) ([]byte, error) {
@@ -135,6 +150,7 @@ func (s *stream) flush(b []byte) ([]byte, error) {
 		s.c.setHead("application/json")
 		s.c.w.WriteHeader(http.StatusOK)
 	}
+	s.out += len(b)
 	if s.c.r.Method == http.MethodHead {
 		return b[:0], nil
 	}

@@ -8,15 +8,27 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/adlayer/after/store"
+	"github.com/adlayer/after/store/storetest"
 )
 
 // TestGone has the client close its half of the connection once it has said all, which a server cannot tell from a client that has gone: what it
 // asked for is done and told. What cannot be is not told as a success.
 func TestGone(t *testing.T) {
 	t.Parallel()
-	h := handler(t, memory(t))
+	fs := vfs.NewMem()
+	st, err := store.Open("data", store.Options{FS: fs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { storetest.End(t, st) })
+	h := handler(t, st)
 	ask := func(method, path, body string) (w *httptest.ResponseRecorder, aborted bool) {
 		t.Helper()
 		ctx, leave := context.WithCancel(t.Context())
@@ -47,10 +59,22 @@ func TestGone(t *testing.T) {
 		{"DELETE", "/db", "", 200},
 		{"GET", "/db", "", 404},
 		{"PUT", "/db", "", 201},
+		{"POST", "/db/_bulk_docs", `{"docs":[{"n":1},{"n":2}]}`, 201},
 	} {
 		if w, aborted := ask(c.method, c.path, c.body); aborted || w.Code != c.status {
 			t.Errorf("%s %s: %d %s (aborted: %v)", c.method, c.path, w.Code, w.Body, aborted)
 		}
+	}
+	for path, body := range map[string]string{
+		"/db/_find":            `{"selector":{"n":{"$gte":0}}}`,
+		"/_after/store/backup": `{"folder":"/backup"}`,
+	} {
+		if w, aborted := ask("POST", path, body); !aborted {
+			t.Errorf("%s is told as done: %d %s", path, w.Code, w.Body)
+		}
+	}
+	if left, err := fs.List("/"); err != nil || slices.ContainsFunc(left, func(name string) bool { return strings.HasPrefix(name, "backup") }) {
+		t.Errorf("the backup of a client that has gone leaves %v (%v)", left, err)
 	}
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

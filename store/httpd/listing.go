@@ -82,7 +82,7 @@ func (l *listing) write() error {
 		if err := l.head(offset); err != nil {
 			return err
 		}
-		l.buf = append(l.buf, "]}"...)
+		l.buf = append(l.buf, "\r\n]}"...)
 		return nil
 	}
 	r.Bodies = l.v.includeDocs
@@ -105,7 +105,7 @@ func (l *listing) rangeRows(r store.Range, offset int64) error {
 		}
 		return l.row(row, false)
 	})
-	l.buf = append(l.buf, "]}"...)
+	l.buf = append(l.buf, "\r\n]}"...)
 	return err
 }
 
@@ -205,7 +205,7 @@ func (l *listing) keys() error {
 			return err
 		}
 	}
-	l.buf = append(l.buf, "]}"...)
+	l.buf = append(l.buf, "\r\n]}"...)
 	return nil
 }
 
@@ -238,6 +238,7 @@ func (l *listing) comma() {
 	if l.rows > 0 {
 		l.buf = append(l.buf, ',')
 	}
+	l.buf = append(l.buf, "\r\n"...) // a row a line, for those who read lines
 	l.rows++
 }
 

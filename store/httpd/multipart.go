@@ -29,6 +29,7 @@ type parts struct {
 	boundary string
 	named    bool // documents that have attachments come with their names
 	begun    bool
+	out      int // bytes since snap was taken
 	err      error
 }
 
@@ -41,12 +42,23 @@ func (c *call) newParts(kind string, snap *store.Snapshot) *parts {
 
 func (p *parts) write(text string) {
 	if p.err == nil {
+		p.out += len(text)
 		_, p.err = io.WriteString(p.c.w, text)
 	}
 }
 
+// renew takes a newer snapshot if much was sent since the last one was taken.
+func (p *parts) renew() error {
+	if p.err != nil || p.out < renewAfter {
+		return p.err
+	}
+	p.out = 0
+	return p.snap.Renew()
+}
+
 func (p *parts) bytes(b []byte) {
 	if p.err == nil {
+		p.out += len(b)
 		_, p.err = p.c.w.Write(b)
 	}
 }
@@ -91,8 +103,12 @@ func (p *parts) document(tree *store.Tree, row *store.Row, o readOptions) error 
 	}
 	inner := store.NewUUID()
 	p.write("\r\nContent-Type: multipart/related; boundary=\"" + inner + "\"\r\n\r\n")
-	if p.err == nil {
-		p.err = writeRelated(p.c.w, inner, p.snap, doc, files)
+	if p.err != nil {
+		return p.err
+	}
+	detached := p.snap.Detach(files) // the client may be slow
+	if p.err = writeRelated(p.c.w, inner, p.snap, doc, files); p.err == nil && detached {
+		p.err = p.snap.Renew()
 	}
 	return p.err
 }
@@ -174,6 +190,9 @@ func (c *call) sendOpenRevs(snap *store.Snapshot, tree *store.Tree, found []open
 		default:
 			err = p.document(tree, row, o)
 		}
+		if err == nil {
+			err = p.renew()
+		}
 		if err != nil {
 			return p.end(err)
 		}
@@ -201,6 +220,9 @@ func (c *call) bulkGetParts(kind string, snap *store.Snapshot, refs []bulkRef, o
 			} else {
 				err = p.document(got.tree, row, got.o)
 			}
+		}
+		if err == nil {
+			err = p.renew()
 		}
 		if err != nil {
 			return p.end(err)

@@ -12,6 +12,7 @@ func (c *call) openRevs(snap *store.Snapshot, id string, revs []store.Rev, all b
 	if err != nil {
 		return err
 	}
+	o.files.letGo = true
 	tree, found, err := leavesOrRevs(snap, id, revs, all, o)
 	if err != nil {
 		return err
@@ -36,6 +37,9 @@ func (c *call) openRevs(snap *store.Snapshot, id string, revs []store.Rev, all b
 		}
 		if err == nil {
 			b, err = s.more(b)
+		}
+		if err == nil {
+			err = s.renew(snap)
 		}
 		if err != nil {
 			return s.end(b, err)

@@ -92,7 +92,7 @@ func (c *call) sendRanges(r *store.AttachmentReader, a *store.Attachment, ranges
 		return c.cutOff(copyRange(c.w, r, ranges[0]))
 	}
 	boundary := store.NewUUID()
-	for _, name := range []string{"ETag", "Accept-Ranges", "Cache-Control"} { // CouchDB leaves them out here
+	for _, name := range []string{"ETag", "Accept-Ranges", "Cache-Control", "Content-Security-Policy"} { // CouchDB leaves them out here
 		h.Del(name)
 	}
 	h.Set("Content-Type", `multipart/byteranges; boundary="`+boundary+`"`)

@@ -118,8 +118,7 @@ func (c *call) postForm(id string) error {
 		doc.Detach(a.Name)
 	}
 	doc.Attachments = append(files.Attachments, doc.Attachments...)
-	docs := []store.Doc{*doc}
-	return c.writeOne(docs, true)
+	return c.writeOne([]store.Doc{*doc}, written{tag: true})
 }
 
 // readForm reads a form: its files go into files, and the document that they belong to is given.
@@ -207,14 +206,23 @@ func (c *call) copyDocument(id string) error {
 	if strings.HasPrefix(id, localPrefix) {
 		row, err = snap.Local(id)
 	} else {
-		row, err = c.revisionNamed(snap, id)
+		row, err = c.copied(snap, id)
 	}
 	if err != nil {
 		return err
 	}
 	doc := row.Edit()
 	doc.ID, doc.Rev = target, rev
-	return c.writeOne([]store.Doc{doc}, true)
+	return c.writeOne([]store.Doc{doc}, written{tag: true, location: true})
+}
+
+// copied is the revision that a COPY takes: the one that the query or If-Match names, else the winner.
+func (c *call) copied(snap *store.Snapshot, id string) (*store.Row, error) {
+	rev, err := c.namedRev(store.Rev{})
+	if err != nil {
+		return nil, err
+	}
+	return c.revisionOf(snap, id, rev)
 }
 
 // destination is where a COPY goes.

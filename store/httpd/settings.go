@@ -64,6 +64,7 @@ type live struct {
 	frames                *framePolicy
 
 	forwardedHost, forwardedProto, forwardedSSL string // the names of headers
+	attachmentPolicy                            string // what a browser may do with an attachment that it shows; empty: all
 }
 
 // settingsName is where the store keeps settings.
@@ -202,6 +203,9 @@ func (s *settings) act() {
 		forwardedHost:         s.text("chttpd", "x_forwarded_host", "X-Forwarded-Host"),
 		forwardedProto:        s.text("chttpd", "x_forwarded_proto", "X-Forwarded-Proto"),
 		forwardedSSL:          s.text("chttpd", "x_forwarded_ssl", "X-Forwarded-Ssl"),
+	}
+	if s.text("csp", "attachments_enable", "true") == "true" {
+		l.attachmentPolicy = s.text("csp", "attachments_header_value", "sandbox")
 	}
 	s.acting.Store(l)
 	admins := map[string]string{}

@@ -57,9 +57,6 @@ func (c *call) namedRev(inBody store.Rev) (store.Rev, error) {
 func localTag(rev store.Rev, body []byte) string { return etagOf(append(rev.Append(nil), body...)) }
 
 func (c *call) putDocument(id string) error {
-	if id+"/" == localPrefix && strings.HasSuffix(c.r.URL.Path, "/") {
-		id = localPrefix // its own error
-	}
 	if err := c.s.store.CheckID(id); err != nil {
 		return err
 	}
@@ -67,9 +64,9 @@ func (c *call) putDocument(id string) error {
 		return err
 	}
 	docs := make([]store.Doc, 1)
-	read := c.readDocument
+	read, batch := c.readDocument, true
 	if strings.HasPrefix(c.r.Header.Get("Content-Type"), "multipart/related") {
-		read = c.readRelated
+		read, batch = c.readRelated, false
 	}
 	done, err := read(&docs[0])
 	if err != nil {
@@ -82,7 +79,7 @@ func (c *call) putDocument(id string) error {
 			return errors.Join(err, docs[0].DiscardUploads())
 		}
 	}
-	return c.writeOne(docs, true)
+	return c.writeOne(docs, written{tag: true, location: true, batch: batch})
 }
 
 func (c *call) postDocument() error {
@@ -101,7 +98,7 @@ func (c *call) postDocument() error {
 	if err := c.mayWrite(docs[0].ID); err != nil {
 		return err
 	}
-	return c.writeOne(docs, false)
+	return c.writeOne(docs, written{location: true, batch: true})
 }
 
 // readDocument reads the body as one document. done gives its memory back, once it is written.
@@ -122,14 +119,20 @@ func (c *call) readDocument(d *store.Doc) (done func(), err error) {
 	}, nil
 }
 
-// writeOne writes one document and answers as PUT and POST do.
-func (c *call) writeOne(docs []store.Doc, tag bool) error {
+// written says how the writing of one document is answered.
+type written struct {
+	tag, location bool // with these fields in the head
+	batch         bool // batch=ok counts
+}
+
+// writeOne writes one document and answers.
+func (c *call) writeOne(docs []store.Doc, as written) error {
 	doc := &docs[0]
 	if err := c.prepareUser(doc); err != nil {
 		return errors.Join(err, doc.DiscardUploads())
 	}
 	// With batch=ok CouchDB answers before the write is on disk. This server has no such short cut, only the answer.
-	batch := c.q.Get("batch") == "ok"
+	batch := as.batch && c.q.Get("batch") == "ok"
 	replicated := c.r.Method == http.MethodPut && c.q.Get("new_edits") == "false"
 	results, err := c.write(docs, store.WriteOptions{Replicated: replicated})
 	if err != nil {
@@ -146,13 +149,13 @@ func (c *call) writeOne(docs []store.Doc, tag bool) error {
 	b = append(res.Rev.Append(append(b, `,"rev":"`...)), `"}`...)
 	h := c.w.Header()
 	switch {
-	case !tag:
+	case !as.tag:
 	case strings.HasPrefix(doc.ID, localPrefix) && c.r.Method != "COPY":
 		h.Set("ETag", localTag(res.Rev, doc.Body))
 	default:
 		h.Set("ETag", `"`+res.Rev.String()+`"`)
 	}
-	if c.r.Method != http.MethodDelete {
+	if as.location {
 		h.Set("Location", c.base()+"/"+escape(c.db.Name())+"/"+locationID(doc.ID))
 	}
 	if doc.Deleted {
@@ -181,11 +184,11 @@ func (c *call) deleteDocument(id string) error {
 		switch {
 		case err != nil:
 			return err
-		case row.Deleted && !row.Branched:
+		case row.Deleted:
 			return store.NotFound("deleted")
 		}
 	}
-	return c.writeOne(docs, true)
+	return c.writeOne(docs, written{tag: true})
 }
 
 // mayWrite lets only database administrators write design documents.

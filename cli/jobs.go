@@ -21,7 +21,7 @@ the reason.`,
 			if err != nil {
 				return err
 			}
-			list := jobsOf(c, nil, nil).List()
+			list := jobsOf(c, nil, nil, nil).List()
 			if a.json {
 				for _, job := range list {
 					if err := a.printJSON(listedJob{job, job.Timeout.Milliseconds()}); err != nil {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"reflect"
@@ -15,6 +16,7 @@ import (
 	"github.com/adlayer/after/config"
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/jobs"
+	"github.com/adlayer/after/jobs/call"
 	"github.com/adlayer/after/jobs/folder"
 	"github.com/adlayer/after/jobs/std"
 	"github.com/adlayer/after/worker"
@@ -30,8 +32,9 @@ type runner struct {
 	standby bool
 	log     *logger
 	entry   *process.Registration
-	halt    func() // has the work drain
-	ready   func() // called once
+	caller  *call.Caller // makes the calls of all workers, through new configurations
+	halt    func()       // has the work drain
+	ready   func()       // called once
 }
 
 // lastResort is how long the work may take to end after it was told to end at once.
@@ -42,6 +45,12 @@ var errServer = errors.New("the embedded store cannot be served any more")
 
 // run returns when the workers have ended: nil if they were asked to.
 func (r *runner) run(ctx context.Context, serverFailed <-chan error) error {
+	caller, err := call.New(callOptions(r.config, r.log))
+	if err != nil {
+		return &codeError{err: inHTTP(err), code: exitUsage}
+	}
+	defer caller.Close()
+	r.caller = caller
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	r.halt = func() { stop(nil) }
@@ -142,21 +151,57 @@ func (r *runner) work(ctx context.Context, c *config.Config, client *couch.Clien
 		housekeeping.Go(func() { r.prune(ctx, c, client) })
 	}
 	return worker.Run(ctx, worker.Config{
-		Names: r.names, Client: client, Database: c.Couch.Database, Jobs: jobsOf(c, client, r.log),
+		Names: r.names, Client: client, Database: c.Couch.Database, Jobs: jobsOf(c, client, r.log, r.caller),
 		Concurrency: c.Worker.Concurrency, Drain: c.Worker.Drain, StateFolder: state, Filter: c.Changes.Filter, Site: c.Worker.Site,
 		Standby: r.standby, Version: Version(), Log: r.log, Ready: ready, Kill: kill,
 	})
 }
 
-// jobsOf joins the jobs that the program registered, those of the jobs folder, and the built-in ones.
-func jobsOf(c *config.Config, client *couch.Client, log *logger) jobs.Source {
+// inHTTP says where in the configuration an error lies.
+func inHTTP(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("http in the configuration: %w", err)
+}
+
+// callOptions are those of the http job.
+func callOptions(c *config.Config, log *logger) call.Options {
+	h := &c.HTTP
+	failures := h.Breaker.Failures
+	if failures == 0 {
+		failures = -1 // never
+	}
+	return call.Options{
+		UserAgent: "after/" + Version(), MaxBody: h.MaxBody, Timeout: h.Timeout, Concurrency: h.Concurrency, PerHost: h.PerHost,
+		Allow: h.Allow, Deny: h.Deny, Credentials: h.Credentials, TLS: h.TLS, CAFile: h.CAFile, Proxy: h.Proxy,
+		SigningKeys: h.SigningKeys(), CallbackURL: h.CallbackURL,
+		Codes: call.Codes{Done: codesOf(h.Codes.Done), Retry: codesOf(h.Codes.Retry), Error: codesOf(h.Codes.Error), Remove: codesOf(h.Codes.Remove)},
+		Limit: h.Limit, Limits: h.Limits, Breaker: call.Breaker{Failures: failures, Pause: h.Breaker.Pause}, Log: log,
+	}
+}
+
+// codesOf reads codes that the configuration has checked.
+func codesOf(texts []string) []call.Code {
+	codes := make([]call.Code, 0, len(texts))
+	for _, text := range texts {
+		if code, err := call.ParseCode(text); err == nil {
+			codes = append(codes, code)
+		}
+	}
+	return codes
+}
+
+// jobsOf joins the jobs that the program registered, those of the jobs folder, and the built-in ones. Where jobs are only listed, there is
+// neither a client nor a caller.
+func jobsOf(c *config.Config, client *couch.Client, log *logger, caller *call.Caller) jobs.Source {
 	sources := []jobs.Source{jobs.Default()}
 	options := folder.Options{}
 	if log != nil {
 		options.Log = log
 	}
 	// The folder comes last: each look into it asks the file system.
-	sources = append(sources, std.New(std.Options{ExecAllow: c.Jobs.Exec.Allow, Replicator: client, UserAgent: "after/" + Version()}))
+	sources = append(sources, std.New(std.Options{ExecAllow: c.Jobs.Exec.Allow, Replicator: client, Caller: caller}))
 	sources = append(sources, folder.New(c.Jobs.Folder, options))
 	return jobs.Sources(sources...)
 }
@@ -173,17 +218,22 @@ func (r *runner) reload() (anew bool) {
 		r.log.Warn("store and state have changed in the configuration: they come in force at the next start")
 	}
 	fresh.Store, fresh.State = former.Store, former.State
+	client := r.client
 	if former.Couch != fresh.Couch {
-		client, err := dial(fresh)
-		if err != nil {
-			r.log.WithError(err).Error("the configuration was not read again: the former one stays in force")
-			return false
-		}
-		r.client = client
+		client, err = dial(fresh)
 	}
+	if err == nil { // also where nothing has changed: the files that it names may have
+		err = inHTTP(r.caller.Configure(callOptions(fresh, r.log)))
+	}
+	if err != nil {
+		r.log.WithError(err).Error("the configuration was not read again: the former one stays in force")
+		return false
+	}
+	r.client = client
 	r.log.configure(fresh.Log, r.app.colour && r.app.talks)
 	r.config = fresh
-	if former.Couch == fresh.Couch && former.Changes == fresh.Changes && reflect.DeepEqual(former.Jobs, fresh.Jobs) && former.Worker == fresh.Worker {
+	if former.Couch == fresh.Couch && former.Changes == fresh.Changes && reflect.DeepEqual(former.Jobs, fresh.Jobs) && former.Worker == fresh.Worker &&
+		former.HTTP.Timeout == fresh.HTTP.Timeout {
 		r.log.Info("the configuration was read again")
 		return false
 	}

@@ -31,6 +31,7 @@ type Config struct {
 	Changes Changes `koanf:"changes"`
 	Store   Store   `koanf:"store"`
 	Jobs    Jobs    `koanf:"jobs"`
+	HTTP    HTTP    `koanf:"http"`
 	Worker  Worker  `koanf:"worker"`
 	State   State   `koanf:"state"`
 	Log     Log     `koanf:"log"`
@@ -178,7 +179,7 @@ func Load(o Options) (*Config, error) {
 	if err := l.unmarshal(c); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(c.readSecrets(l), c.Store.check()); err != nil {
+	if err := errors.Join(c.readSecrets(l), c.HTTP.readSigningKeys(l.sources["http.signing_key_file"]), c.Store.check()); err != nil {
 		return nil, err
 	}
 	c.settings = l.settings(c)

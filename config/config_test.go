@@ -120,6 +120,10 @@ func TestMistakes(t *testing.T) {
 		{"listen", `{"store": {"listen": "5984"}}`, `store.listen "5984" is no address to listen on`},
 		{"database", `{"couch": {"database": "Tasks"}}`, `couch.database "Tasks" is no name of a database`},
 		{"scheme", `{"couch": {"url": "localhost:5984"}}`, "couch.url must begin with"},
+		{"code", `{"http": {"codes": {"done": ["99"]}}}`, `http.codes.done "99" is no status code`},
+		{"limit", `{"http": {"limit": "10"}}`, `http.limit "10" is no limit`},
+		{"limits", `{"http": {"limits": {"h": ""}}}`, `http.limits "" of h is no limit`},
+		{"callback", `{"http": {"callback_url": "example.org"}}`, "http.callback_url is no http or https address"},
 		{"nobody", `{"store": {"admins": {}}}`, "store.admins names nobody"},
 		{"null", `{"couch": {"url": null}}`, "couch.url must be a text in quotation marks, not null"},
 		{"twice", "{\"log\": {},\n\"log\": {}}", ":2: is no proper JSON"},
@@ -192,7 +196,8 @@ func TestNothingShowsAPassword(t *testing.T) {
 			t.Errorf("shows the password: %s", text)
 		}
 	}
-	c := load(t, `{"couch": {"url": "http://u:hunter2@h", "password": "hunter2"}, "store": {"admins": {"a": "hunter2"}}}`)
+	c := load(t, `{"couch": {"url": "http://u:hunter2@h", "password": "hunter2"}, "store": {"admins": {"a": "hunter2"}},
+		"http": {"signing_key": "hunter2", "proxy": "http://u:hunter2@h", "credentials": {"a": "* bearer hunter2"}}}`)
 	for _, s := range c.Settings() {
 		shows(t, cmp.Diff(nil, s.Value))
 	}

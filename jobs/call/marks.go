@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -86,7 +87,7 @@ func (x *exchange) sign(ctx context.Context) error {
 	if x.settings.signer == nil || x.abroad {
 		return nil
 	}
-	signing, err := x.settings.signer.Start(webhook.ID(x.task.Key()), x.caller.now())
+	signing, err := x.settings.signer.Start(webhook.ID(cmp.Or(x.task.Key(), x.task.ID())), x.caller.now())
 	if err != nil {
 		return jobs.Invalid(err)
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"time"
 
+	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
 	"github.com/adlayer/after/client"
 	"github.com/adlayer/after/config"
 	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/runs"
 	"github.com/adlayer/after/task"
 	"github.com/adlayer/after/when"
 )
@@ -69,21 +71,45 @@ const pruneEvery = time.Hour
 
 // prune deletes the done tasks of the workers that are older than worker.retention, at the start and then every hour.
 func (r *runner) prune(ctx context.Context, c *config.Config, server *couch.Client) {
-	ticker := time.NewTicker(pruneEvery)
-	defer ticker.Stop()
 	tasks := client.New(server.Database(c.Couch.Database))
-	for {
+	everyHour(ctx, func() {
 		for _, name := range r.names {
 			old := client.Old{Before: r.app.now().Add(-c.Worker.Retention), Status: task.Done, Worker: name}
-			switch n, err := tasks.Prune(ctx, old, nil); {
-			case ctx.Err() != nil:
-				return
-			case err != nil:
-				r.log.WithField("worker", name).WithError(err).Warn("old tasks were not deleted")
-			case n > 0:
-				r.log.WithField("worker", name).WithField("deleted", n).Info("old tasks were deleted (worker.retention)")
-			}
+			n, err := tasks.Prune(ctx, old, nil)
+			r.pruned(ctx, r.log.WithField("worker", name), "old tasks (worker.retention)", n, err)
 		}
+	})
+}
+
+// pruneRuns deletes the history of runs that runs.keep and runs.per_task no longer keep, at the start and then every hour.
+func (r *runner) pruneRuns(ctx context.Context, c *config.Config, db *couch.Database) {
+	everyHour(ctx, func() {
+		keep := runs.Keep{PerTask: c.Runs.PerTask}
+		if c.Runs.Keep > 0 {
+			keep.Since = r.app.now().Add(-c.Runs.Keep)
+		}
+		n, err := runs.Prune(ctx, db, keep)
+		r.pruned(ctx, r.log, "old runs (runs.keep, runs.per_task)", n, err)
+	})
+}
+
+// pruned has the log say what was deleted.
+func (r *runner) pruned(ctx context.Context, log logrus.FieldLogger, what string, n int, err error) {
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		log.WithError(err).Warnf("%s were not deleted", what)
+	case n > 0:
+		log.WithField("deleted", n).Infof("%s were deleted", what)
+	}
+}
+
+// everyHour calls a function now and then every hour, until ctx ends.
+func everyHour(ctx context.Context, f func()) {
+	ticker := time.NewTicker(pruneEvery)
+	defer ticker.Stop()
+	for {
+		f()
 		select {
 		case <-ctx.Done():
 			return

@@ -19,6 +19,7 @@ import (
 	"github.com/adlayer/after/jobs/call"
 	"github.com/adlayer/after/jobs/folder"
 	"github.com/adlayer/after/jobs/std"
+	"github.com/adlayer/after/runs"
 	"github.com/adlayer/after/worker"
 )
 
@@ -147,13 +148,15 @@ func (r *runner) work(ctx context.Context, c *config.Config, client *couch.Clien
 	defer housekeeping.Wait()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	history := client.Database(runs.Database(c.Couch.Database))
+	housekeeping.Go(func() { r.pruneRuns(ctx, c, history) })
 	if c.Worker.Retention > 0 {
 		housekeeping.Go(func() { r.prune(ctx, c, client) })
 	}
 	return worker.Run(ctx, worker.Config{
 		Names: r.names, Client: client, Database: c.Couch.Database, Jobs: jobsOf(c, client, r.log, r.caller),
 		Concurrency: c.Worker.Concurrency, Drain: c.Worker.Drain, StateFolder: state, Filter: c.Changes.Filter, Site: c.Worker.Site,
-		Standby: r.standby, Version: Version(), Log: r.log, Ready: ready, Kill: kill,
+		Runs: runs.NewWriter(history, r.log), Standby: r.standby, Version: Version(), Log: r.log, Ready: ready, Kill: kill,
 	})
 }
 
@@ -233,7 +236,7 @@ func (r *runner) reload() (anew bool) {
 	r.log.configure(fresh.Log, r.app.colour && r.app.talks)
 	r.config = fresh
 	if former.Couch == fresh.Couch && former.Changes == fresh.Changes && reflect.DeepEqual(former.Jobs, fresh.Jobs) && former.Worker == fresh.Worker &&
-		former.HTTP.Timeout == fresh.HTTP.Timeout {
+		former.HTTP.Timeout == fresh.HTTP.Timeout && former.Runs == fresh.Runs {
 		r.log.Info("the configuration was read again")
 		return false
 	}

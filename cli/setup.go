@@ -18,6 +18,7 @@ import (
 	"github.com/adlayer/after/config"
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/fleet"
+	"github.com/adlayer/after/runs"
 	"github.com/adlayer/after/worker"
 )
 
@@ -136,7 +137,7 @@ func (s *setup) run(ctx context.Context, admin string) error {
 	if !session.Admin() {
 		return fail(exitDenied, "%s is no administrator of %s", admin, s.config.Couch.URL)
 	}
-	names := []string{s.config.Couch.Database, fleet.Database(s.config.Couch.Database)}
+	names := []string{s.config.Couch.Database, fleet.Database(s.config.Couch.Database), runs.Database(s.config.Couch.Database)}
 	for _, name := range names {
 		if err := s.database(ctx, name); err != nil {
 			return err

@@ -33,6 +33,7 @@ type Config struct {
 	Jobs    Jobs    `koanf:"jobs"`
 	HTTP    HTTP    `koanf:"http"`
 	Worker  Worker  `koanf:"worker"`
+	Runs    Runs    `koanf:"runs"`
 	State   State   `koanf:"state"`
 	Log     Log     `koanf:"log"`
 
@@ -129,6 +130,12 @@ type Worker struct {
 	Drain       time.Duration `koanf:"drain"`
 	Site        string        `koanf:"site"`
 	Retention   time.Duration `koanf:"retention"`
+}
+
+// Runs says which runs are kept in the database of runs. Zero values keep all.
+type Runs struct {
+	Keep    time.Duration `koanf:"keep"`
+	PerTask int           `koanf:"per_task"`
 }
 
 // State is the folder of a machine's own state, empty for the usual place: see [Config.StateFolder].

@@ -52,7 +52,7 @@ const DefaultPassword = "after"
 
 // Keys lists every key, section by section in the order of the file. Each call gives a fresh list.
 func Keys() []Key {
-	return slices.Concat(couchKeys(), changesKeys(), storeKeys(), jobsKeys(), httpKeys(), workerKeys(), stateKeys(), logKeys())
+	return slices.Concat(couchKeys(), changesKeys(), storeKeys(), jobsKeys(), httpKeys(), workerKeys(), runsKeys(), stateKeys(), logKeys())
 }
 
 func couchKeys() []Key {
@@ -82,7 +82,7 @@ func couchKeys() []Key {
 		},
 		{
 			Path: "couch.database", Kind: Text, Default: "tasks", Flag: "database", check: checkDatabase,
-			Doc: "The database of the tasks. Members and leases live beside it, in the database of that name with `-fleet` at its end.",
+			Doc: "The database of the tasks. Members and leases live beside it, in the database of that name with `-fleet` at its end, and the history of runs in that with `-runs`.",
 		},
 	}
 }
@@ -126,6 +126,19 @@ func workerKeys() []Key {
 		{
 			Path: "worker.retention", Kind: Duration, Default: "", check: checkOptionalDuration,
 			Doc: "Tasks that are done for longer than this are deleted, once an hour, by the worker they belonged to; `30d`, say. Empty: they are kept.",
+		},
+	}
+}
+
+func runsKeys() []Key {
+	return []Key{
+		{
+			Path: "runs.keep", Kind: Duration, Default: "30d", check: checkOptionalDuration,
+			Doc: "How long the history of runs is kept, counted from their dates. Older ones are deleted, once an hour. Empty: for ever.",
+		},
+		{
+			Path: "runs.per_task", Kind: Number, Default: int64(1000), check: checkRange(0, 1_000_000_000),
+			Doc: "How many runs of each task are kept, the newest. 0: all.",
 		},
 	}
 }

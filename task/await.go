@@ -53,13 +53,13 @@ func (t *Task) decideAwaited(v View) Decision {
 		if o.Finished.Before(o.Started) { // it has none, or its clock is behind
 			o.Finished = v.Now
 		}
-		return Settle(t, o, v)
+		return t.settles(o, v)
 	}
 	if t.Plan.Due.After(v.Now) {
 		return Decision{Action: Hold, Next: t}
 	}
 	late := fmt.Errorf("no callback came within %v", t.Plan.Due.Sub(t.Started))
-	return Settle(t, Outcome{Started: t.Started, Finished: v.Now, Err: late, Kind: KindTimeout}, v)
+	return t.settles(Outcome{Started: t.Started, Finished: v.Now, Err: late, Kind: KindTimeout}, v)
 }
 
 // calledBack reads the outcome in the field callback, where it is that of the planned firing and attempt: {"key", "attempt", "status":

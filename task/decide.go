@@ -71,6 +71,21 @@ type Decision struct {
 	Action Action
 	Next   *Task  // what is held, run or written; nil for Ignore
 	Note   string // why, for the log; may be empty
+	// Settled is the run that came to its end by this decision, where it is Decide that ended it; nil else.
+	Settled *Settled
+}
+
+// Settled is a run that came to its end outside of a worker's hands.
+type Settled struct {
+	Ran     *Task
+	Outcome Outcome
+}
+
+// settles is Settle, and remembers what it settled.
+func (t *Task) settles(o Outcome, v View) Decision {
+	d := Settle(t, o, v)
+	d.Settled = &Settled{Ran: t, Outcome: o}
+	return d
 }
 
 // Decide reads one revision of a document that is addressed to a worker we hold, and which we did not write ourselves.
@@ -303,7 +318,7 @@ func (t *Task) decideInterrupted(v View) Decision {
 		return t.planAnew(v, "its run was interrupted, and it was edited")
 	case t.Delivery == AtMostOnce:
 		lost := errors.New("its worker (member " + t.Claim.Member + ") ended during the run: nobody knows whether it was done, and it runs at most once")
-		return Settle(t.owing(s, v), Outcome{Started: t.Started, Finished: v.Now, Err: lost, Kind: KindUnknown}, v)
+		return t.owing(s, v).settles(Outcome{Started: t.Started, Finished: v.Now, Err: lost, Kind: KindUnknown}, v)
 	case !v.knows(t.Job):
 		return t.refuse(unknownJob(t, v), v)
 	}

@@ -38,6 +38,15 @@ type Outcome struct {
 
 func (o Outcome) failed() bool { return o.Err != nil || o.Kind != "" }
 
+// Failed says whether the run ended as an error, of whatever kind.
+func (o Outcome) Failed() bool { return o.failed() }
+
+// FailureKind is the kind of a failed run's error.
+func (o Outcome) FailureKind() string { return o.kind() }
+
+// Message is what a failed run's error says.
+func (o Outcome) Message() string { return o.message() }
+
 func (o Outcome) kind() string {
 	if o.Kind == "" {
 		return KindJob

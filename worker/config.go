@@ -11,6 +11,7 @@ import (
 
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/jobs"
+	"github.com/adlayer/after/runs"
 )
 
 // Defaults of [Config].
@@ -41,6 +42,8 @@ type Config struct {
 	Filter string
 	// Standby waits where another live member holds a name, instead of failing.
 	Standby bool
+	// Runs keeps the history of runs; nil keeps none.
+	Runs *runs.Writer
 	// Version goes into the member's document.
 	Version string
 	// Log is where the worker writes; nil discards.

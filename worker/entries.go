@@ -5,6 +5,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/adlayer/after/runs"
 	"github.com/adlayer/after/task"
 )
 
@@ -117,7 +118,18 @@ func (l *loop) submit(i uint32, e *entry, why purpose, next *task.Task) {
 	next = next.WithWrite(l.writes)
 	act := e.activity()
 	act.next, act.purpose, act.inFlight = next, why, true
-	l.queue = append(l.queue, write{index: i, doc: next})
+	l.queue = append(l.queue, write{index: i, doc: next, run: act.history})
+	act.history = nil
+}
+
+// record has the next write of a task tell the history of the run that it settles.
+func (l *loop) record(act *activity, ran *task.Task, o task.Outcome) {
+	if l.config.Runs == nil {
+		return
+	}
+	if r, ok := runs.Of(ran, o, l.self); ok {
+		act.history = &r
+	}
 }
 
 // logOf is the log for lines about one task; its fields send the line to the worker's own file.

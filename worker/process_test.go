@@ -21,6 +21,7 @@ import (
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/internal/torture"
 	"github.com/adlayer/after/jobs"
+	"github.com/adlayer/after/runs"
 	"github.com/adlayer/after/worker"
 )
 
@@ -31,6 +32,7 @@ type childConfig struct {
 	URL, Database, State, Journal string
 	Names                         []string
 	Standby                       bool
+	History                       string // the server of the database of runs, which is reached without the proxy; empty keeps none
 }
 
 // child is a worker in a process of its own, which can be killed.
@@ -79,8 +81,16 @@ func runChild(text string) error {
 	defer stop()
 	log := logrus.New()
 	log.SetOutput(os.Stderr)
+	var history *runs.Writer
+	if c.History != "" {
+		direct, err := couch.Dial(c.History, couch.Options{})
+		if err != nil {
+			return err
+		}
+		history = runs.NewWriter(direct.Database(runs.Database(c.Database)), log)
+	}
 	return worker.Run(ctx, worker.Config{
-		Names: c.Names, Client: client, Database: c.Database, Jobs: registry, StateFolder: c.State, Standby: c.Standby,
+		Runs: history, Names: c.Names, Client: client, Database: c.Database, Jobs: registry, StateFolder: c.State, Standby: c.Standby,
 		Log: log, Ready: func() { fmt.Println("ready") },
 	})
 }
@@ -88,12 +98,21 @@ func runChild(text string) error {
 // startChild starts a worker process and waits until it is ready.
 func (b *bundle) startChild(journal, state string, standby bool, names ...string) *child {
 	b.t.Helper()
-	config, err := json.Marshal(childConfig{
-		URL: b.server.url(b.proxy.Addr()), Database: b.server.database, State: state, Journal: journal, Names: names, Standby: standby,
-	})
+	return b.startChildWith(childConfig{State: state, Journal: journal, Names: names, Standby: standby})
+}
+
+func (b *bundle) startChildWith(c childConfig) *child {
+	b.t.Helper()
+	c.URL, c.Database = b.server.url(b.proxy.Addr()), b.server.database
+	config, err := json.Marshal(c)
 	must(b.t, err)
+	return b.runChild(string(config))
+}
+
+func (b *bundle) runChild(config string) *child {
+	b.t.Helper()
 	c := &child{b: b, command: exec.Command(os.Args[0])}
-	c.command.Env = append(os.Environ(), childVariable+"="+string(config))
+	c.command.Env = append(os.Environ(), childVariable+"="+config)
 	c.command.Stderr = b.t.Output()
 	out, err := c.command.StdoutPipe()
 	must(b.t, err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/adlayer/after/runs"
 	"github.com/adlayer/after/task"
 )
 
@@ -57,9 +58,21 @@ func (p *replay) first(records []record) []write {
 		}
 		index := uint32(i)
 		p.records[index] = r
-		batch = append(batch, write{index: index, doc: next})
+		batch = append(batch, write{index: index, doc: next, run: p.run(r)})
 	}
 	return batch
+}
+
+// run is the history of a record's run, nil where there is none to tell.
+func (p *replay) run(r record) *runs.Run {
+	ran, err := r.ran()
+	if err != nil || p.config.Runs == nil {
+		return nil
+	}
+	if run, ok := runs.Of(ran, r.Outcome.outcome(), task.Self{Member: p.self.Member, Incarnation: r.Incarnation}); ok {
+		return &run
+	}
+	return nil
 }
 
 // write writes until the database has answered all of it for good.

@@ -268,6 +268,9 @@ func (l *loop) admit(i uint32, e *entry, d task.Decision) {
 	if d.Note != "" {
 		l.logOf(e).Info(d.Note)
 	}
+	if d.Settled != nil {
+		l.record(e.activity(), d.Settled.Ran, d.Settled.Outcome)
+	}
 	switch d.Action {
 	case task.Ignore:
 		l.finish(i, e)

@@ -3,6 +3,7 @@ package worker
 import (
 	"time"
 
+	"github.com/adlayer/after/runs"
 	"github.com/adlayer/after/task"
 )
 
@@ -41,7 +42,7 @@ func (l *loop) onOutcome(end ended, e *entry) {
 	l.wheel.Remove(end.run.index)
 	outcome := end.outcome
 	outcome.Covered, outcome.Note = end.run.covered, end.run.note
-	act.outcome = &outcome
+	act.outcome, act.recorded = &outcome, false
 	l.tellRun(end, e)
 	if act.inFlight {
 		return // the answer comes first
@@ -79,8 +80,15 @@ func (l *loop) takenOver(before task.Stored, t *task.Task) bool {
 
 // write submits what an outcome led to.
 func (l *loop) write(i uint32, e *entry, d task.Decision) {
+	if act := e.act; !act.recorded {
+		act.recorded = true
+		l.record(act, act.ran, *act.outcome)
+	}
 	if d.Next == nil {
 		l.logOf(e).Info("the task is gone: the outcome of its run is only here: " + said(*e.act.outcome))
+		if run := e.act.history; run != nil {
+			l.requesters.Go(func() { l.config.Runs.Write(l.writing, []runs.Run{*run}) })
+		}
 		l.abandon(i, e)
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/adlayer/after/runs"
 	"github.com/adlayer/after/task"
 )
 
@@ -72,8 +73,11 @@ func (e *entry) dueTime() time.Time { return time.UnixMilli(e.due) }
 type activity struct {
 	// run is the job under way, or nil.
 	run *run
-	// outcome is what the last run ended with, until the database has it.
-	outcome *task.Outcome
+	// outcome is what the last run ended with, until the database has it; recorded says that its history is on its way.
+	outcome  *task.Outcome
+	recorded bool
+	// history is the run that the next write tells of.
+	history *runs.Run
 	// ran is the document as the outcome's run started from it.
 	ran *task.Task
 	// edit is what a person made of the document during the run.

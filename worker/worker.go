@@ -106,6 +106,7 @@ func (p *process) work(ctx context.Context, since string) error {
 	if p.config.Filter == FilterSelector {
 		feeders.Go(func() { l.followUpstreams(serving, p.reader) })
 	}
+	feeders.Go(func() { p.keepHistory(serving) })
 	ready := make(chan struct{}, len(p.config.Names))
 	for _, name := range p.config.Names {
 		feeders.Go(func() {
@@ -132,6 +133,9 @@ func (p *process) work(ctx context.Context, since string) error {
 	stopServing()
 	stopTaking()
 	feeders.Wait()
+	if !l.killed {
+		p.writeHistory(ctx)
+	}
 	p.leave(ctx)
 	if ctx.Err() != nil {
 		return nil
@@ -215,7 +219,7 @@ func (p *process) build() {
 		p.lost[name] = make(chan fleet.Lease, 1)
 	}
 	p.reader = &reader{names: l.byName, incarnation: []byte(p.identity.Incarnation)}
-	l.sender = sender{db: db, log: c.Log}
+	l.sender = sender{db: db, runs: c.Runs, log: c.Log}
 	l.loader = loader{db: db, reader: p.reader, log: c.Log}
 	l.show()
 	p.loop = l
@@ -323,6 +327,35 @@ func (p *process) keepWatch(serving context.Context, name string) (holder fleet.
 			p.config.Log.WithError(err).Warnf("worker %s: looking for tasks that the feed did not bring", name)
 		}
 	}
+}
+
+// historyAgain is how often the history of runs that could not be written is tried again, beside each batch of outcomes.
+const historyAgain = 5 * time.Second
+
+// keepHistory writes what history could not be written before, until serving ends.
+func (p *process) keepHistory(serving context.Context) {
+	ticker := time.NewTicker(historyAgain)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-serving.Done():
+			return
+		case <-ticker.C:
+		}
+		if p.config.Runs.Waiting() {
+			p.config.Runs.Write(serving, nil)
+		}
+	}
+}
+
+// writeHistory tries once more at the end.
+func (p *process) writeHistory(ctx context.Context) {
+	if !p.config.Runs.Waiting() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+	defer cancel()
+	p.config.Runs.Write(ctx, nil)
 }
 
 // whenReady tells that the tasks of all names are in.

@@ -11,6 +11,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/runs"
 	"github.com/adlayer/after/task"
 )
 
@@ -50,6 +51,7 @@ const (
 type write struct {
 	index uint32
 	doc   *task.Task
+	run   *runs.Run // the history that goes before it; nil where there is none
 }
 
 // answer is what became of one write. Exactly one of rev, theirs, gone, refused, again and unwritten says it.
@@ -71,12 +73,14 @@ type answer struct {
 
 // sender writes batches until the database has answered each document, or its context ends.
 type sender struct {
-	db  *couch.Database
-	log logrus.FieldLogger
+	db   *couch.Database
+	runs *runs.Writer
+	log  logrus.FieldLogger
 }
 
 // send writes one batch and gives one answer for each document, in any order.
 func (s *sender) send(ctx context.Context, batch []write) []answer {
+	s.tell(ctx, batch)
 	answers := make([]answer, 0, len(batch))
 	for len(batch) > 0 {
 		n, size := 0, 0
@@ -90,6 +94,19 @@ func (s *sender) send(ctx context.Context, batch []write) []answer {
 		batch = batch[n:]
 	}
 	return answers
+}
+
+// tell writes the history of the runs whose outcomes are in a batch. Outcomes do not wait for it any longer than one request takes.
+func (s *sender) tell(ctx context.Context, batch []write) {
+	var list []runs.Run
+	for _, w := range batch {
+		if w.run != nil {
+			list = append(list, *w.run)
+		}
+	}
+	if len(list) > 0 {
+		s.runs.Write(ctx, list)
+	}
 }
 
 // sendPart writes what fits into one request, and splits it where the database refuses it as a whole.

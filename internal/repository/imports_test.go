@@ -71,7 +71,8 @@ func allowed() map[string][]string {
 		"couch/couchtest": {"couch", "store"}, // the suite starts the servers it runs on
 		"fleet":           {"couch"},
 		"jobs":            {"task", "when", "webhook"},
-		"worker":          {"task", "when", "scheduler", "changes", "couch", "fleet", "jobs"},
+		"runs":            {"task", "when", "couch", "changes"},
+		"worker":          {"task", "when", "scheduler", "changes", "couch", "fleet", "jobs", "runs"},
 		"store":           {"internal/jsonscan"},
 		"gateway":         {"task", "when", "client", "couch", "webhook"},
 		"client":          {"task", "when", "couch", "changes"},

@@ -1,0 +1,93 @@
+package runs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/adlayer/after/couch"
+)
+
+// Keep says which runs are kept. Zero values keep all.
+type Keep struct {
+	Since   time.Time // those for dates from then on
+	PerTask int       // of each task so many, the newest
+}
+
+const prunePage = 2000
+
+// Prune deletes the runs that are not kept, and gives their number. It reads ids only.
+func Prune(ctx context.Context, db *couch.Database, k Keep) (int, error) {
+	p := pruner{db: db, keep: k, seen: map[string]int{}}
+	// From the highest id down: of each task the newest firing comes first.
+	r := couch.Range{Descending: true, Limit: prunePage}
+	for {
+		listing, err := db.AllDocs(ctx, r)
+		if couch.IsNotFound(err) {
+			return p.deleted, nil
+		}
+		if err != nil {
+			return p.deleted, fmt.Errorf("listing runs: %w", err)
+		}
+		gone := false
+		for _, row := range listing.Rows {
+			gone = p.look(row)
+		}
+		if err := p.bury(ctx); err != nil {
+			return p.deleted, err
+		}
+		if len(listing.Rows) < prunePage {
+			return p.deleted, nil
+		}
+		r.Start, r.Skip = listing.Rows[prunePage-1].ID, 1
+		if gone { // then the next one is the first from there
+			r.Skip = 0
+		}
+	}
+}
+
+type pruner struct {
+	db      *couch.Database
+	keep    Keep
+	seen    map[string]int // runs by task; ids of tasks may lie among the runs of others
+	graves  [][]byte
+	deleted int
+}
+
+// look decides about one run and says whether it goes.
+func (p *pruner) look(row couch.Listed) bool {
+	id, nominal, ok := parseID(row.ID)
+	if !ok {
+		return false // no run of ours
+	}
+	p.seen[id]++
+	date, err := time.Parse(time.RFC3339Nano, nominal)
+	old := err == nil && date.Before(p.keep.Since)
+	if !old && (p.keep.PerTask == 0 || p.seen[id] <= p.keep.PerTask) {
+		return false
+	}
+	grave, err := json.Marshal(map[string]any{"_id": row.ID, "_rev": row.Rev, "_deleted": true})
+	if err != nil { // texts can always be encoded
+		return false
+	}
+	p.graves = append(p.graves, grave)
+	return true
+}
+
+func (p *pruner) bury(ctx context.Context) error {
+	if len(p.graves) == 0 {
+		return nil
+	}
+	results, err := p.db.Bulk(ctx, p.graves)
+	if err != nil {
+		return fmt.Errorf("deleting runs: %w", err)
+	}
+	for _, result := range results {
+		if result.OK() {
+			p.deleted++
+		}
+	}
+	p.graves = p.graves[:0]
+	return nil
+}

@@ -1,0 +1,227 @@
+package runs_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/sirupsen/logrus"
+	"github.com/sirupsen/logrus/hooks/test"
+
+	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/couch/couchtest"
+	"github.com/adlayer/after/runs"
+	"github.com/adlayer/after/task"
+)
+
+var nine = time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
+
+// onServers runs a test on every server there is, with a database of runs that is not there yet.
+func onServers(t *testing.T, test func(t *testing.T, db *couch.Database)) {
+	t.Helper()
+	for i, server := range couchtest.Servers(t) {
+		t.Run(server.Name, func(t *testing.T) {
+			t.Parallel()
+			client := server.Dial(t)
+			name := runs.Database(fmt.Sprintf("after-runs-%d-%d", i, time.Now().UnixNano()))
+			t.Cleanup(func() {
+				if err := client.DropDatabase(context.Background(), name); err != nil && !couch.IsNotFound(err) {
+					t.Error(err)
+				}
+			})
+			test(t, client.Database(name))
+		})
+	}
+}
+
+// ran gives a task of a repeat as it ran for a date.
+func ran(t *testing.T, id string, nominal time.Time, more string) *task.Task {
+	t.Helper()
+	date := nominal.Format(time.RFC3339)
+	doc, err := task.Decode(fmt.Appendf(nil, `{"_id":%q,"_rev":"3-aaaaaaaa","worker":"w","job":"j","status":"scheduled","date":%q,%s
+		"plan":{"from":%q,"index":0,"nominal":%q,"due":%q,"key":"%s@%s/1-00000000"}}`, id, date, more, date, date, date, id, date))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// repeated is a run of a repeat that was 40 ms late and took 1.5 s.
+func repeated(t *testing.T, id string, nominal time.Time, o task.Outcome) runs.Run {
+	t.Helper()
+	o.Started, o.Finished = nominal.Add(40*time.Millisecond), nominal.Add(1540*time.Millisecond)
+	run, ok := runs.Of(ran(t, id, nominal, `"repeat":{"minutes":1},`), o, task.Self{Member: "m", Incarnation: "i1"})
+	if !ok {
+		t.Fatal("it is not kept")
+	}
+	return run
+}
+
+// TestWhatIsKept: repeats, retries, and what will be retried.
+func TestWhatIsKept(t *testing.T) {
+	t.Parallel()
+	failed := task.Outcome{Err: errors.New("no")}
+	for name, c := range map[string]struct {
+		more string
+		o    task.Outcome
+		want bool
+	}{
+		"one-off":               {``, task.Outcome{}, false},
+		"one-off that failed":   {``, failed, false},
+		"repeat":                {`"repeat":{"days":1},`, task.Outcome{}, true},
+		"repeat, put off":       {`"repeat":{"days":1},`, task.Outcome{Snooze: time.Second}, false},
+		"repeat, cut short":     {`"repeat":{"days":1},`, task.Outcome{Interrupted: true}, false},
+		"repeat, elsewhere":     {`"repeat":{"days":1},`, task.Outcome{Await: time.Second}, false},
+		"retries, none needed":  {`"retry":3,`, task.Outcome{}, false},
+		"retries, first failed": {`"retry":3,`, failed, true},
+		"retries, second":       {`"retry":3,"retries":1,`, task.Outcome{}, true},
+	} {
+		if _, got := runs.Of(ran(t, "t", nine, c.more), c.o, task.Self{}); got != c.want {
+			t.Errorf("%s: kept: %v", name, got)
+		}
+	}
+}
+
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("ä", runs.MostOutput)
+	quoted, err := json.Marshal(long)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := repeated(t, "t", nine, task.Outcome{Err: errors.New(long), Result: quoted, Code: 500})
+	raw, err := json.Marshal(run)
+	if err != nil || len(raw) > 2*runs.MostOutput || !run.Cut || !json.Valid(run.Output) || run.Status != task.Failed || run.Kind != task.KindJob {
+		t.Errorf("%d bytes: %v, %s", len(raw), err, raw[:min(300, len(raw))])
+	}
+}
+
+// TestWriteAndList also writes what is there already: the same execution leaves one document, another one lies beside it.
+func TestWriteAndList(t *testing.T) {
+	t.Parallel()
+	onServers(t, func(t *testing.T, db *couch.Database) {
+		t.Helper()
+		ctx := t.Context()
+		hook := test.NewLocal(logrus.New())
+		log := logrus.New()
+		log.AddHook(hook)
+		w := runs.NewWriter(db, log)
+		if list(t, db, "t", runs.Filter{}) != nil {
+			t.Error("there are runs without a database")
+		}
+		var all []runs.Run
+		for i := range 3 {
+			all = append(all, repeated(t, "t", nine.Add(time.Duration(i)*time.Minute), task.Outcome{Result: json.RawMessage(`{"n":1}`)}))
+		}
+		other := repeated(t, "t@x", nine, task.Outcome{Err: errors.New("no"), Code: 503})
+		w.Write(ctx, append(all, other))
+		w.Write(ctx, all[:1]) // the answer was lost
+		second := all[0]
+		second.Incarnation, second.Started = "i2", second.Started.Add(time.Minute)
+		w.Write(ctx, []runs.Run{second, all[1]})
+		w.Write(ctx, []runs.Run{second})
+		got := list(t, db, "t", runs.Filter{})
+		if len(got) != 4 || w.Waiting() || len(hook.AllEntries()) > 0 {
+			t.Fatalf("%d runs: %v, log %v", len(got), got, hook.AllEntries())
+		}
+		duplicates := 0
+		for _, r := range got {
+			if r.Duplicate {
+				duplicates++
+				if r.Incarnation != "i2" || r.Key != all[0].Key || r.Attempt != 1 {
+					t.Errorf("%+v", r)
+				}
+			}
+		}
+		if diff := cmp.Diff(all[2], got[0]); diff != "" || duplicates != 1 {
+			t.Errorf("%d duplicates, and the newest differs: %s", duplicates, diff)
+		}
+		if got := list(t, db, "t", runs.Filter{Since: nine.Add(90 * time.Second)}); len(got) != 1 {
+			t.Errorf("since: %v", got)
+		}
+		if got := list(t, db, "t", runs.Filter{Limit: 2}); len(got) != 2 || !got[1].Nominal.Equal(nine.Add(time.Minute)) {
+			t.Errorf("limit: %v", got)
+		}
+		if got := list(t, db, "t@x", runs.Filter{Status: task.Failed}); len(got) != 1 || got[0].Code != 503 || got[0].Error != "no" {
+			t.Errorf("status: %v", got)
+		}
+	})
+}
+
+func list(t *testing.T, db *couch.Database, id string, f runs.Filter) (all []runs.Run) {
+	t.Helper()
+	for r, err := range runs.List(t.Context(), db, id, f) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+func TestFollow(t *testing.T) {
+	t.Parallel()
+	onServers(t, func(t *testing.T, db *couch.Database) {
+		t.Helper()
+		w := runs.NewWriter(db, logrus.New())
+		w.Write(t.Context(), []runs.Run{repeated(t, "t", nine, task.Outcome{}), repeated(t, "other", nine, task.Outcome{})})
+		enough := errors.New("enough")
+		seen := 0
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err := runs.Follow(ctx, db, "t", "", runs.Filter{}, func(r runs.Run) error {
+			seen++
+			switch {
+			case r.Task != "t":
+				t.Errorf("a run of %s", r.Task)
+			case seen == 1:
+				w.Write(t.Context(), []runs.Run{repeated(t, "other", nine.Add(time.Minute), task.Outcome{}), repeated(t, "t", nine.Add(time.Minute), task.Outcome{})})
+			case seen == 2:
+				return enough
+			}
+			return nil
+		})
+		if !errors.Is(err, enough) {
+			t.Error(err)
+		}
+	})
+}
+
+// TestPrune keeps the newest of each task, and nothing that is old, over several pages, with tasks whose ids lie among others.
+func TestPrune(t *testing.T) {
+	t.Parallel()
+	onServers(t, func(t *testing.T, db *couch.Database) {
+		t.Helper()
+		w := runs.NewWriter(db, logrus.New())
+		if n, err := runs.Prune(t.Context(), db, runs.Keep{PerTask: 1}); n != 0 || err != nil {
+			t.Errorf("%d without a database, %v", n, err)
+		}
+		var all []runs.Run
+		const many = 2100
+		for i := range many {
+			all = append(all, repeated(t, "t", nine.Add(time.Duration(i)*time.Minute), task.Outcome{}))
+		}
+		for i := range 5 {
+			all = append(all, repeated(t, "t@2026-12-02", nine.Add(time.Duration(i)*time.Minute), task.Outcome{}))
+		}
+		w.Write(t.Context(), all)
+		if n, err := runs.Prune(t.Context(), db, runs.Keep{PerTask: 10}); err != nil || n != many-10 {
+			t.Errorf("%d deleted, %v", n, err)
+		}
+		got := list(t, db, "t", runs.Filter{})
+		if len(got) != 10 || !got[9].Nominal.Equal(nine.Add((many-10)*time.Minute)) {
+			t.Errorf("%d are left, the oldest of %v", len(got), got[len(got)-1].Nominal)
+		}
+		if n, err := runs.Prune(t.Context(), db, runs.Keep{Since: nine.Add(3 * time.Minute)}); err != nil || n != 3 {
+			t.Errorf("%d old ones deleted, %v", n, err)
+		}
+		if got := list(t, db, "t@2026-12-02", runs.Filter{}); len(got) != 2 {
+			t.Errorf("%v", got)
+		}
+	})
+}

@@ -1,0 +1,171 @@
+package runs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/adlayer/after/couch"
+)
+
+// keptMost is how many runs a writer keeps in memory while their database cannot be written.
+const keptMost = 10_000
+
+// tellAgain is how often the log says that it cannot.
+const tellAgain = time.Minute
+
+// Writer writes runs. A nil Writer writes none. It is safe for concurrent use.
+type Writer struct {
+	db  *couch.Database
+	log logrus.FieldLogger
+
+	mu   sync.Mutex
+	left []Run // what could not be written yet, oldest first
+	lost int   // how many could not even be kept
+	told time.Time
+}
+
+// NewWriter gives the writer of a database. It sends no request.
+func NewWriter(db *couch.Database, log logrus.FieldLogger) *Writer { return &Writer{db: db, log: log} }
+
+// Write writes runs, and what earlier calls could not write. What this one cannot write is kept for the next: a database of runs that is
+// gone, full or closed to us holds up no outcome. The newest runs are kept where there is no room for all.
+func (w *Writer) Write(ctx context.Context, list []Run) {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	all := append(w.left, list...)
+	w.left = nil
+	w.mu.Unlock()
+	if len(all) == 0 {
+		return
+	}
+	left, err := w.write(ctx, all)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.left = append(left, w.left...); len(w.left) > keptMost {
+		w.lost += len(w.left) - keptMost
+		w.left = w.left[len(w.left)-keptMost:]
+	}
+	if err != nil && time.Since(w.told) >= tellAgain {
+		w.told = time.Now()
+		w.log.WithError(err).Warnf("the history of %d runs is not written yet (%s), that of %d is lost: the outcomes are in their tasks", len(w.left), w.db.Name(), w.lost)
+	}
+}
+
+// Waiting says whether there is anything that an earlier call could not write.
+func (w *Writer) Waiting() bool {
+	if w == nil {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.left) > 0
+}
+
+const batchMost = 1000
+
+// write gives what could not be written, and why.
+func (w *Writer) write(ctx context.Context, list []Run) (left []Run, err error) {
+	for len(list) > 0 {
+		part := list[:min(len(list), batchMost)]
+		again, partErr := w.writePart(ctx, part)
+		left, err = append(left, again...), errors.Join(err, partErr)
+		if list = list[len(part):]; partErr != nil {
+			return append(left, list...), err
+		}
+	}
+	return left, err
+}
+
+// writePart writes what one request carries. Runs that are there already come a second time: those of another execution beside them.
+func (w *Writer) writePart(ctx context.Context, part []Run) (left []Run, err error) {
+	results, err := w.bulk(ctx, part)
+	if err != nil {
+		return part, err
+	}
+	var twice []Run
+	for i, result := range results {
+		switch err := result.Err(); {
+		case err == nil:
+		case couch.IsConflict(err):
+			twice = append(twice, part[i])
+		case couch.Status(err) >= 500: //nolint:mnd // a status of the server's own
+			left = append(left, part[i])
+		default:
+			w.log.WithError(err).WithField("task", part[i].Task).Warn("the database refuses the history of a run")
+		}
+	}
+	if len(left) > 0 {
+		err = fmt.Errorf("%d runs were not written to %s", len(left), w.db.Name())
+	}
+	if len(twice) == 0 {
+		return left, err
+	}
+	again, besideErr := w.writeBeside(ctx, twice)
+	return append(left, again...), errors.Join(err, besideErr)
+}
+
+// writeBeside writes runs whose _id is taken: nothing where it is the same execution, else beside it.
+func (w *Writer) writeBeside(ctx context.Context, twice []Run) (left []Run, err error) {
+	refs := make([]couch.Ref, 0, len(twice))
+	known := map[string]bool{}
+	for _, r := range twice {
+		if !known[r.ID] { // an id may come only once
+			known[r.ID] = true
+			refs = append(refs, couch.Ref{ID: r.ID})
+		}
+	}
+	docs, err := w.db.BulkGet(ctx, refs)
+	if err != nil {
+		return twice, err
+	}
+	there := map[string]Run{}
+	for _, doc := range docs {
+		if r, ok := decode(doc.Body); ok {
+			there[doc.ID] = r
+		}
+	}
+	var beside []Run
+	for _, r := range twice {
+		if first, ok := there[r.ID]; !ok || !r.same(first) {
+			beside = append(beside, r.beside())
+		}
+	}
+	results, err := w.bulk(ctx, beside)
+	if err != nil {
+		return twice, err
+	}
+	for i, result := range results {
+		// A conflict here is the same execution: the name tells incarnation and start.
+		if err := result.Err(); err != nil && !couch.IsConflict(err) {
+			w.log.WithError(err).WithField("task", beside[i].Task).Warn("the database refuses the history of a second run")
+		}
+	}
+	return nil, nil
+}
+
+// bulk sends one request; where the database is not there yet, it is made.
+func (w *Writer) bulk(ctx context.Context, list []Run) ([]couch.Result, error) {
+	bodies := make([][]byte, 0, len(list))
+	for _, r := range list {
+		body, err := r.encode()
+		if err != nil {
+			return nil, fmt.Errorf("encoding the run %s: %w", r.ID, err)
+		}
+		bodies = append(bodies, body)
+	}
+	results, err := w.db.Bulk(ctx, bodies)
+	if !couch.IsNotFound(err) {
+		return results, err
+	}
+	if err := w.db.Client().CreateDatabase(ctx, w.db.Name()); err != nil && !couch.IsExists(err) {
+		return nil, err
+	}
+	return w.db.Bulk(ctx, bodies)
+}

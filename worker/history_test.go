@@ -1,0 +1,120 @@
+package worker_test
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/runs"
+	"github.com/adlayer/after/task"
+	"github.com/adlayer/after/worker"
+)
+
+// TestHistory: what workers leave of single runs.
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	onServers(t, map[string]func(t *testing.T, b *bundle){
+		"repeats and retries":                testHistory,
+		"a second execution of an attempt":   testSecondExecution,
+		"a database of runs that is refused": testHistoryRefused,
+	})
+}
+
+// history is the database of runs, reached without the proxy; it is dropped with the test.
+func (b *bundle) history() *couch.Database {
+	client := dial(b.t, b.server.url(b.server.address))
+	db := client.Database(runs.Database(b.server.database))
+	b.t.Cleanup(func() {
+		if err := client.DropDatabase(context.Background(), db.Name()); err != nil && !couch.IsNotFound(err) {
+			b.t.Error(err)
+		}
+	})
+	return db
+}
+
+func (b *bundle) keepingHistory(db *couch.Database) func(*worker.Config) {
+	return func(c *worker.Config) { c.Runs = runs.NewWriter(db, c.Log) }
+}
+
+func (b *bundle) recorded(db *couch.Database, id string) (all []runs.Run) {
+	b.t.Helper()
+	for r, err := range runs.List(b.t.Context(), db, id, runs.Filter{}) {
+		must(b.t, err)
+		all = append(all, r)
+	}
+	return all
+}
+
+func testHistory(t *testing.T, b *bundle) {
+	t.Helper()
+	db := b.history()
+	p := b.startWith(b.keepingHistory(db), "manobi")
+	b.put("repeat", `{"worker":"manobi","job":"run","repeat":{"milliseconds":150,"limit":4}}`)
+	b.put("retried", `{"worker":"manobi","job":{"name":"fail-times","arguments":[2]},"retry":{"limit":3,"interval":"10ms"}}`)
+	b.put("once", `{"worker":"manobi","job":"run"}`)
+	gate := b.gate("deleted")
+	b.put("deleted", `{"worker":"manobi","job":"deaf","repeat":{"days":1}}`)
+	b.awaitStatus("repeat", "done")
+	b.awaitStatus("retried", "done")
+	b.awaitStatus("once", "done")
+	b.awaitRuns("deleted", 1)
+	doc, err := b.db.Get(t.Context(), "deleted")
+	must(t, err)
+	_, err = b.db.Delete(t.Context(), "deleted", doc.Rev)
+	must(t, err)
+	close(gate)
+	p.end()
+	if got := b.recorded(db, "repeat"); len(got) != len(b.runsOf("repeat")) {
+		t.Errorf("of %d runs of the repeat are kept: %+v", len(b.runsOf("repeat")), got)
+	}
+	statuses := map[int64]task.Status{}
+	for _, r := range b.recorded(db, "retried") {
+		statuses[r.Attempt] = r.Status
+		if r.Worker != "manobi" || r.Job != "fail-times" || r.Duplicate || r.Member == "" {
+			t.Errorf("%+v", r)
+		}
+	}
+	if len(statuses) != 3 || statuses[1] != task.Failed || statuses[2] != task.Failed || statuses[3] != task.Done {
+		t.Errorf("the attempts are kept as %v", statuses)
+	}
+	if got := b.recorded(db, "once"); got != nil {
+		t.Errorf("a run that is whole in its task is kept too: %+v", got)
+	}
+	if got := b.recorded(db, "deleted"); len(got) != 1 {
+		t.Errorf("of the deleted task is kept: %+v", got)
+	}
+}
+
+// testSecondExecution: the process dies after the history of a run was written and before its outcome was.
+func testSecondExecution(t *testing.T, b *bundle) {
+	t.Helper()
+	db := b.history()
+	config := childConfig{
+		State: t.TempDir(), Journal: filepath.Join(t.TempDir(), "journal"), Names: []string{"manobi"}, History: b.server.url(b.server.address),
+	}
+	first := b.startChildWith(config)
+	b.put("t", `{"worker":"manobi","job":{"name":"append","arguments":[4000]},"repeat":{"days":1}}`)
+	b.awaitDoc("t", func(doc gjson.Result) bool { return doc.Get("status").String() == "running" }) // no write of it is in flight
+	b.disconnect()
+	b.poll("the first execution is kept", func() bool { return len(b.recorded(db, "t")) == 1 })
+	first.kill()
+	b.proxy.Heal()
+	b.startChildWith(config)
+	b.awaitDoc("t", func(doc gjson.Result) bool { return doc.Get("repetitions").Int() == 1 })
+	got := b.recorded(db, "t")
+	if len(got) != 2 || got[0].Key != got[1].Key || got[0].Duplicate == got[1].Duplicate || got[0].Incarnation == got[1].Incarnation {
+		t.Errorf("%+v", got)
+	}
+}
+
+// testHistoryRefused: outcomes do not wait for a database of runs that takes nothing.
+func testHistoryRefused(t *testing.T, b *bundle) {
+	t.Helper()
+	stranger := dial(t, "http://stranger:no@"+b.server.address).Database(runs.Database(b.server.database))
+	b.startWith(b.keepingHistory(stranger), "manobi")
+	b.put("t", `{"worker":"manobi","job":"run","repeat":{"milliseconds":50,"limit":3}}`)
+	b.awaitStatus("t", "done")
+}

@@ -107,12 +107,11 @@ func Of(ran *task.Task, o task.Outcome, self task.Self) (Run, bool) {
 			r.Status = task.Canceled
 		}
 	}
-	r.bound(o.Result)
-	return r, true
+	return r.bounded(o.Result), true
 }
 
-// bound keeps the output and the message within bounds: an output that is longer becomes the text of its beginning.
-func (r *Run) bound(output json.RawMessage) {
+// bounded gives the run with its output, that and the message cut where they are too long: an output becomes the text of its beginning.
+func (r Run) bounded(output json.RawMessage) Run {
 	r.Output = output
 	if len(output) > MostOutput {
 		r.Cut = true
@@ -124,6 +123,7 @@ func (r *Run) bound(output json.RawMessage) {
 	if len(r.Error) > mostMessage {
 		r.Error, r.Cut = beginning(r.Error, mostMessage), true
 	}
+	return r
 }
 
 func beginning(text string, most int) string {

@@ -29,6 +29,9 @@ type Options struct {
 	Version string
 	// Certificate and Key are files in PEM form, with which it speaks https; empty for http.
 	Certificate, Key string
+	// Under makes the handlers of paths below /_after/; it gets a way to the store that needs no socket, which works once Serve has returned.
+	// Nil: there are none.
+	Under func(store http.RoundTripper) (map[string]httpd.Mounted, error)
 	// HTTP has what the protocol can be told beyond that: bounds of requests, sessions, other origins. What stands above goes before it.
 	HTTP httpd.Options
 	Log  logrus.FieldLogger
@@ -65,6 +68,13 @@ const goodbye = 3 * time.Second
 
 // Serve opens the store and serves it until Close; the end of ctx does not end it. A folder that another process holds is a store.HeldError.
 func Serve(ctx context.Context, o Options) (*Server, error) {
+	server := &Server{failed: make(chan error, 1), watched: make(chan struct{})}
+	if o.Under != nil {
+		var err error
+		if o.HTTP.Under, err = o.Under(httpd.Inside(server)); err != nil {
+			return nil, err
+		}
+	}
 	first, err := o.open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
@@ -76,7 +86,7 @@ func Serve(ctx context.Context, o Options) (*Server, error) {
 	if o.Relaxed {
 		o.Log.Warn(`store.durability is "relaxed": a power cut, or the death of this process, can cost the writes of the last second or so`)
 	}
-	server := &Server{options: o, address: listener.Addr().String(), failed: make(chan error, 1), watched: make(chan struct{})}
+	server.options, server.address = o, listener.Addr().String()
 	server.opened.Store(first)
 	server.http = o.HTTP.Limits.HTTPServer(server)
 	server.http.TLSConfig = secure

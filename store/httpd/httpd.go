@@ -58,6 +58,8 @@ type Options struct {
 	PublicFields []string
 	// Authorities sign the certificates of other servers that replications believe; nil means those that the system believes.
 	Authorities *x509.CertPool
+	// Under are handlers of paths below /_after/, by the first part of what follows: that of "queue" has /_after/queue and all below it.
+	Under map[string]Mounted
 	// Script says how the functions of design documents are run. Without a command they are not, and what needs them answers 501.
 	Script script.Options
 }
@@ -191,13 +193,23 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Server", "after/"+s.opts.Version)
 	h["X-Couch-Request-ID"] = []string{randomDigits(5)} // in CouchDB's spelling
-	c := &call{s: s, w: s.counts.begin(w, r), r: overridden(r)}
+	c := &call{s: s, w: s.counts.begin(w, r), r: r}
+	mounted, found := s.mounted(r)
+	if !found {
+		c.r = overridden(r)
+	}
 	c.frameOptions()
 	c.pace() //nolint:contextcheck // the request carries it
 	if c.cors() {
 		return
 	}
-	if err := c.serve(); err != nil { //nolint:contextcheck // the request, which carries it, is a field
+	var err error
+	if found {
+		err = c.handOver(mounted) //nolint:contextcheck // the request, which carries it, is a field
+	} else {
+		err = c.serve() //nolint:contextcheck // as above
+	}
+	if err != nil {
 		c.fail(err)
 	}
 }

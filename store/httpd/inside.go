@@ -8,10 +8,13 @@ import (
 	"sync"
 )
 
-// inside is a transport that hands requests to the server itself, without a socket. They count as those of who, whatever their header says, with the
-// rights that who has when each is made: a replication may run for months.
+// Inside gives a transport that hands requests to a server's handler, or to one around it, without a socket. Their header says who asks.
+func Inside(handler http.Handler) http.RoundTripper { return &inside{s: handler} }
+
+// inside is a transport that hands requests to the server itself, without a socket. Where there is a who they count as those of that one,
+// whatever their header says, with the rights that who has when each is made: a replication may run for months.
 type inside struct {
-	s   *Server
+	s   http.Handler
 	who *identity
 }
 
@@ -20,7 +23,10 @@ type identityKey struct{}
 
 // RoundTrip serves a request on a goroutine of its own. It returns when the answer begins.
 func (t *inside) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithCancel(context.WithValue(r.Context(), identityKey{}, t.who))
+	ctx, cancel := context.WithCancel(r.Context())
+	if t.who != nil {
+		ctx = context.WithValue(ctx, identityKey{}, t.who)
+	}
 	served := r.WithContext(ctx)
 	if served.Body == nil {
 		served.Body = http.NoBody

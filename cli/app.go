@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -53,11 +53,17 @@ func stateKeys() []string  { return []string{"state.folder"} }
 // keyFlags adds the flags that set the given keys of the configuration.
 func keyFlags(cmd *cobra.Command, paths ...string) {
 	for _, path := range paths {
-		for _, key := range config.Keys() {
-			if key.Path == path {
-				cmd.Flags().Var(&keyValue{kind: key.Kind}, key.Flag, usageOf(key))
-				cmd.Flags().Lookup(key.Flag).Annotations = map[string][]string{keyAnnotation: {path}}
-			}
+		keyFlag(cmd, path, "")
+	}
+}
+
+// keyFlag adds the flag that sets a key, under its own name in the command where one is given.
+func keyFlag(cmd *cobra.Command, path, name string) {
+	for _, key := range config.Keys() {
+		if key.Path == path {
+			name = cmp.Or(name, key.Flag)
+			cmd.Flags().Var(&keyValue{kind: key.Kind}, name, usageOf(key))
+			cmd.Flags().Lookup(name).Annotations = map[string][]string{keyAnnotation: {path}}
 		}
 	}
 }
@@ -146,7 +152,7 @@ func (s *session) running(ctx context.Context, now time.Time) (map[string]bool, 
 	names := map[string]bool{}
 	for _, m := range members {
 		for _, w := range m.Workers {
-			if m.alive {
+			if m.Alive {
 				names[w.Name] = true
 			}
 		}
@@ -154,34 +160,7 @@ func (s *session) running(ctx context.Context, now time.Time) (map[string]bool, 
 	return names, nil
 }
 
-// member is one member of the fleet, and whether it seems to live.
-type member struct {
-	fleet.Info
-	alive bool
-}
-
-// silent is how long a heartbeat may be old before its member is shown as lost. It compares clocks of two machines by
-// way of the store's, which is right to half a second or so: hence more than the fleet's own measure.
-const silent = fleet.Validity + 5*time.Second
-
 // members lists the fleet. A fleet without a database has no members.
-func (s *session) members(ctx context.Context, now time.Time) ([]member, error) {
-	server, err := s.couch.Server(ctx)
-	if err != nil {
-		return nil, err
-	}
-	infos, err := fleet.List(ctx, s.fleet)
-	if couch.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("listing the fleet: %w", err)
-	}
-	members := make([]member, 0, len(infos))
-	for _, info := range infos {
-		// Seen is by the member's clock; its Clock is how far that is ahead of the store's.
-		seen := info.Seen.Add(-time.Duration(info.Clock) * time.Millisecond)
-		members = append(members, member{Info: info, alive: now.Add(server.Clock).Sub(seen) < silent})
-	}
-	return members, nil
+func (s *session) members(ctx context.Context, now time.Time) ([]fleet.Sight, error) {
+	return fleet.Look(ctx, s.fleet, now)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/adlayer/after/fleet"
 	"github.com/adlayer/after/when"
 )
 
@@ -100,11 +101,11 @@ func (a *app) sinceOf(l listed, now time.Time) string {
 	return distance(l.Since.Sub(now))
 }
 
-func workersOf(m member) []listed {
+func workersOf(m fleet.Sight) []listed {
 	list := make([]listed, 0, len(m.Workers))
 	for _, w := range m.Workers {
 		state := w.State
-		if !m.alive {
+		if !m.Alive {
 			state = "lost"
 		}
 		list = append(list, listed{

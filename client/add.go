@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -49,6 +51,9 @@ type Spec struct {
 	Tags     []string
 	Note     string // for people
 	Data     any    // anything that encodes to JSON
+
+	// Fields are further fields of the document, such as _attachments, which are written as they stand. None of those above may be among them.
+	Fields map[string]json.RawMessage
 }
 
 // document is a Spec as it is written.
@@ -93,6 +98,11 @@ func (c *Client) Add(ctx context.Context, s Spec) (*task.Task, error) {
 		return nil, err
 	}
 	return t.WithRev(rev), nil
+}
+
+// Prepare makes the task that Add writes, and refuses what Add refuses; nothing is written.
+func (c *Client) Prepare(ctx context.Context, s Spec) (*task.Task, error) {
+	return s.task(c.now(), c.Calendars(ctx))
 }
 
 // AddAll schedules many tasks in as few requests as make sense. It gives a task and an error for each, one of which is nil.
@@ -156,6 +166,9 @@ func (s Spec) task(now time.Time, calendar func(string) (*when.Calendar, error))
 	if err != nil {
 		return nil, err
 	}
+	if raw, err = s.further(raw); err != nil {
+		return nil, err
+	}
 	t, err := task.Decode(raw)
 	if err != nil {
 		return nil, err
@@ -164,6 +177,23 @@ func (s Spec) task(now time.Time, calendar func(string) (*when.Calendar, error))
 		return nil, err
 	}
 	return t, nil
+}
+
+// further adds Fields to a document.
+func (s Spec) further(raw []byte) ([]byte, error) {
+	for _, name := range slices.Sorted(maps.Keys(s.Fields)) {
+		value := s.Fields[name]
+		if !json.Valid(value) {
+			return nil, fmt.Errorf("%s: %.40q is no JSON", name, value)
+		}
+		key, err := json.Marshal(name)
+		if err != nil {
+			return nil, err
+		}
+		raw = append(append(append(append(raw[:len(raw)-1], ','), key...), ':'), value...)
+		raw = append(raw, '}')
+	}
+	return raw, nil
 }
 
 // refusedBy says why a worker would refuse a task, by the rules that it goes by; nil where it would not.

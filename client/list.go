@@ -52,6 +52,31 @@ func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[*task.Task, error
 	}
 }
 
+// Page gives up to Filter.Limit tasks, 100 where it is 0, from a bookmark on, which is empty for the first page, and the bookmark of the next
+// one, empty where this one is the last. A page may have fewer tasks than there is room for, and none, though it is not the last. IDs, Invalid
+// and DueBefore are not for pages.
+func (c *Client) Page(ctx context.Context, f Filter, bookmark string) (tasks []*task.Task, next string, err error) {
+	q, err := f.query()
+	if err != nil {
+		return nil, "", err
+	}
+	q.Limit, q.Bookmark = cmp.Or(f.Limit, 100), bookmark //nolint:mnd // as the comment has it
+	p, err := c.db.Find(ctx, q)
+	if err != nil {
+		return nil, "", err
+	}
+	now := c.now()
+	for _, doc := range p.Docs {
+		if t, err := decode(doc); err == nil && f.matches(t, now) {
+			tasks = append(tasks, t)
+		}
+	}
+	if len(p.Docs) == q.Limit && p.Bookmark != bookmark {
+		next = p.Bookmark
+	}
+	return tasks, next, nil
+}
+
 // find reads the documents that the server can tell to match, and perhaps some more.
 func (c *Client) find(ctx context.Context, f Filter) iter.Seq2[[]byte, error] {
 	if f.IDs != nil {

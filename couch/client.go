@@ -88,7 +88,7 @@ func Dial(address string, o Options) (*Client, error) {
 		now:          o.Now,
 	}
 	if c.transport == nil {
-		c.transport = newTransport(o.Connections, o.TLS)
+		c.transport = NewTransport(o.Connections, o.TLS)
 	}
 	if c.now == nil {
 		c.now = time.Now //nolint:forbidigo // the default of the clock that callers pass in
@@ -163,7 +163,8 @@ func parseAddress(address string) (*url.URL, error) {
 	return base, nil
 }
 
-func newTransport(connections int, secure *tls.Config) *http.Transport {
+// NewTransport gives a transport as a client has it by itself, for one that has something in front of it. 0 connections are 32.
+func NewTransport(connections int, secure *tls.Config) *http.Transport {
 	if connections <= 0 {
 		connections = defaultConnections
 	}

@@ -112,6 +112,39 @@ func List(ctx context.Context, db *couch.Database) ([]Info, error) {
 	return members, nil
 }
 
+// Sight is a member of the fleet as somebody sees it who is none.
+type Sight struct {
+	Info
+
+	Alive bool // it seems to live
+}
+
+// silent is how long a heartbeat may be old before its member is seen as lost. It compares clocks of two machines by way of the store's,
+// which is right to half a second or so: hence more than the members' own measure.
+const silent = Validity + 5*time.Second
+
+// Look lists the members and guesses who lives, from one look at now. A fleet without a database has no members.
+func Look(ctx context.Context, db *couch.Database, now time.Time) ([]Sight, error) {
+	server, err := db.Client().Server(ctx)
+	if err != nil {
+		return nil, err
+	}
+	infos, err := List(ctx, db)
+	if couch.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	members := make([]Sight, 0, len(infos))
+	for _, info := range infos {
+		// Seen is by the member's clock; its Clock is how far that is ahead of the store's.
+		seen := info.Seen.Add(-time.Duration(info.Clock) * time.Millisecond)
+		members = append(members, Sight{Info: info, Alive: now.Add(server.Clock).Sub(seen) < silent})
+	}
+	return members, nil
+}
+
 // get reads one document into v; found is false where there is none.
 func get(ctx context.Context, db *couch.Database, id string, v any) (found bool, err error) {
 	doc, err := db.Get(ctx, id)

@@ -123,7 +123,7 @@ Schedule a task for it, from another terminal:
 	grouped(root, groupTasks, newAdd(a), newGet(a), newTasks(a), newWatch(a), newCancel(a), newReschedule(a), newRetry(a),
 		newCall(a), newCalls(a), newRuns(a), newPause(a), newResume(a), newRun(a), newSkip(a), newBackfill(a), newDelete(a), newPrune(a))
 	grouped(root, groupTime, newNext(a), newExplain(a), newCalendar(a), newImport(a), newExport(a))
-	grouped(root, groupServer, newServe(a), newStore(a), newSetup(a), newConfig(a))
+	grouped(root, groupServer, newServe(a), newGateway(a), newStore(a), newSetup(a), newConfig(a))
 	man := newMan()
 	checked(man)
 	root.AddCommand(man)

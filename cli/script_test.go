@@ -102,6 +102,7 @@ func setup(env *testscript.Env) error {
 		"HOME": home, "TZ": "UTC", "ADDRESS": address, "PLACE": address, "FOREIGN": foreign.URL,
 		"AHEAD":           "after:after@" + strings.TrimPrefix(ahead.URL, "http://"),
 		"AFTER_COUCH_URL": "http://after:after@" + address, "AFTER_STORE_LISTEN": address,
+		"QUEUE":              "http://after:after@" + address,
 		"TASKS":              "http://after:after@" + address + "/tasks",
 		"AFTER_JOBS_FOLDER":  filepath.Join(env.WorkDir, "jobs"),
 		"AFTER_STATE_FOLDER": filepath.Join(env.WorkDir, "state"), "AFTER_STORE_DATA": filepath.Join(env.WorkDir, "data"),

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 
 	"github.com/sirupsen/logrus"
@@ -89,6 +90,7 @@ func storeOptions(c *config.Config, data string, log logrus.FieldLogger) (embedd
 	return embedded.Options{
 		Listen: s.Listen, Data: data, Admins: s.Admins, Relaxed: s.Relaxed(), Version: Version(), Log: log, Tidy: tidies(),
 		Limits: storeLimits(&s), Certificate: s.TLS.Certificate, Key: s.TLS.Key,
+		Under: func(store http.RoundTripper) (map[string]httpd.Mounted, error) { return mounted(c, store, log) },
 		HTTP: httpd.Options{
 			Authorities: believed,
 			Limits: httpd.Limits{

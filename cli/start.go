@@ -70,6 +70,8 @@ func checkNames(names []string) error {
 			return fmt.Errorf("%q cannot be a worker's name: it has control characters or more than 100 bytes", name)
 		case name == process.Serve:
 			return fmt.Errorf("%q cannot be a worker's name: it means the store in \"after stop\" and \"after log\"", name)
+		case name == process.Gateway:
+			return fmt.Errorf("%q cannot be a worker's name: it means the queue over HTTP in \"after stop\" and \"after log\"", name)
 		case seen[name]:
 			return fmt.Errorf("%s is named twice", name)
 		}

@@ -35,6 +35,7 @@ type Config struct {
 	Worker  Worker  `koanf:"worker"`
 	Runs    Runs    `koanf:"runs"`
 	State   State   `koanf:"state"`
+	Gateway Gateway `koanf:"gateway"`
 	Log     Log     `koanf:"log"`
 
 	file     string

@@ -19,6 +19,9 @@ import (
 // Serve is the name by which the embedded store alone is known, as `after stop serve` says it.
 const Serve = "serve"
 
+// Gateway is the name by which the queue before a server is known.
+const Gateway = "gateway"
+
 // Info says what a process runs.
 type Info struct {
 	PID     int       `json:"pid"`

@@ -74,7 +74,7 @@ func allowed() map[string][]string {
 		"runs":            {"task", "when", "couch", "changes"},
 		"worker":          {"task", "when", "scheduler", "changes", "couch", "fleet", "jobs", "runs"},
 		"store":           {"internal/jsonscan"},
-		"gateway":         {"task", "when", "client", "couch", "webhook"},
+		"gateway":         {"task", "when", "client", "changes", "couch", "fleet", "webhook"},
 		"client":          {"task", "when", "couch", "changes"},
 		"web":             {"task", "when", "client"},
 		"webhook":         {},

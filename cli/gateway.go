@@ -1,0 +1,237 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+
+	"github.com/adlayer/after/cli/embedded"
+	"github.com/adlayer/after/cli/process"
+	"github.com/adlayer/after/config"
+	"github.com/adlayer/after/gateway"
+	"github.com/adlayer/after/store/httpd"
+	"github.com/adlayer/after/webhook"
+)
+
+func newGateway(a *app) *cobra.Command {
+	var m modes
+	cmd := &cobra.Command{
+		Use:   "gateway",
+		Short: "Serve the queue over HTTP in front of any server of tasks",
+		Long: `Serves the queue that any program can post to: calls of endpoints, now or later, and what came of them. The tasks are in the
+database of the configuration; requests go there with the credentials that they bring, or with those of the configuration where
+they bring a token.
+
+The embedded store needs none: it has the queue on its own port, below /_after/.
+
+"after stop gateway" ends it, "after log gateway" shows its log.`,
+		Example: `  after gateway --worker manobi
+  after gateway -b --listen 127.0.0.1:8088 --url http://couch.example.org:5984
+  after gateway token shop --right post --worker manobi --limit 10/s`,
+		Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.load(cmd)
+			if err != nil {
+				return err
+			}
+			if m.background && !m.detached {
+				return a.launch(cmd, c, []string{process.Gateway})
+			}
+			v := &voice{app: a, detached: m.detached}
+			return v.ended(a.gateway(cmd.Context(), c, v))
+		},
+	}
+	m.flags(cmd)
+	keyFlags(cmd, "couch.url", "couch.database", "state.folder", "log.level")
+	keyFlag(cmd, "gateway.listen", "listen")
+	keyFlag(cmd, "gateway.worker", "worker")
+	a.jsonFlag(cmd)
+	token := newToken(a)
+	checked(token)
+	cmd.AddCommand(token)
+	return cmd
+}
+
+// gatewayOptions is the queue as the configuration describes it.
+func gatewayOptions(c *config.Config, log logrus.FieldLogger) (gateway.Options, error) {
+	o := gateway.Options{
+		URL: c.Couch.URL, Database: c.Couch.Database, User: c.Couch.User, Password: c.Couch.Password, Worker: c.Gateway.Worker,
+		MaxBody: c.Gateway.MaxBody, MaxWait: c.Gateway.MaxWait, Log: log, UserAgent: "after/" + Version(),
+	}
+	for name, text := range c.Gateway.Tokens {
+		token, err := gateway.ParseToken(name, text)
+		if err != nil {
+			return o, fail(exitUsage, "gateway.tokens: %s: %w", name, err)
+		}
+		o.Tokens = append(o.Tokens, token)
+	}
+	if keys := c.HTTP.SigningKeys(); len(keys) > 0 {
+		verifier, err := webhook.NewVerifier(keys...)
+		if err != nil {
+			return o, fail(exitUsage, "http.signing_key: %w", err)
+		}
+		o.Callbacks = verifier
+	}
+	return o, nil
+}
+
+// mounted is the queue on the embedded store's own port.
+func mounted(c *config.Config, store http.RoundTripper, log logrus.FieldLogger) (map[string]httpd.Mounted, error) {
+	o, err := gatewayOptions(c, log)
+	if err != nil {
+		return nil, err
+	}
+	o.URL, o.Transport, o.Prefix = "http://store", store, "/_after"
+	queue, err := gateway.New(o)
+	if err != nil {
+		return nil, err
+	}
+	handlers := map[string]httpd.Mounted{}
+	for _, name := range gateway.Names() {
+		handlers[name] = httpd.Mounted{Handler: queue, Credentials: gateway.CredentialsHeader}
+	}
+	return handlers, nil
+}
+
+// The gateway's own limits for clients.
+const (
+	gatewayHeader = 20 * time.Second // for the head of a request
+	gatewayBody   = time.Minute      // and for its body
+	gatewayIdle   = 5 * time.Minute
+	gatewayHead   = 64 << 10 // bytes
+	gatewayEnd    = 3 * time.Second
+)
+
+func (a *app) gateway(ctx context.Context, c *config.Config, v *voice) (err error) {
+	host, _, err := net.SplitHostPort(c.Gateway.Listen)
+	if err == nil && !embedded.Loopback(host) && c.Couch.Password == config.DefaultPassword {
+		return fail(exitUsage, "the queue is not served on %s, which other machines can reach, while %s has the default password: set couch.user and couch.password_file",
+			c.Gateway.Listen, c.Couch.User)
+	}
+	log, entry, err := a.enter(c, []string{process.Gateway}, v.detached)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, log.close(), entry.Close()) }()
+	o, err := gatewayOptions(c, log)
+	if err != nil {
+		return err
+	}
+	if o.TLS, err = trusted(c); err != nil {
+		return &codeError{err: err, code: exitUsage}
+	}
+	if err := reachable(ctx, c, log); err != nil {
+		return err
+	}
+	queue, err := gateway.New(o)
+	if err != nil {
+		return &codeError{err: err, code: exitUsage}
+	}
+	defer queue.Close()
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Gateway.Listen)
+	if err != nil {
+		return fmt.Errorf("listening for the queue: %w", err)
+	}
+	requests, end := context.WithCancel(ctx)
+	defer end()
+	server := &http.Server{
+		Handler: queue, ReadHeaderTimeout: gatewayHeader, ReadTimeout: gatewayBody, WriteTimeout: 2 * gatewayBody, IdleTimeout: gatewayIdle,
+		MaxHeaderBytes: gatewayHead, BaseContext: func(net.Listener) context.Context { return requests },
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	log.WithField("address", listener.Addr().String()).WithField("server", c.Couch.Redacted()).Info("the queue is served")
+	v.note("serving the queue at http://%s/queue, its tasks at %s", listener.Addr(), c.Couch.Redacted())
+	if err := errors.Join(v.ready([]string{process.Gateway}), process.Notify(ctx, "READY=1")); err != nil {
+		log.WithError(err).Warn("nobody could be told that the queue is ready")
+	}
+	err = a.untilStopped(ctx, log, failed)
+	end() // what waits for outcomes is answered as it stands
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), gatewayEnd)
+	defer cancel()
+	if server.Shutdown(closing) != nil {
+		err = errors.Join(err, server.Close())
+	}
+	return err
+}
+
+// reachable asks the server once, so that a wrong address or password is told at the start.
+func reachable(ctx context.Context, c *config.Config, log *logger) error {
+	server, err := dial(c)
+	if err != nil {
+		return &codeError{err: err, code: exitUsage}
+	}
+	defer server.Close()
+	h := &host{config: c, client: server, log: log}
+	if _, err := server.Server(ctx); err != nil {
+		return h.explain(err)
+	}
+	return h.accepted(ctx)
+}
+
+// untilStopped returns when the process is asked to end, or its listener has failed.
+func (a *app) untilStopped(ctx context.Context, log *logger, failed <-chan error) error {
+	stops, reloads := make(chan os.Signal, 2), make(chan os.Signal, 1)
+	process.NotifyStop(stops)
+	process.NotifyReload(reloads)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case sig := <-stops:
+			log.WithField("signal", sig.String()).Info("the queue ends")
+			return process.Notify(ctx, "STOPPING=1")
+		case err := <-failed:
+			return err
+		case <-reloads:
+			if a.abandoned() {
+				log.Info("the terminal is gone: the queue ends")
+				return nil
+			}
+			log.Info("the queue takes another configuration after a restart")
+		}
+	}
+}
+
+func newToken(a *app) *cobra.Command {
+	var t gateway.Token
+	cmd := &cobra.Command{
+		Use:   "token <name>",
+		Short: "Make a token for the queue",
+		Long: `Makes a token with which a program may use the queue without a password of the database. The token is shown once and kept nowhere; what the
+configuration needs of it, below gateway.tokens, is a line with its hash and its rights, which is shown with it.
+
+Programs send it as "Authorization: Bearer <token>".`,
+		Example: `  after gateway token shop
+  after gateway token shop --right post --worker manobi --limit 10/s`,
+		Args: one("the name of the token"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			var token string
+			token, t.Hash = gateway.NewToken()
+			made, err := gateway.ParseToken(args[0], t.String())
+			if err != nil {
+				return fail(exitUsage, "%w", err)
+			}
+			line := map[string]any{"gateway": map[string]any{"tokens": map[string]string{made.Name: made.String()}}}
+			if a.json {
+				return a.printJSON(map[string]any{"token": token, "configuration": line})
+			}
+			if err := a.println(token); err != nil {
+				return err
+			}
+			return a.printJSON(line)
+		},
+	}
+	cmd.Flags().StringArrayVar(&t.Rights, "right", []string{"post", "read", "cancel"}, "what it lets do: post, read or cancel; may be repeated (`right`)")
+	cmd.Flags().StringArrayVar(&t.Workers, "worker", nil, "for tasks of this `worker` alone; may be repeated")
+	cmd.Flags().StringVar(&t.Limit, "limit", "", "how many requests it may make: `10/s`, 100/m or 1000/h")
+	a.jsonFlag(cmd)
+	return cmd
+}

@@ -1,0 +1,93 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// checkAddress refuses what nobody can call.
+func (x *exchange) checkAddress(ctx context.Context, o *order) error {
+	if o.URL == "" {
+		return bad("url", "the address to call is missing")
+	}
+	u, err := url.Parse(o.URL)
+	switch {
+	case err != nil || strings.ContainsFunc(o.URL, func(r rune) bool { return r <= ' ' || r == 0x7f }):
+		return bad("url", "the address cannot be read") // the parser's error repeats it, and a password may stand in it
+	case u.Scheme != "http" && u.Scheme != "https":
+		return bad("url", "the address begins with %q: only http:// and https:// can be called", u.Scheme+":")
+	case u.Hostname() == "":
+		return bad("url", "the address names no host")
+	case u.Opaque != "":
+		return bad("url", "the address cannot be read")
+	}
+	if err := x.hosts.check(ctx, u.Hostname()); err != nil {
+		return bad("url", "the host %s is not known: its name cannot be resolved", u.Hostname())
+	}
+	return nil
+}
+
+// hosts remembers for a while which names of hosts there are.
+type hosts struct {
+	resolve func(ctx context.Context, host string) error
+	now     func() time.Time
+
+	mu    sync.Mutex
+	known map[string]resolved
+}
+
+type resolved struct {
+	at  time.Time
+	err error
+}
+
+const (
+	hostAge  = time.Minute
+	hostMost = 1024 // beyond it all are forgotten and asked for anew
+	hostWait = 2 * time.Second
+)
+
+func newHosts(resolve func(context.Context, string) error, now func() time.Time) *hosts {
+	if resolve == nil {
+		resolve = func(ctx context.Context, host string) error {
+			_, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+			return err
+		}
+	}
+	return &hosts{resolve: resolve, now: now, known: map[string]resolved{}}
+}
+
+// check is an error where there is certainly no host of that name. What cannot be found out at the moment may be there when it is called.
+func (h *hosts) check(ctx context.Context, host string) error {
+	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" {
+		return nil
+	}
+	now := h.now()
+	h.mu.Lock()
+	known, ok := h.known[host]
+	h.mu.Unlock()
+	if ok && now.Sub(known.at) < hostAge {
+		return known.err
+	}
+	ctx, cancel := context.WithTimeout(ctx, hostWait)
+	defer cancel()
+	err := h.resolve(ctx, host)
+	if e, ok := errors.AsType[*net.DNSError](err); !ok || !e.IsNotFound {
+		err = nil
+	}
+	if ctx.Err() == nil {
+		h.mu.Lock()
+		if len(h.known) >= hostMost {
+			clear(h.known)
+		}
+		h.known[host] = resolved{now, err}
+		h.mu.Unlock()
+	}
+	return err
+}

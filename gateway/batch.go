@@ -1,0 +1,115 @@
+package gateway
+
+import (
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+
+	jsonv2 "github.com/go-json-experiment/json"
+
+	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/task"
+)
+
+// mostBatch is how many orders one request may have.
+const mostBatch = 1000
+
+// batched is the answer to one order of many: that of a post, or why it was refused, with the status that the answer to a post would have had.
+type batched struct {
+	Status task.Status `json:"status,omitempty"`
+	ID     string      `json:"id,omitempty"`
+	*refusal
+
+	Code int `json:"code"`
+}
+
+// batch takes many orders at once, each by itself: one that is refused does not hold up the others. They go to the database in one request.
+func (x *exchange) batch() error {
+	if err := x.may(rightPost); err != nil {
+		return err
+	}
+	if media, _, err := mime.ParseMediaType(x.r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+		return &refusal{status: http.StatusUnsupportedMediaType, Name: "bad_content_type", Reason: "send JSON (application/json), and say so in Content-Type"}
+	}
+	body, release, err := x.body()
+	defer release()
+	if err != nil {
+		return err
+	}
+	var all struct {
+		Tasks []json.RawMessage `json:"tasks"`
+	}
+	if err := jsonv2.Unmarshal(body, &all, jsonv2.RejectUnknownMembers(true)); err != nil {
+		return unreadable(err)
+	}
+	if len(all.Tasks) == 0 || len(all.Tasks) > mostBatch {
+		return bad("tasks", "a batch has 1 to %d tasks, not %d", mostBatch, len(all.Tasks))
+	}
+	results, err := x.acceptAll(all.Tasks)
+	if err != nil {
+		return err
+	}
+	x.answer(http.StatusOK, map[string]any{"results": results})
+	return nil
+}
+
+func (x *exchange) acceptAll(orders []json.RawMessage) ([]batched, error) {
+	ctx := x.r.Context()
+	results := make([]batched, len(orders))
+	var docs [][]byte
+	var tasks []*task.Task
+	var places []int
+	first := map[string]int{} // within the batch, an id counts once
+	for i, raw := range orders {
+		o, err := decodeOrder(raw)
+		var t *task.Task
+		if err == nil && o.Expect != nil {
+			err = bad("expect", "post a task that is expected by itself")
+		}
+		if err == nil {
+			t, err = x.prepare(ctx, o)
+		}
+		if j, twice := first[idOf(t)]; err == nil && twice {
+			if err = samePost(t, tasks[j]); err == nil {
+				results[i] = batched{Status: task.Scheduled, ID: t.ID, Code: http.StatusCreated}
+				continue
+			}
+		}
+		if err != nil {
+			results[i] = x.refused(err)
+			continue
+		}
+		first[t.ID] = len(tasks)
+		docs, tasks, places = append(docs, t.Encode()), append(tasks, t), append(places, i)
+	}
+	rows, err := x.db.Bulk(ctx, docs)
+	if couch.IsNotFound(err) {
+		return nil, noDatabase(x.opts.Database)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for n, row := range rows {
+		err := row.Err()
+		if couch.IsConflict(err) {
+			_, err = x.already(ctx, tasks[n])
+		}
+		if results[places[n]] = (batched{Status: task.Scheduled, ID: tasks[n].ID, Code: http.StatusCreated}); err != nil {
+			results[places[n]] = x.refused(fmt.Errorf("posting many: %w", err))
+		}
+	}
+	return results, nil
+}
+
+func idOf(t *task.Task) string {
+	if t == nil {
+		return ""
+	}
+	return t.ID
+}
+
+func (x *exchange) refused(err error) batched {
+	e := x.asRefusal(err)
+	return batched{refusal: e, Code: e.status}
+}

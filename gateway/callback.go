@@ -1,0 +1,113 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/tidwall/gjson"
+
+	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/task"
+	"github.com/adlayer/after/webhook"
+)
+
+// ending is what an endpoint that was left with a call says at its end.
+type ending struct {
+	Status string          `json:"status,omitempty"` // done or error; empty is done
+	Result json.RawMessage `json:"result,omitempty"`
+	Error  string          `json:"error,omitempty"`
+	Code   int64           `json:"code,omitempty"`
+}
+
+// callback serves /callback/<token>. The token is all that its holder needs: the document is written as the gateway itself.
+func (x *exchange) callback(rest string) error {
+	token, err := url.PathUnescape(rest)
+	if err != nil || token == "" {
+		return missing("the path goes on with the token that the call came with")
+	}
+	return x.method(map[string]func() error{http.MethodPost: func() error { return x.calledBack(token) }})
+}
+
+func (x *exchange) calledBack(token string) error {
+	if x.opts.Callbacks == nil {
+		return missing("callbacks need a signing key (http.signing_key), and none is configured")
+	}
+	run, err := x.opts.Callbacks.Callback(token)
+	switch {
+	case errors.Is(err, webhook.ErrTime):
+		return &refusal{status: http.StatusGone, Name: "gone", Reason: "the callback comes too late: its token has expired"}
+	case err != nil:
+		return forbidden("the token is not one that this queue has signed")
+	}
+	end, release, err := x.ending()
+	defer release()
+	if err != nil {
+		return err
+	}
+	ctx := context.WithValue(x.r.Context(), callerKey{}, x.own())
+	const tries = 20
+	for range tries {
+		if err = x.end(ctx, run, end); !couch.IsConflict(err) || ctx.Err() != nil {
+			break
+		}
+	}
+	if couch.IsNotFound(err) {
+		return missing("the task of this callback is not there any more")
+	}
+	if err != nil {
+		return err
+	}
+	x.answer(http.StatusAccepted, scheduled{Status: task.Status(end.Status), ID: run.Task})
+	return nil
+}
+
+// ending reads the body: JSON, or nothing.
+func (x *exchange) ending() (end ending, release func(), err error) {
+	body, release, err := x.body()
+	if err != nil {
+		return end, release, err
+	}
+	if len(body) > 0 {
+		if media, _, err := mime.ParseMediaType(x.r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+			return end, release, &refusal{status: http.StatusUnsupportedMediaType, Name: "bad_content_type", Reason: "send JSON (application/json), and say so in Content-Type"}
+		}
+		if err := jsonv2.Unmarshal(body, &end, jsonv2.RejectUnknownMembers(true)); err != nil {
+			return end, release, unreadable(err)
+		}
+	}
+	switch end.Status {
+	case "":
+		end.Status = string(task.Done)
+	case string(task.Done), string(task.Failed):
+	default:
+		return end, release, bad("status", "%q is neither done nor error", end.Status)
+	}
+	return end, release, nil
+}
+
+// end writes the outcome into the document of a run that waits for it. The same said again changes nothing.
+func (x *exchange) end(ctx context.Context, run webhook.Callback, end ending) error {
+	t, err := x.tasks.Get(ctx, run.Task)
+	if err != nil {
+		return err
+	}
+	if said := gjson.ParseBytes(t.Callback); said.Get("key").Str == run.Key && said.Get("attempt").Int() == run.Attempt {
+		if said.Get("status").Str == end.Status {
+			return nil
+		}
+		return conflict("status", nil, "this callback was %s before", said.Get("status").Str)
+	}
+	next, err := t.WithCallback(task.Callback{
+		Key: run.Key, Attempt: run.Attempt, Status: task.Status(end.Status), Result: end.Result, Error: end.Error, Code: end.Code, At: x.now,
+	})
+	if err != nil {
+		return conflict("", nil, "nothing waits for this callback: %v", err)
+	}
+	_, err = x.db.Put(ctx, run.Task, next.Encode())
+	return err
+}

@@ -1,0 +1,133 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/adlayer/after/couch"
+)
+
+// refusal is an answer that says no.
+type refusal struct {
+	status int
+	after  time.Duration // for Retry-After
+	allow  string
+
+	Name   string `json:"error"`
+	Reason string `json:"reason"`
+	// Field is what of the request is wrong, in the spelling of the JSON form; Differs are the fields in which a repeated post is another one.
+	Field   string   `json:"field,omitempty"`
+	Differs []string `json:"differs,omitempty"`
+}
+
+// Error is for the log.
+func (e *refusal) Error() string { return fmt.Sprintf("%d %s: %s", e.status, e.Name, e.Reason) }
+
+// bad refuses a field of a request.
+func bad(field, format string, arguments ...any) error {
+	return &refusal{status: http.StatusBadRequest, Name: "bad_request", Reason: fmt.Sprintf(format, arguments...), Field: field}
+}
+
+func missing(reason string) error {
+	return &refusal{status: http.StatusNotFound, Name: "not_found", Reason: reason}
+}
+
+func forbidden(format string, arguments ...any) error {
+	return &refusal{status: http.StatusForbidden, Name: "forbidden", Reason: fmt.Sprintf(format, arguments...)}
+}
+
+func busy(reason string) error {
+	return &refusal{status: http.StatusServiceUnavailable, Name: "service_unavailable", Reason: reason, after: time.Second}
+}
+
+func noDatabase(name string) error {
+	return &refusal{
+		status: http.StatusServiceUnavailable, Name: "service_unavailable", after: time.Second,
+		Reason: fmt.Sprintf("the database %s is not there: a worker makes it at its start, and so does \"after setup\"", name),
+	}
+}
+
+func notAllowed[V any](do map[string]V) error {
+	methods := slices.Sorted(maps.Keys(do))
+	if slices.Contains(methods, http.MethodGet) {
+		methods = append(methods, http.MethodHead)
+	}
+	list := strings.Join(methods, ", ")
+	return &refusal{status: http.StatusMethodNotAllowed, Name: "method_not_allowed", Reason: "only " + list + " can be asked for here", allow: list}
+}
+
+// fail answers with an error.
+func (x *exchange) fail(err error) {
+	if x.r.Context().Err() != nil {
+		panic(http.ErrAbortHandler) // nobody listens; who does after all must not take silence for success
+	}
+	e := x.asRefusal(err)
+	h := x.w.Header()
+	if e.after > 0 {
+		h.Set("Retry-After", strconv.FormatInt(int64((e.after+time.Second-1)/time.Second), 10))
+	}
+	if e.allow != "" {
+		h.Set("Allow", e.allow)
+	}
+	if e.status == http.StatusUnauthorized && x.opts.Prefix == "" {
+		h.Set("WWW-Authenticate", `Basic realm="after"`)
+	}
+	x.answer(e.status, e)
+}
+
+// asRefusal makes an answer of an error: what the server of the tasks refused goes on as it is.
+func (x *exchange) asRefusal(err error) *refusal {
+	if e, ok := errors.AsType[*refusal](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*couch.Error](err); ok && e.Status < http.StatusInternalServerError {
+		name := e.Name
+		if name == "" {
+			name = strings.ToLower(strings.ReplaceAll(http.StatusText(e.Status), " ", "_"))
+		}
+		return &refusal{status: e.Status, Name: name, Reason: e.Reason}
+	}
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return &refusal{
+			status: http.StatusRequestEntityTooLarge, Name: "too_large",
+			Reason: fmt.Sprintf("the body is larger than %d bytes (gateway.max_body)", tooLarge.Limit),
+		}
+	}
+	x.log.WithError(err).WithField("path", x.r.URL.Path).Error("gateway: a request failed")
+	if status := couch.Status(err); status == http.StatusServiceUnavailable || errors.Is(err, context.DeadlineExceeded) {
+		return &refusal{status: http.StatusServiceUnavailable, Name: "service_unavailable", Reason: "the server of the tasks is busy or cannot write; try again", after: time.Second}
+	}
+	return &refusal{status: http.StatusBadGateway, Name: "bad_gateway", Reason: "the server of the tasks failed or cannot be reached; the log says why"}
+}
+
+// answer sends JSON.
+func (x *exchange) answer(status int, value any) {
+	body, err := json.Marshal(value)
+	if err != nil {
+		x.log.WithError(err).Error("gateway: an answer cannot be encoded")
+		status, body = http.StatusInternalServerError, []byte(`{"error":"internal_server_error","reason":"the answer cannot be encoded; the log says why"}`)
+	}
+	x.send(status, "application/json", append(body, '\n'))
+}
+
+func (x *exchange) send(status int, kind string, body []byte) {
+	h := x.w.Header()
+	h["Content-Type"] = []string{kind}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	if h.Get("Cache-Control") == "" {
+		h["Cache-Control"] = []string{"no-store"}
+	}
+	h["X-Content-Type-Options"] = []string{"nosniff"}
+	x.w.WriteHeader(status)
+	if x.r.Method != http.MethodHead {
+		_, _ = x.w.Write(body) // a reader that has gone is no error of ours
+	}
+}

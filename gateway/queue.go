@@ -1,0 +1,308 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/adlayer/after/client"
+	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/task"
+)
+
+// batchName is the path of many posts at once, which no task can have as its id.
+const batchName = "batch"
+
+// queue serves /queue and what is below it. rest is what comes behind, as it was sent.
+func (x *exchange) queue(rest string) error {
+	if rest == "" {
+		return x.method(map[string]func() error{http.MethodGet: x.list, http.MethodPost: x.post})
+	}
+	escaped, below, deeper := strings.Cut(rest, "/")
+	id, err := url.PathUnescape(escaped)
+	if err != nil {
+		return bad("", "the path is not percent-encoded as it should be")
+	}
+	switch {
+	case id == "":
+		return missing("there is nothing at this path")
+	case strings.HasPrefix(id, "_"):
+		return missing("there is no such task: ids that begin with _ belong to the database")
+	case id == batchName && !deeper:
+		return x.method(map[string]func() error{http.MethodPost: x.batch})
+	case below == "result":
+		return x.method(map[string]func() error{http.MethodGet: func() error { return x.result(id) }})
+	case !deeper:
+		return x.method(map[string]func() error{
+			http.MethodGet:    func() error { return x.show(id) },
+			http.MethodPost:   func() error { return x.reschedule(id) },
+			http.MethodDelete: func() error { return x.cancel(id) },
+		})
+	}
+	return missing("there is nothing at this path: " + strconv.Quote(below))
+}
+
+// scheduled is the answer to a post.
+type scheduled struct {
+	Status  task.Status `json:"status"`
+	ID      string      `json:"id"`
+	Warning string      `json:"warning,omitempty"`
+}
+
+// post takes an order.
+func (x *exchange) post() error {
+	if err := x.may(rightPost); err != nil {
+		return err
+	}
+	body, release, err := x.body()
+	defer release()
+	if err != nil {
+		return err
+	}
+	o, err := readOrder(x.r.Header.Get("Content-Type"), body)
+	if err != nil {
+		return err
+	}
+	return x.accept(o, x.r.Header.Get("Idempotency-Key"), x.r.URL.Query().Get("wait"))
+}
+
+// accept writes an order as a task and answers.
+func (x *exchange) accept(o *order, key, patience string) error {
+	ctx := x.r.Context()
+	wait, err := x.patience(patience)
+	if err != nil {
+		return err
+	}
+	if err := o.identify(x.who, key); err != nil {
+		return err
+	}
+	t, err := x.prepare(ctx, o)
+	if err != nil {
+		return err
+	}
+	t, again, err := x.write(ctx, t, o)
+	if err != nil {
+		return err
+	}
+	if o.Expect != nil {
+		if _, err := x.expect(ctx, t.ID, o.every, o.Worker); err != nil {
+			return err
+		}
+	}
+	if again {
+		x.w.Header().Set("Idempotent-Replayed", "true")
+	}
+	x.w.Header().Set("Location", x.opts.Prefix+"/queue/"+url.PathEscape(t.ID))
+	warning := x.warning(ctx, o.Worker)
+	if wait > 0 {
+		ran := func(now *task.Task) bool { return now.Executions > 0 && now.Status != task.Running && now.Retries == 0 }
+		if t, err = x.outcome(ctx, t, wait, ran); err != nil {
+			return err
+		}
+		e := entryOf(t)
+		e.Warning = warning
+		x.answer(http.StatusCreated, e)
+		return nil
+	}
+	x.answer(http.StatusCreated, scheduled{task.Scheduled, t.ID, warning})
+	return nil
+}
+
+// warning is what a post's answer says besides, as far as that is known.
+func (x *exchange) warning(ctx context.Context, worker string) string {
+	if running, known := x.fleet.runs(ctx, x.own(), worker); known && !running {
+		return "no worker named " + worker + " is running: it makes the call when it is started"
+	}
+	return ""
+}
+
+// own is for requests that go with the gateway's credentials where it has some.
+func (x *exchange) own() *caller {
+	if x.opts.User == "" {
+		return x.who
+	}
+	return &caller{name: x.opts.User, authorization: basic(x.opts.User, x.opts.Password), address: x.r.RemoteAddr}
+}
+
+// show answers how a task stands, once it has come to an outcome where the caller waits for one.
+func (x *exchange) show(id string) error {
+	wait, err := x.patience(x.r.URL.Query().Get("wait"))
+	if err != nil {
+		return err
+	}
+	t, err := x.read(id)
+	if err != nil {
+		return err
+	}
+	if wait > 0 {
+		came := func(now *task.Task) bool {
+			return now.Executions > t.Executions && now.Status != task.Running && now.Retries == 0
+		}
+		if known := x.r.URL.Query().Get("rev"); known != "" {
+			came = func(now *task.Task) bool { return now.Rev != known }
+		}
+		if t, err = x.outcome(x.r.Context(), t, wait, came); err != nil {
+			return err
+		}
+	}
+	x.answer(http.StatusOK, entryOf(t))
+	return nil
+}
+
+// read reads a task that the caller may read.
+func (x *exchange) read(id string) (*task.Task, error) {
+	if err := x.may(rightRead); err != nil {
+		return nil, err
+	}
+	t, err := x.tasks.Get(x.r.Context(), id)
+	if couch.IsNotFound(err) || err == nil && !t.IsTask() {
+		return nil, missing("there is no task " + id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t, x.mayUse(t.Worker)
+}
+
+// touch makes sure that a token may touch a task. Whoever comes with credentials of the server needs no look.
+func (x *exchange) touch(id string) error {
+	if x.who.token == nil || len(x.who.token.Workers) == 0 {
+		return nil
+	}
+	t, err := x.tasks.Get(x.r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return x.mayUse(t.Worker)
+}
+
+// cancel asks that a task does not run, or stops.
+func (x *exchange) cancel(id string) error {
+	if err := x.may(rightCancel); err != nil {
+		return err
+	}
+	err := x.touch(id)
+	if err == nil {
+		err = x.tasks.Cancel(x.r.Context(), id)
+	}
+	switch {
+	case couch.IsNotFound(err):
+		return missing("there is no task " + id)
+	case client.IsRefused(err):
+		e, _ := errors.AsType[*couch.Error](err)
+		return conflict("", nil, "the task %s cannot be canceled: %s", id, e.Reason)
+	case err != nil:
+		return err
+	}
+	x.answer(http.StatusAccepted, scheduled{Status: task.Cancel, ID: id})
+	return nil
+}
+
+// reschedule gives a task another date, or another repeat.
+func (x *exchange) reschedule(id string) error {
+	if err := x.may(rightPost); err != nil {
+		return err
+	}
+	body, release, err := x.body()
+	defer release()
+	if err != nil {
+		return err
+	}
+	o, err := readOrder(x.r.Header.Get("Content-Type"), body)
+	if err != nil {
+		return err
+	}
+	if field := o.beyondPlan(); field != "" {
+		return bad(field, "a task is given another countdown, eta, repeat or timezone here, nothing else")
+	}
+	if o.Countdown == nil && o.ETA == nil && o.Repeat == nil {
+		return bad("", "say when: countdown, eta or repeat")
+	}
+	date, err := o.date(x.now)
+	if err != nil {
+		return err
+	}
+	if err = x.touch(id); err == nil {
+		_, err = x.tasks.Replan(x.r.Context(), id, client.Plan{Date: date, Repeat: o.Repeat, Timezone: o.Timezone})
+	}
+	switch {
+	case couch.IsNotFound(err):
+		return missing("there is no task " + id)
+	case err != nil && couch.Status(err) == 0 && errors.Unwrap(err) != nil:
+		return asField(errors.Unwrap(err))
+	case err != nil:
+		return err
+	}
+	x.answer(http.StatusOK, scheduled{Status: task.Scheduled, ID: id})
+	return nil
+}
+
+// beyondPlan names a field that is not about when; empty where there is none.
+func (o *order) beyondPlan() string {
+	rest := *o
+	rest.Countdown, rest.ETA, rest.Repeat, rest.Timezone = nil, nil, nil, ""
+	return rest.anyField()
+}
+
+// page is the answer to a question for many tasks.
+type page struct {
+	Tasks    []*entry `json:"tasks"`
+	Bookmark string   `json:"bookmark,omitempty"` // of the next page; none where this is the last one
+}
+
+const (
+	usualPage = 100
+	mostPage  = 1000
+)
+
+// list answers with tasks, page by page.
+func (x *exchange) list() error {
+	if err := x.may(rightRead); err != nil {
+		return err
+	}
+	q := x.r.URL.Query()
+	for name := range q {
+		if name != "status" && name != "worker" && name != "job" && name != "limit" && name != "bookmark" {
+			return bad(name, "there is no parameter %q: there are status, worker, job, limit and bookmark", name)
+		}
+	}
+	f := client.Filter{Status: task.Status(q.Get("status")), Worker: q.Get("worker"), Job: q.Get("job"), Limit: usualPage}
+	if text := q.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > mostPage {
+			return bad("limit", "%q is no number from 1 to %d", text, mostPage)
+		}
+		f.Limit = n
+	}
+	if !knownStatus(f.Status) {
+		return bad("status", "%q is no status of a task", f.Status)
+	}
+	if x.who.token != nil && len(x.who.token.Workers) == 1 && f.Worker == "" {
+		f.Worker = x.who.token.Workers[0]
+	}
+	if err := x.mayUse(f.Worker); err != nil {
+		return err
+	}
+	tasks, next, err := x.tasks.Page(x.r.Context(), f, q.Get("bookmark"))
+	if err != nil {
+		return err
+	}
+	p := page{Tasks: make([]*entry, 0, len(tasks)), Bookmark: next}
+	for _, t := range tasks {
+		p.Tasks = append(p.Tasks, entryOf(t))
+	}
+	x.answer(http.StatusOK, p)
+	return nil
+}
+
+func knownStatus(s task.Status) bool {
+	switch s {
+	case "", task.Waiting, task.Reschedule, task.Cancel, task.Pause, task.Resume, task.RunNow, task.Skip, task.Scheduled, task.Running, task.Done,
+		task.Failed, task.Canceled, task.Paused:
+		return true
+	}
+	return false
+}

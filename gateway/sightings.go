@@ -1,0 +1,67 @@
+package gateway
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/fleet"
+)
+
+// sightings remembers for a moment which workers run, so that a post costs no look at the fleet.
+type sightings struct {
+	db  *couch.Database
+	now func() time.Time
+
+	mu      sync.Mutex
+	at      time.Time
+	known   bool
+	workers map[string]bool
+	looking chan struct{} // closed when whoever looks is done; nil while nobody does
+}
+
+const (
+	sightAge  = 3 * time.Second
+	sightWait = 2 * time.Second
+)
+
+func newSightings(db *couch.Database, now func() time.Time) *sightings {
+	return &sightings{db: db, now: now}
+}
+
+// runs says whether a worker of that name runs; known is false where nobody can tell. One of those who ask looks, with the credentials of
+// who, while the others take what was seen before, or wait where nothing was.
+func (s *sightings) runs(ctx context.Context, who *caller, worker string) (running, known bool) {
+	now := s.now()
+	s.mu.Lock()
+	if first := s.looking; first != nil && s.at.IsZero() {
+		s.mu.Unlock()
+		select {
+		case <-first:
+		case <-ctx.Done():
+		}
+		s.mu.Lock()
+	}
+	if s.looking != nil || !s.at.IsZero() && now.Sub(s.at) < sightAge {
+		defer s.mu.Unlock()
+		return s.workers[worker], s.known
+	}
+	looked := make(chan struct{})
+	defer close(looked)
+	s.looking = looked
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, callerKey{}, who), sightWait)
+	defer cancel()
+	members, err := fleet.Look(ctx, s.db, now)
+	workers := map[string]bool{}
+	for _, m := range members {
+		for _, w := range m.Workers {
+			workers[w.Name] = workers[w.Name] || m.Alive
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.looking, s.at, s.known, s.workers = nil, now, err == nil, workers
+	return workers[worker], s.known
+}

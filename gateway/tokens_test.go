@@ -1,0 +1,133 @@
+package gateway_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/adlayer/after/gateway"
+)
+
+func TestParseToken(t *testing.T) {
+	t.Parallel()
+	hash := strings.Repeat("ab", 32)
+	for text, want := range map[string]string{
+		"sha256:" + hash + " post": "",
+		"sha256:" + hash + " post read cancel worker=a worker=b limit=100/m": "",
+		"  read  sha256:" + hash:           "",
+		"post":                             "no sha256:",
+		"sha256:" + hash:                   "none of the rights",
+		"sha256:abc post":                  "64 hexadecimal digits",
+		"sha256:" + hash + " post write":   `"write" is none of`,
+		"sha256:" + hash + " post worker=": `"worker=" is none of`,
+		"sha256:" + hash + " post limit=x": `the limit "x"`,
+		"sha256:" + hash + " limit=0/s":    `the limit "0/s"`,
+		"sha256:" + hash + " limit=1/d":    `the limit "1/d"`,
+	} {
+		token, err := gateway.ParseToken("n", text)
+		switch {
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%s: %v, want %s", text, err, want)
+		case want == "" && err != nil:
+			t.Errorf("%s: %v", text, err)
+		case want == "":
+			if again, err := gateway.ParseToken("n", token.String()); err != nil || again.String() != token.String() {
+				t.Errorf("%s: written as %s: %v", text, token, err)
+			}
+		}
+	}
+}
+
+// TestTokens: a token has the rights that it is given, and no others.
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	tokens := map[string]string{}
+	o := options()
+	for name, rights := range map[string]string{
+		"all": "post read cancel", "poster": "post", "reader": "read", "manobi": "post read cancel worker=manobi", "two": "read worker=a worker=b",
+	} {
+		token, hash := gateway.NewToken()
+		tokens[name] = token
+		one, err := gateway.ParseToken(name, fmt.Sprintf("sha256:%x %s", hash, rights))
+		must(t, err)
+		o.Tokens = append(o.Tokens, one)
+	}
+	for name, r := range map[string]*rig{"within": within(t, o), "before": before(t, o)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r.t = t
+			r.post("/queue", form, "task.id=manobi's&task.url=http://localhost/")
+			r.post("/queue", form, "task.id=another's&task.worker=another&task.url=http://localhost/")
+			for _, test := range []struct {
+				token, method, path, body string
+				status                    int
+			}{
+				{"all", http.MethodPost, "/queue", "task.url=http://localhost/&task.id=by+token", 201},
+				{"all", http.MethodGet, "/queue/another's", "", 200},
+				{"all", http.MethodGet, "/queue", "", 200},
+				{"poster", http.MethodPost, "/queue", "task.url=http://localhost/", 201},
+				{"poster", http.MethodGet, "/queue/manobi's", "", 403},
+				{"poster", http.MethodGet, "/queue", "", 403},
+				{"poster", http.MethodDelete, "/queue/manobi's", "", 403},
+				{"poster", http.MethodPost, "/queue?wait=1ms", "task.url=http://localhost/", 403},
+				{"reader", http.MethodPost, "/queue", "task.url=http://localhost/", 403},
+				{"reader", http.MethodPost, "/queue/manobi's", "task.countdown=1", 403},
+				{"reader", http.MethodDelete, "/queue/manobi's", "", 403},
+				{"reader", http.MethodGet, "/queue/another's", "", 200},
+				{"manobi", http.MethodPost, "/queue", "task.url=http://localhost/&task.worker=another", 403},
+				{"manobi", http.MethodPost, "/queue", "task.url=http://localhost/", 201},
+				{"manobi", http.MethodGet, "/queue/another's", "", 403},
+				{"manobi", http.MethodPost, "/queue/another's", "task.countdown=1", 403},
+				{"manobi", http.MethodDelete, "/queue/another's", "", 403},
+				{"manobi", http.MethodGet, "/queue?worker=another", "", 403},
+				{"manobi", http.MethodGet, "/queue", "", 200},
+				{"manobi", http.MethodDelete, "/queue/manobi's", "", 202},
+				{"two", http.MethodGet, "/queue", "", 403},
+				{"two", http.MethodGet, "/queue?worker=b", "", 200},
+			} {
+				a := r.ask(asking{
+					method: test.method, path: test.path, kind: form, body: test.body, nobody: true,
+					header: map[string]string{"Authorization": "Bearer " + tokens[test.token]},
+				})
+				if a.status != test.status || a.status == 403 && a.get("error") != "forbidden" {
+					t.Errorf("%s: %s %s %s: %d %s", test.token, test.method, test.path, test.body, a.status, a.body)
+				}
+			}
+			if by := r.document("by token").Get("posted.by").String(); by != "token:all" {
+				t.Errorf("posted by %s", by)
+			}
+			a := r.ask(asking{method: http.MethodGet, path: "/queue", nobody: true, header: map[string]string{"Authorization": "Bearer after_x"}})
+			if a.status != http.StatusUnauthorized || a.get("reason") != "the token is not known" {
+				t.Errorf("an unknown token: %d %s", a.status, a.body)
+			}
+		})
+	}
+}
+
+// TestTokenLimit: beyond its limit a token waits, and the answer says for how long.
+func TestTokenLimit(t *testing.T) {
+	t.Parallel()
+	o := fixed(options())
+	token, hash := gateway.NewToken()
+	one, err := gateway.ParseToken("few", fmt.Sprintf("sha256:%x read limit=2/m", hash))
+	must(t, err)
+	o.Tokens = []gateway.Token{one}
+	start, later := o.Now(), time.Duration(0)
+	o.Now = func() time.Time { return start.Add(later) }
+	r := within(t, o)
+	ask := func() answer {
+		return r.ask(asking{method: http.MethodGet, path: "/queue", nobody: true, header: map[string]string{"Authorization": "Bearer " + token}})
+	}
+	for i, want := range []int{200, 200, 429, 429} {
+		a := ask()
+		if a.status != want || (want == 429) != (a.header.Get("Retry-After") == "30") || want == 429 && a.get("error") != "too_many_requests" {
+			t.Errorf("%d: %d %s, after %q", i, a.status, a.body, a.header.Get("Retry-After"))
+		}
+	}
+	later = 30 * time.Second
+	if a := ask(); a.status != http.StatusOK {
+		t.Errorf("after that time: %d %s", a.status, a.body)
+	}
+}

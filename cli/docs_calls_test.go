@@ -55,6 +55,23 @@ func TestCallsOfHTTPMD(t *testing.T) {
 	}
 }
 
+// TestIntervalsOfHTTPMD types the commands of docs/http.md on endpoints that are called every so often.
+func TestIntervalsOfHTTPMD(t *testing.T) {
+	t.Parallel()
+	_, section, _ := strings.Cut(page(t, "docs/http.md"), "\n## Endpoints on an interval\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	r := reading(t)
+	for _, match := range fence.FindAllStringSubmatch(section, -1) {
+		for line := range strings.Lines(match[2]) {
+			r.succeeds(strings.TrimSpace(line))
+		}
+	}
+	r.succeeds("after calls")
+	if info, err := r.db.Info(t.Context()); err != nil || info.Documents != 3 {
+		t.Errorf("the page's three calls are %d documents, %v", info.Documents, err)
+	}
+}
+
 // calls makes the call of every task of the database, to a server in place of the page's.
 func (r *reader) calls() (made int) {
 	r.t.Helper()

@@ -69,6 +69,8 @@ func measurements() []measurement {
 		{"lateness", "tasks spread over time", measureLateness},
 		{"idle", "tasks now and then, at any millisecond", measureIdle},
 		{"burst", "tasks on one second", measureBurst},
+		{"calls-rate", "calls of a URL, all due", measureCalls},
+		{"calls-endpoints", "10,000 endpoints called every ten seconds", measureEndpoints},
 		{"memory", "sleeping tasks: heap, and time from start to ready", measureMemory},
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -129,12 +128,7 @@ func (b *bed) restart(ctx context.Context) (time.Duration, error) {
 
 // resident is the memory of the store's process, in millions of bytes.
 func (b *bed) resident() (float64, error) {
-	out, err := exec.Command("ps", "-o", "rss=", "-p", strconv.Itoa(b.serve.Process.Pid)).Output()
-	if err != nil {
-		return 0, fmt.Errorf("ps, which tells the memory of a process: %w", err)
-	}
-	kib, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
-	return kib * 1024 / 1e6, err
+	return residentOf(b.serve)
 }
 
 func (b *bed) command(ctx context.Context, arguments ...string) *exec.Cmd {

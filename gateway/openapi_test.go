@@ -109,6 +109,7 @@ var openMethods = []string{
 func TestDescription(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, r *rig) {
+		t.Helper()
 		doc, err := described()
 		must(t, err)
 		must(t, doc.Validate(t.Context()))

@@ -15,6 +15,7 @@ import (
 func TestPost(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, r *rig) {
+		t.Helper()
 		for name, test := range map[string]struct{ kind, body, want string }{
 			"form": {
 				form, "task.url=http%3A%2F%2F127.0.0.1%2Fhook&task.id=form&task.headers.X-A=b&task.retry.limit=3&task.retry.interval=10s&task.timeout=30s&a=1&a=2&b=c+d",
@@ -88,6 +89,7 @@ func TestCountdown(t *testing.T) {
 func TestBadPosts(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, r *rig) {
+		t.Helper()
 		const good = `"url":"http://localhost/"`
 		for name, test := range map[string]struct {
 			kind, body string

@@ -120,3 +120,10 @@ func AwaitFull(s *Store) {
 		<-ticker.C
 	}
 }
+
+// Scribble overwrites what a row was read from.
+func Scribble(r *Row) {
+	for _, b := range [][]byte{r.Body, r.files} {
+		clear(b)
+	}
+}

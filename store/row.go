@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 )
 
@@ -28,6 +29,13 @@ func (r *Row) Attachments() []Attachment {
 	}
 	list, _ := parseAttachments(r.files) // parseRow has checked it
 	return list
+}
+
+// Clone is a row for longer than the visit that it was given to.
+func (r *Row) Clone() Row {
+	one := *r
+	one.Body, one.files = bytes.Clone(r.Body), bytes.Clone(r.files)
+	return one
 }
 
 // AppendJSON adds the whole document to dst: {"_id":...,"_rev":...,["_deleted":true,]...,["_attachments":{...}]}. Attachments are stubs.

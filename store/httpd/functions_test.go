@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -230,5 +231,37 @@ func TestOneWayToWrite(t *testing.T) {
 	}
 	if len(writers) != 1 || writers[0] != "validate.go" {
 		t.Errorf("documents are written in %v, past the validation functions", writers)
+	}
+}
+
+// TestFilterOfLargeLeaves: what a filter function is asked about is bounded, however many large leaves a document has.
+func TestFilterOfLargeLeaves(t *testing.T) {
+	t.Parallel()
+	const size, leaves = 500 << 10, 8
+	s := start(t, store.Options{})
+	s.want("PUT", "/db", "", 201)
+	s.want("PUT", "/db/small", "{}", 201)
+	text := strings.Repeat("x", size)
+	for i := range leaves {
+		s.want("PUT", "/db/large?new_edits=false", fmt.Sprintf(`{"_rev":"1-%032x","text":"%s"}`, i, text), 201)
+	}
+	s.want("PUT", "/db/last", "{}", 201)
+	db, err := s.st.Database("db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := db.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, rows, err := httpd.FilterAll(db, snap)
+	if err := errors.Join(err, snap.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if most := slices.Max(asked); most > 1<<20+size+1000 {
+		t.Errorf("%d bytes at once: %d", most, asked)
+	}
+	if strings.Count(rows, `"id":`) != 3 || strings.Count(rows, `"rev":`) != leaves+2 || strings.Index(rows, "large") > strings.Index(rows, "last") {
+		t.Error(rows)
 	}
 }

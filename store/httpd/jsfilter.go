@@ -221,80 +221,81 @@ const (
 	maxCandidateBytes = 1 << 20
 )
 
-// readFunction is read with a filter function, for one batch of rows.
-func (f *feed) readFunction(snap *store.Snapshot) (more bool, err error) {
-	var batch []candidate
-	var docs [][]byte
-	size := 0
-	err = snap.Changes(f.last, func(row *store.Row) error {
-		one, asked, err := f.candidate(snap, row)
-		if err != nil {
-			return err
-		}
-		batch = append(batch, one)
-		for _, doc := range asked {
-			docs, size = append(docs, doc), size+len(doc)
-		}
-		if len(batch) >= maxCandidates || size >= maxCandidateBytes {
-			more = true
-			return store.ErrStop
-		}
-		return nil
-	})
-	if err != nil || len(batch) == 0 {
-		return false, err
-	}
-	return more, f.judge(snap, batch, docs)
+// candidates are rows that a filter function is asked about together; about the leaves of one row in parts, where they are large.
+type candidates struct {
+	function functionFilter
+	rows     []candidate
+	docs     [][]byte // of the leaves that it was not asked about yet
+	size     int      // their bytes
+	all      int      // those of the leaves that it was asked about, too
+	passes   []bool   // its answers so far, a leaf each
 }
 
-// candidate copies a row, and makes the documents that stand for it: the winner, or all leaves.
-func (f *feed) candidate(snap *store.Snapshot, row *store.Row) (candidate, [][]byte, error) {
-	one := candidate{row: *row}
-	one.row.Body = append([]byte(nil), row.Body...)
+func (s *candidates) full() bool { return len(s.rows) >= maxCandidates || s.all >= maxCandidateBytes }
+
+// add adds a row, and the documents that stand for it: the winner, or all leaves.
+func (s *candidates) add(snap *store.Snapshot, row *store.Row, allLeaves bool) error {
+	one := candidate{row: row.Clone()}
 	tree, err := snap.Tree(row.ID)
 	if err != nil {
-		return one, nil, err
+		return err
 	}
-	if !f.q.allLeaves || !row.Branched {
+	if !allLeaves || !row.Branched {
 		one.revs = []store.Rev{row.Rev}
-		return one, [][]byte{snap.AppendWithHistory(nil, tree, row)}, nil
+		s.rows = append(s.rows, one)
+		return s.addLeaf(snap, tree, row)
 	}
-	var docs [][]byte
 	for _, leaf := range tree.Leaves() {
 		leafRow, err := snap.Revision(tree, leaf)
 		if err != nil {
-			return one, nil, err
+			return err
 		}
 		one.revs = append(one.revs, leaf.Rev)
-		docs = append(docs, snap.AppendWithHistory(nil, tree, leafRow))
+		if err := s.addLeaf(snap, tree, leafRow); err != nil {
+			return err
+		}
 	}
-	return one, docs, nil
+	s.rows = append(s.rows, one)
+	return nil
 }
 
-// passes asks the filter, of whatever kind, about one row.
-func (f *feed) passes(snap *store.Snapshot, row *store.Row) (bool, error) {
-	if f.q.function == nil {
-		return f.q.match == nil || f.q.match(row), nil
+func (s *candidates) addLeaf(snap *store.Snapshot, tree *store.Tree, row *store.Row) error {
+	doc := snap.AppendWithHistory(nil, tree, row)
+	s.docs, s.size, s.all = append(s.docs, doc), s.size+len(doc), s.all+len(doc)
+	if s.size < maxCandidateBytes {
+		return nil
 	}
-	one, docs, err := f.candidate(snap, row)
-	if err != nil {
-		return false, err
-	}
-	passes, err := f.ask(docs)
-	if err != nil {
-		return false, err
-	}
-	f.revs = chosen(one.revs, passes)
-	return len(f.revs) > 0, nil
+	return s.ask()
 }
 
-// ask asks the function about documents.
-func (f *feed) ask(docs [][]byte) ([]bool, error) {
-	passes, err := f.q.function(docs)
-	if err != nil {
-		return nil, scriptError(err)
+// ask asks about the leaves that are left.
+func (s *candidates) ask() error {
+	if len(s.docs) == 0 {
+		return nil
 	}
-	return passes, nil
+	passes, err := s.function(s.docs)
+	if err != nil {
+		return scriptError(err)
+	}
+	s.passes = append(s.passes, passes...)
+	s.docs, s.size = nil, 0
+	return nil
+}
+
+// judged asks about what is left, and gives each row with the leaves that pass.
+func (s *candidates) judged(visit func(row *store.Row, passed []store.Rev) error) error {
+	if err := s.ask(); err != nil {
+		return err
+	}
+	passes := s.passes
+	for i := range s.rows {
+		one := &s.rows[i]
+		if err := visit(&one.row, chosen(one.revs, passes)); err != nil {
+			return err
+		}
+		passes = passes[len(one.revs):]
+	}
+	return nil
 }
 
 // chosen are the revisions that pass.
@@ -308,25 +309,48 @@ func chosen(revs []store.Rev, passes []bool) []store.Rev {
 	return out
 }
 
-// judge asks the function about a batch, and adds the rows that pass.
-func (f *feed) judge(snap *store.Snapshot, batch []candidate, docs [][]byte) error {
-	passes, err := f.ask(docs)
-	if err != nil {
-		return err
-	}
-	for i := range batch {
-		one := &batch[i]
-		f.revs = chosen(one.revs, passes)
-		passes = passes[len(one.revs):]
-		if len(f.revs) > 0 {
-			if err := f.add(snap, &one.row); err != nil {
-				return err
-			}
+// readFunction is read with a filter function, for one batch of rows.
+func (f *feed) readFunction(snap *store.Snapshot) (more bool, err error) {
+	batch := candidates{function: f.q.function}
+	err = snap.Changes(f.last, func(row *store.Row) error {
+		if err := batch.add(snap, row, f.q.allLeaves); err != nil {
+			return err
 		}
-		f.last = one.row.Seq
+		if batch.full() {
+			more = true
+			return store.ErrStop
+		}
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	err = batch.judged(func(row *store.Row, passed []store.Rev) error {
 		if f.full() {
 			return nil
 		}
+		f.last = row.Seq
+		if f.revs = passed; len(passed) == 0 {
+			return nil
+		}
+		return f.add(snap, row)
+	})
+	return more, err
+}
+
+// passes asks the filter, of whatever kind, about one row.
+func (f *feed) passes(snap *store.Snapshot, row *store.Row) (bool, error) {
+	if f.q.function == nil {
+		return f.q.match == nil || f.q.match(row), nil
 	}
-	return nil
+	one := candidates{function: f.q.function}
+	err := one.add(snap, row, f.q.allLeaves)
+	if err != nil {
+		return false, err
+	}
+	err = one.judged(func(_ *store.Row, passed []store.Rev) error {
+		f.revs = passed
+		return nil
+	})
+	return len(f.revs) > 0, err
 }

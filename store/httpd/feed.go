@@ -27,6 +27,8 @@ type feed struct {
 	scan bool                // everything behind last has to be looked at, not only
 	due  []uint64            // what the subscription told
 
+	dropped int64 // rows that were not wanted, since the feed last waited
+
 	within bool   // the snapshot is being walked through, and cannot be given back
 	later  uint64 // a row whose attachments are sent once it is not
 
@@ -172,6 +174,7 @@ func (f *feed) follow() error {
 			return err
 		}
 		f.rest()
+		f.dropped = 0
 		ended, err := f.wait(clock)
 		if err != nil {
 			return err
@@ -238,15 +241,15 @@ func (f *feed) gather() (pending int64, more bool, err error) {
 		}
 		return 0, false, err
 	}
-	defer snap.Close()                   //nolint:errcheck // the reads have told all there is
-	seq, dropped := snap.Seq(), int64(0) // reading may renew the snapshot
+	defer snap.Close() //nolint:errcheck // the reads have told all there is
+	seq := snap.Seq()  // reading may renew the snapshot
 	if !f.full() {
-		if dropped, more, err = f.read(snap); err != nil {
+		if more, err = f.read(snap); err != nil {
 			return 0, false, err
 		}
 	}
 	if f.q.counted {
-		pending = dropped
+		pending = f.dropped
 	}
 	if f.full() {
 		behind, err := f.db.Pending(f.last)
@@ -273,15 +276,13 @@ func (f *feed) view() (*store.Snapshot, error) {
 	return snap, err
 }
 
-// read adds the rows of a view that are wanted; more tells that it stopped before their end, dropped how many were not.
-func (f *feed) read(snap *store.Snapshot) (dropped int64, more bool, err error) {
+// read adds the rows of a view that are wanted; more tells that it stopped before their end.
+func (f *feed) read(snap *store.Snapshot) (more bool, err error) {
 	if f.q.function != nil {
-		more, err = f.readFunction(snap)
-		return 0, more, err
+		return f.readFunction(snap)
 	}
 	if !f.scan {
-		more, err = f.readDue(snap)
-		return 0, more, err
+		return f.readDue(snap)
 	}
 	began := time.Now()
 	looked := 0
@@ -292,7 +293,7 @@ func (f *feed) read(snap *store.Snapshot) (dropped int64, more bool, err error) 
 			return err
 		}
 		if !taken {
-			dropped++
+			f.dropped++
 		}
 		looked++
 		if f.later != 0 || f.full() || len(f.buf) >= feedBuffer || looked%sliceRows == 0 && time.Since(began) > feedSlice {
@@ -305,7 +306,7 @@ func (f *feed) read(snap *store.Snapshot) (dropped int64, more bool, err error) 
 	if err == nil && f.later != 0 {
 		err = f.addLater(snap)
 	}
-	return dropped, more, err
+	return more, err
 }
 
 // readDue adds the rows that the subscription told of.

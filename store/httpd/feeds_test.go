@@ -160,3 +160,26 @@ func writesBesideFeeds(b *testing.B, feeds int, selector string) {
 		b.ReportMetric(float64(after.HeapInuse+after.StackInuse-before.HeapInuse-before.StackInuse)/float64(feeds), "bytes/feed")
 	}
 }
+
+// TestPendingOfAFeedInParts: what a filter by ids drops is pending, also where the answer is made in several parts.
+func TestPendingOfAFeedInParts(t *testing.T) {
+	t.Parallel()
+	s := start(t, store.Options{})
+	s.want("PUT", "/db", "", 201)
+	text := strings.Repeat("x", 150<<10) // more than the feed gathers at once
+	for _, id := range []string{"a", "b", "c"} {
+		s.want("PUT", "/db/not-"+id, `{}`, 201)
+		s.want("PUT", "/db/_design/"+id, `{"text":"`+text+`"}`, 201)
+	}
+	s.want("PUT", "/db/last", `{}`, 201)
+	for _, c := range []struct{ method, path, body string }{
+		{"GET", "/db/_changes?include_docs=true&filter=_design", ""},
+		{"POST", "/db/_changes?include_docs=true&filter=_doc_ids", `{"doc_ids":["_design/a","_design/b","_design/c"]}`},
+		{"GET", "/db/_changes?include_docs=true&filter=_design&feed=longpoll", ""},
+		{"GET", "/db/_changes?include_docs=true&filter=_design&limit=3", ""},
+	} {
+		if got := s.want(c.method, c.path, c.body, 200); !strings.HasSuffix(got, `"pending":4}`) {
+			t.Errorf("%s: %s", c.path, got[max(0, len(got)-100):])
+		}
+	}
+}

@@ -78,15 +78,20 @@ func (d *Database) follow() error {
 		return err
 	}
 	d.hub.mu.Lock()
+	v := d.store.views.acquire()
+	d.ranks.ids, d.ranks.seqs = newSpans(0), newSpans(0) // what the view has is added when it was read
+	d.ranks.active = true
+	d.hub.mu.Unlock()
+	snap, err := d.snapshotAt(v)
+	d.hub.mu.Lock()
 	defer d.hub.mu.Unlock()
-	snap, err := d.Snapshot()
 	if err != nil {
+		d.ranks.active = false
 		d.ranks.collect.Store(false)
 		return err
 	}
-	d.ranks.ids = newSpans(snap.stats.Docs)
-	d.ranks.seqs = newSpans(snap.stats.Docs + snap.stats.Deleted)
-	d.ranks.active = true
+	d.ranks.ids.add(change{"", snap.stats.Docs})
+	d.ranks.seqs.add(change{"", snap.stats.Docs + snap.stats.Deleted})
 	return snap.Close()
 }
 
@@ -99,8 +104,9 @@ func (d *Database) rank(s *spans, key string, each func(*Snapshot, string, strin
 	span := s.at(key)
 	n, total = s.before(span), s.total()
 	start := s.starts[span]
-	snap, err := d.Snapshot()
+	v := d.store.views.acquire()
 	d.hub.mu.Unlock()
+	snap, err := d.snapshotAt(v)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -124,23 +130,10 @@ func (d *Database) makeSpans(s *spans, key string, each func(*Snapshot, string, 
 	}
 	start := s.starts[span]
 	end, bounded := s.end(span)
-	snap, err := d.Snapshot()
-	if err == nil {
-		s.begin()
-	}
+	v := d.store.views.acquire()
+	s.begin()
 	d.hub.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	defer snap.Close() //nolint:errcheck // the reads have told all there is
-	starts, counts, n, last := []string{start}, []int64{0}, 0, ""
-	err = each(snap, start, end, bounded, func(key string) {
-		last = key
-		if n++; n > spanKeys {
-			starts, counts, n = append(starts, key), append(counts, 0), 1
-		}
-		counts[len(counts)-1]++
-	})
+	starts, counts, last, err := d.walked(v, start, end, bounded, each)
 	d.hub.mu.Lock()
 	defer d.hub.mu.Unlock()
 	if err != nil {
@@ -149,6 +142,26 @@ func (d *Database) makeSpans(s *spans, key string, each func(*Snapshot, string, 
 	}
 	s.replace(starts, counts, last)
 	return nil
+}
+
+// walked counts the keys of a part of a view, and cuts them into spans. last is the greatest of them.
+func (d *Database) walked(v *view, start, end string, bounded bool, each func(*Snapshot, string, string, bool, func(string)) error,
+) (starts []string, counts []int64, last string, err error) {
+	snap, err := d.snapshotAt(v)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	defer snap.Close() //nolint:errcheck // the reads have told all there is
+	starts, counts = []string{start}, []int64{0}
+	n := 0
+	err = each(snap, start, end, bounded, func(key string) {
+		last = key
+		if n++; n > spanKeys {
+			starts, counts, n = append(starts, key), append(counts, 0), 1
+		}
+		counts[len(counts)-1]++
+	})
+	return starts, counts, last, err
 }
 
 // liveIDs visits the ids of the documents from one to another, which is left out, that are not deleted.

@@ -25,9 +25,18 @@ func (d *Database) Snapshot() (*Snapshot, error) {
 	if err := d.readable(); err != nil {
 		return nil, err
 	}
-	v := d.store.views.acquire()
+	return d.snapshotAt(d.store.views.acquire())
+}
+
+// snapshotAt makes a snapshot of a view, which may be nil where the store is closed. Reading its counters may take long: no lock that writers need is
+// held meanwhile.
+func (d *Database) snapshotAt(v *view) (*Snapshot, error) {
 	if v == nil {
 		return nil, ErrClosed
+	}
+	if err := d.readable(); err != nil {
+		d.store.views.release(v)
+		return nil, err
 	}
 	return d.snapshotOf(v)
 }

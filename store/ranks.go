@@ -66,6 +66,9 @@ func (d *Database) thin() {
 	}
 }
 
+// follows tells whether counts can be kept: not where nothing is written, as one only looks or the store has failed.
+func (d *Database) follows() bool { return !d.store.readOnly && d.store.Failed() == nil }
+
 // follow begins to count.
 func (d *Database) follow() error {
 	if d.ranks.collect.Load() {
@@ -212,7 +215,7 @@ func (d *Database) counted(id string) (n, total int64, err error) {
 		return 0, 0, err
 	}
 	defer snap.Close() //nolint:errcheck // the reads have told all there is
-	if snap.stats.Docs > few && d.store.Failed() == nil {
+	if snap.stats.Docs > few && d.follows() {
 		return d.rank(&d.ranks.ids, id, liveIDs)
 	}
 	if id != "" {
@@ -231,7 +234,7 @@ func (d *Database) Pending(since uint64) (n int64, err error) {
 	if since >= snap.stats.Seq {
 		return 0, nil
 	}
-	if snap.stats.Seq-since > few && d.store.Failed() == nil {
+	if snap.stats.Seq-since > few && d.follows() {
 		n, total, err := d.rank(&d.ranks.seqs, seqKey(since+1), currentSeqs)
 		return total - n, err
 	}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/adlayer/after/store"
 )
 
@@ -67,6 +69,32 @@ func TestRanksAreThinned(t *testing.T) {
 	}
 	if after := store.SpansOf(db); before < 16 || after > 8 {
 		t.Errorf("%d spans before the compaction, %d after it", before, after)
+	}
+	w.compare()
+}
+
+// TestCountsOfALookedAtStore: where nothing can be written, what is counted is counted one by one.
+func TestCountsOfALookedAtStore(t *testing.T) {
+	t.Parallel()
+	const many = 2100
+	o := store.Options{FS: vfs.NewMem()}
+	st := open(t, o)
+	w := &crowd{t: t, db: create(t, st, "db"), rand: rand.New(rand.NewPCG(1, 1)), revs: map[string]store.Rev{}}
+	w.create(many, func(n int) string { return fmt.Sprintf("d%08d", n) })
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	looked, err := store.OpenReadOnly("data", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := looked.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if w.db, err = looked.Database("db"); err != nil {
+		t.Fatal(err)
 	}
 	w.compare()
 }

@@ -308,16 +308,16 @@ func (s *Store) publish(g *group) {
 	for d := range g.touched {
 		d.hub.mu.Unlock()
 	}
-	for _, r := range g.requests {
-		if r.synced != nil && r.err == nil {
-			r.synced()
-		}
-	}
 	for d, seq := range g.touched {
 		if seq > d.seq.Load() {
 			d.seq.Store(seq)
 			d.wake.signal()
-			s.tell(d.name, Updated)
+			s.tell(d.name, Updated) // before a drop in the same group is told
+		}
+	}
+	for _, r := range g.requests {
+		if r.synced != nil && r.err == nil {
+			r.synced()
 		}
 	}
 }

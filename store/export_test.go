@@ -121,6 +121,14 @@ func AwaitFull(s *Store) {
 	}
 }
 
+// PublishDrop publishes a group in which a database is written, and dropped after that.
+func PublishDrop(d *Database) {
+	d.store.publish(&group{
+		touched:  map[*Database]uint64{d: d.seq.Load() + 1},
+		requests: []*request{{synced: func() { d.store.tell(d.name, Deleted) }}},
+	})
+}
+
 // Scribble overwrites what a row was read from.
 func Scribble(r *Row) {
 	for _, b := range [][]byte{r.Body, r.files} {

@@ -46,3 +46,17 @@ func TestWatch(t *testing.T) {
 		t.Fatalf("told of %v after the end", got)
 	}
 }
+
+// TestWatchOfOneGroup: a write and the drop behind it may go to disk together, and are told in their order.
+func TestWatchOfOneGroup(t *testing.T) {
+	t.Parallel()
+	st := open(t, store.Options{})
+	db := create(t, st, "a")
+	w := st.Watch()
+	defer w.Close()
+	store.PublishDrop(db)
+	want := []store.Event{{"a", store.Updated}, {"a", store.Deleted}}
+	if got := w.Take(); !slices.Equal(got, want) {
+		t.Errorf("told of %v, not of %v", got, want)
+	}
+}

@@ -15,29 +15,11 @@ func (c *call) replicate() error {
 	if c.who.name == "" && !c.who.admin {
 		return unauthorized("You are not an authenticated user")
 	}
-	raw, done, err := c.bodyUpTo(maxReplication)
+	req, err := c.replication()
 	if err != nil {
 		return err
 	}
-	defer done()
-	if len(raw) == 0 {
-		return store.BadRequest("Missing request body")
-	}
-	fields, err := decodeObject(raw)
-	if err != nil {
-		return err
-	}
-	if err := c.allow(http.MethodPost); err != nil {
-		return err
-	}
-	if err := c.wantJSON(); err != nil {
-		return err
-	}
-	req, err := replicate.Parse(fields, c.own())
-	if err != nil {
-		return err
-	}
-	req.User, req.Admin, req.Size = c.who.name, c.who.admin, len(raw)
+	req.User, req.Admin = c.who.name, c.who.admin
 	req.Local = &inside{s: c.s, who: c.who}
 	id, result, err := c.s.replicator.Replicate(c.r.Context(), req)
 	switch {
@@ -55,6 +37,33 @@ func (c *call) replicate() error {
 		return err
 	}
 	return c.answer(http.StatusOK, body)
+}
+
+// replication reads what is asked for. The body is given back: the replication may take long, and its own size is bounded where it runs.
+func (c *call) replication() (*replicate.Request, error) {
+	raw, done, err := c.bodyUpTo(maxReplication)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if len(raw) == 0 {
+		return nil, store.BadRequest("Missing request body")
+	}
+	fields, err := decodeObject(raw)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.allow(http.MethodPost); err != nil {
+		return nil, err
+	}
+	if err := c.wantJSON(); err != nil {
+		return nil, err
+	}
+	req, err := replicate.Parse(fields, c.own())
+	if err == nil {
+		req.Size = len(raw)
+	}
+	return req, err
 }
 
 // maxReplication bounds the body of _replicate, which may hold many ids.

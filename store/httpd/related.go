@@ -110,7 +110,9 @@ func (c *call) postForm(id string) error {
 		return badType("Content-Type must be multipart/form-data")
 	}
 	var files store.Doc
-	doc, err := c.readForm(id, multipart.NewReader(c.r.Body, params["boundary"]), &files)
+	held := &metered{memory: &c.s.bodies}
+	defer held.release()
+	doc, err := c.readForm(held, id, multipart.NewReader(c.r.Body, params["boundary"]), &files)
 	if err != nil {
 		return errors.Join(err, files.DiscardUploads())
 	}
@@ -121,8 +123,8 @@ func (c *call) postForm(id string) error {
 	return c.writeOne([]store.Doc{*doc}, written{tag: true})
 }
 
-// readForm reads a form: its files go into files, and the document that they belong to is given.
-func (c *call) readForm(id string, body *multipart.Reader, files *store.Doc) (*store.Doc, error) {
+// readForm reads a form: its files go into files, and the document that they belong to is given. The rest of it is counted by held.
+func (c *call) readForm(held *metered, id string, body *multipart.Reader, files *store.Doc) (*store.Doc, error) {
 	var rev, whole []byte
 	for {
 		part, err := body.NextPart()
@@ -134,10 +136,12 @@ func (c *call) readForm(id string, body *multipart.Reader, files *store.Doc) (*s
 		}
 		switch part.FormName() {
 		case "_rev":
-			rev, err = io.ReadAll(io.LimitReader(part, 1<<10))
+			held.Reader = io.LimitReader(part, 1<<10)
+			rev, err = io.ReadAll(held)
 		case "_doc":
 			limit := min(int64(c.s.store.MaxDocument()), c.s.settings.now().maxRequest)
-			whole, err = io.ReadAll(io.LimitReader(part, limit+1))
+			held.Reader = io.LimitReader(part, limit+1)
+			whole, err = io.ReadAll(held)
 		case "_attachments":
 			if err := c.readFormFile(part, files); err != nil {
 				return nil, err // its own: it may be the server's

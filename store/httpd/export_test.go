@@ -73,6 +73,25 @@ func FilterAll(db *store.Database, snap *store.Snapshot) (asked []int, rows stri
 	return asked, string(f.buf), err
 }
 
+// Descend runs a descending feed with a filter function that all pass, and gives how many documents the function got each time. Where end is set,
+// the server ends while it is asked first.
+func (s *Server) Descend(db *store.Database, w http.ResponseWriter, r *http.Request, end bool) (asked []int, err error) {
+	q := &changesQuery{feed: "normal", limit: -1, interval: 1, descending: true}
+	q.function = func(docs [][]byte) ([]bool, error) {
+		if asked = append(asked, len(docs)); end {
+			s.stop()
+		}
+		passes := make([]bool, len(docs))
+		for i := range passes {
+			passes[i] = true
+		}
+		return passes, nil
+	}
+	f := feed{c: &call{s: s, w: w, r: r}, db: db, q: q}
+	err = f.follow()
+	return asked, err
+}
+
 // Inside is the transport of a replication that somebody began with these rights.
 func (s *Server) Inside(name string, admin bool, roles ...string) http.RoundTripper {
 	return &inside{s: s, who: &identity{name: name, roles: roles, admin: admin, via: "cookie"}}

@@ -137,13 +137,13 @@ func (f *feed) flush() error {
 }
 
 func (f *feed) follow() error {
-	if f.q.descending {
-		return f.descend()
-	}
 	if !f.c.s.feeds.enter() {
 		return store.ErrClosed
 	}
 	defer f.c.s.feeds.leave()
+	if f.q.descending {
+		return f.descend()
+	}
 	clock := newFeedClock(f.q)
 	defer clock.stop()
 	f.scan = true
@@ -190,13 +190,24 @@ func (f *feed) follow() error {
 	}
 }
 
-// pass sends what there is of a long way through the changes, and a heartbeat where one is due.
-func (f *feed) pass(clock *feedClock) error {
+// ended tells why the answer need not go on: nobody waits for it, or the server ends.
+func (f *feed) ended() error {
 	select {
 	case <-f.c.r.Context().Done():
 		return context.Cause(f.c.r.Context())
 	case <-f.c.s.ctx.Done():
 		return context.Cause(f.c.s.ctx)
+	default:
+		return nil
+	}
+}
+
+// pass sends what there is of a long way through the changes, and a heartbeat where one is due.
+func (f *feed) pass(clock *feedClock) error {
+	if err := f.ended(); err != nil {
+		return err
+	}
+	select {
 	case <-clock.beat():
 		f.beat()
 	default:
@@ -350,49 +361,4 @@ func (f *feed) close(pending int64) {
 	}
 	b = append(b, `","pending":`...)
 	f.buf = append(strconv.AppendInt(b, pending, 10), "}\n"...)
-}
-
-// descend sends the rows newest first; the feed ends with the oldest.
-func (f *feed) descend() error {
-	snap, err := f.db.Snapshot()
-	if err != nil {
-		return err
-	}
-	defer snap.Close() //nolint:errcheck // the reads have told all there is
-	f.last = snap.Seq()
-	if f.full() {
-		f.close(0)
-		return f.flush()
-	}
-	seen, limited := int64(0), false
-	err = snap.ChangesDescending(func(row *store.Row) error {
-		if limited {
-			seen++
-			return nil
-		}
-		passes, err := f.passes(snap, row)
-		if err != nil {
-			return err
-		}
-		if !passes {
-			if f.q.counted {
-				seen++
-			}
-			return nil
-		}
-		f.last = row.Seq
-		if err := f.add(snap, row); err != nil {
-			return err
-		}
-		limited = f.full()
-		if len(f.buf) >= feedBuffer {
-			return f.flush()
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	f.close(seen)
-	return f.flush()
 }

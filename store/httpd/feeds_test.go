@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strconv"
 	"strings"
@@ -180,6 +181,30 @@ func TestPendingOfAFeedInParts(t *testing.T) {
 	} {
 		if got := s.want(c.method, c.path, c.body, 200); !strings.HasSuffix(got, `"pending":4}`) {
 			t.Errorf("%s: %s", c.path, got[max(0, len(got)-100):])
+		}
+	}
+}
+
+// TestDescendingFilter: a filter function is asked about many rows at once by a descending feed, too, which ends with the server.
+func TestDescendingFilter(t *testing.T) {
+	t.Parallel()
+	const many = 600
+	s := start(t, store.Options{})
+	s.want("PUT", "/db", "", 201)
+	s.want("POST", "/db/_bulk_docs", `{"docs":[`+strings.Repeat(`{},`, many-1)+`{"_id":"last"}]}`, 201)
+	db, err := s.st.Database("db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range []bool{false, true} {
+		w := httptest.NewRecorder()
+		asked, err := s.handler.Descend(db, w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody), end)
+		rows := strings.Count(w.Body.String(), `"id":`)
+		switch {
+		case end && (err == nil || len(asked) > many/100):
+			t.Errorf("the server has ended, but not the feed: %v, asked for %d rows", err, asked)
+		case !end && (err != nil || rows != many || len(asked) > many/100 || !strings.Contains(w.Body.String()[:100], `"last"`)):
+			t.Errorf("%d rows, asked for %d: %v", rows, asked, err)
 		}
 	}
 }

@@ -337,20 +337,3 @@ func (f *feed) readFunction(snap *store.Snapshot) (more bool, err error) {
 	})
 	return more, err
 }
-
-// passes asks the filter, of whatever kind, about one row.
-func (f *feed) passes(snap *store.Snapshot, row *store.Row) (bool, error) {
-	if f.q.function == nil {
-		return f.q.match == nil || f.q.match(row), nil
-	}
-	one := candidates{function: f.q.function}
-	err := one.add(snap, row, f.q.allLeaves)
-	if err != nil {
-		return false, err
-	}
-	err = one.judged(func(_ *store.Row, passed []store.Rev) error {
-		f.revs = passed
-		return nil
-	})
-	return len(f.revs) > 0, err
-}

@@ -94,7 +94,7 @@ const (
 
 // marks are the headers of calls that the queue makes itself: a request that was such a call and is handed over gets new ones.
 func marks() []string {
-	return []string{"X-Task-Id", "X-Via-Jobqueue", "X-After-Nominal-Date", "X-After-Attempt"}
+	return []string{"X-Task-Id", "X-Via-Jobqueue", "X-After-Nominal-Date", "X-After-Attempt", "X-After-Callback"}
 }
 
 // settings parts what is ours from the query that is the address's own, which keeps its spelling.

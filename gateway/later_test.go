@@ -38,7 +38,7 @@ func TestLater(t *testing.T) {
 				method: "PURGE", path: "/later/HTTP://localhost/", body: "",
 				header: map[string]string{
 					"X-After-Id": "headers alone", "X-After-Cron": "0 9 * * *", "X-After-Timezone": "Europe/Berlin", "X-After-Retry": `{"limit":2}`, "Cookie": "a=b; AuthSession=x; c=d",
-					"X-After-Attempt": "3", "X-After-Authorization": "Basic YWRtaW46c2VjcmV0", "Authorization": "Bearer theirs",
+					"X-After-Attempt": "3", "X-After-Callback": "http://localhost/callback/x", "X-After-Authorization": "Basic YWRtaW46c2VjcmV0", "Authorization": "Bearer theirs",
 				},
 				want:   `{"url":"HTTP://localhost/","method":"PURGE","headers":{"Authorization":"Bearer theirs","Cookie":"a=b; c=d","User-Agent":"Go-http-client/1.1"}}`,
 				fields: map[string]string{"repeat": "0 9 * * *", "timezone": "Europe/Berlin", "retry.limit": "2"},

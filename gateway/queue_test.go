@@ -164,6 +164,7 @@ func TestBadPosts(t *testing.T) {
 func TestRights(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, r *rig) {
+		t.Helper()
 		for _, q := range []asking{
 			{method: http.MethodPost, path: "/queue", kind: form, body: "task.url=http://localhost/"},
 			{method: http.MethodGet, path: "/queue"},
@@ -198,6 +199,7 @@ func TestRights(t *testing.T) {
 func TestIdempotency(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, r *rig) {
+		t.Helper()
 		const body = `{"url":"http://localhost/","params":{"a":1,"b":2},"countdown":5}`
 		asked := asking{method: http.MethodPost, path: "/queue", kind: inJSON, body: body, header: map[string]string{"Idempotency-Key": "k 1"}}
 		var group sync.WaitGroup
@@ -272,6 +274,7 @@ func TestIdempotency(t *testing.T) {
 func TestShow(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, r *rig) {
+		t.Helper()
 		r.post("/queue", form, "task.id=a/b&task.url=http://localhost/x&task.eta=2099-01-01")
 		a := r.get("/queue/a%2Fb")
 		if a.status != http.StatusOK || a.get("status") != "waiting" || a.get("url") != "http://localhost/x" || a.get("due") != "2099-01-01T00:00:00Z" ||

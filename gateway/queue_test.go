@@ -298,6 +298,7 @@ func TestShow(t *testing.T) {
 func TestCancelAndReschedule(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, r *rig) {
+		t.Helper()
 		r.post("/queue", form, "task.id=a&task.url=http://localhost/&task.eta=2099-01-01")
 		for kind, body := range map[string]string{form: "task.eta=2098-01-01&task.timezone=Europe/Berlin", inJSON: `{"eta":"2098-01-01","timezone":"Europe/Berlin"}`} {
 			a := r.post("/queue/a", kind, body)
@@ -329,6 +330,7 @@ func TestCancelAndReschedule(t *testing.T) {
 func TestList(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, r *rig) {
+		t.Helper()
 		for i := range 7 {
 			r.post("/queue", form, fmt.Sprintf("task.id=%d&task.url=http://localhost/&task.eta=2099-01-01&task.worker=w%d", i, i%2))
 		}
@@ -370,6 +372,7 @@ func TestList(t *testing.T) {
 func TestWarning(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, r *rig) {
+		t.Helper()
 		server := r.db.Client()
 		must(t, server.CreateDatabase(t.Context(), "tasks-fleet"))
 		now := time.Now().UTC().Format(time.RFC3339Nano)

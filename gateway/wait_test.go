@@ -21,6 +21,7 @@ func fixed(o gateway.Options) gateway.Options {
 func TestWait(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, r *rig) {
+		t.Helper()
 		answers := make(chan answer, 2)
 		ask := func(q asking) {
 			go func() {

@@ -18,12 +18,9 @@ func CheckID(id string) error {
 	switch {
 	case id == "":
 		return illegalID("Document id must not be empty")
-	case strings.HasPrefix(id, designPrefix) && len(id) > len(designPrefix):
-		return checkUTF8(id)
-	case strings.HasPrefix(id, localPrefix):
-		if len(id) == len(localPrefix) {
-			return BadRequest("Invalid _local document id.")
-		}
+	case id == designPrefix || id == localPrefix:
+		return illegalID("Illegal document id `" + id + "`")
+	case strings.HasPrefix(id, designPrefix) || strings.HasPrefix(id, localPrefix):
 		return checkUTF8(id)
 	}
 	return illegalID("Only reserved document ids may start with underscore.")

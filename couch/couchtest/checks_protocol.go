@@ -52,6 +52,19 @@ func protocolChecks() []check {
 			c.askRoot("GET", "//"+c.name+"///a/").wants(200).has("n", "1")
 			c.askRoot("GET", "/"+c.name+"/").wants(200).has("doc_count", "1")
 		}},
+		{"document/prefix-is-no-id", func(c *checker) {
+			for _, id := range []string{"_design/", "_local/"} {
+				c.ask("POST", "", `{"_id":"`+id+`"}`).says(400, "illegal_docid", "Illegal document id `"+id+"`")
+				c.ask("POST", "/_bulk_docs", `{"docs":[{"_id":"`+id+`"}]}`).says(400, "illegal_docid", "Illegal document id `"+id+"`")
+			}
+		}},
+		{"revision/no-list", func(c *checker) {
+			rev := c.put("a", `{}`)
+			for _, parameter := range []string{"open_revs", "atts_since"} {
+				c.ask("GET", "/a?"+parameter+"=%22"+rev+"%22").says(400, "bad_request", "Invalid list of revisions")
+				c.ask("GET", "/a?"+parameter+"=[5]").says(400, "bad_request", "Invalid rev format")
+			}
+		}},
 		{"document/deleted-is-shown", func(c *checker) {
 			rev := c.put("a", `{}`)
 			gone := c.ask("DELETE", "/a?rev="+rev).wants(200).rev()

@@ -66,8 +66,11 @@ func parseRevList(raw []byte) ([]store.Rev, error) {
 	if err != nil {
 		return nil, err
 	}
+	if canonical[0] != '[' {
+		return nil, store.BadRequest("Invalid list of revisions")
+	}
 	var texts []string
-	if canonical[0] != '[' || json.Unmarshal(canonical, &texts) != nil {
+	if json.Unmarshal(canonical, &texts) != nil {
 		return nil, store.BadRequest("Invalid rev format")
 	}
 	revs := make([]store.Rev, len(texts))

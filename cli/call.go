@@ -23,10 +23,12 @@ func newCall(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "call <url>",
 		Short: "Have a URL called, once or every so often",
-		Long: `Schedules calls of a URL: tasks of the job http, in fewer words than after add. Without --every or --cron it is called once, at
-once or when --at or --in say. A status of 2xx is done; what becomes of others, --request can say ("codes"), and docs/http.md does.
+		Long: `Schedules calls of a URL: tasks of the job http, in fewer words than after add. Without --every or --cron it is called
+once, at once or when --at or --in say. A status of 2xx is done; what becomes of others, "codes" in --request can say, and
+docs/http.md does.
 
---every takes any rule in words (5s, "weekday at 9:00", "2 hours"), --cron a crontab line of five fields, or six with seconds.
+--every takes any rule in words (5s, "weekday at 9:00", "2 hours"), --cron a crontab line of five fields, or six with
+seconds.
 
 after calls shows how the endpoints do, after runs each call of one.`,
 		Example: `  after call https://example.org/ping --worker manobi --every 5s --id ping

@@ -23,9 +23,10 @@ func newCalls(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "calls",
 		Short: "Show the endpoints that are called, and how they do",
-		Long: `Shows the tasks of the job http that have not ended: what they call and how often, when next, the status and duration of the last
-call, and of the last hundred calls how long they typically take (the median), how late they start (median and worst), and
-how many of them succeed. The hundred are those of the history (after runs), so a task that never repeats shows only its last.`,
+		Long: `Shows the tasks of the job http that have not ended: what they call and how often, when next, the status and duration of
+the last call, and of the last hundred calls how long they typically take (the median), how late they start (median and
+worst), and how many of them succeed. The hundred are those of the history (after runs), so a task that never repeats shows
+only its last.`,
 		Example: `  after calls
   after calls --worker manobi --json | jq 'select(.success < 1)'`,
 		Args: none,

@@ -25,9 +25,9 @@ func newGateway(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gateway",
 		Short: "Serve the queue over HTTP in front of any server of tasks",
-		Long: `Serves the queue that any program can post to: calls of endpoints, now or later, and what came of them. The tasks are in the
-database of the configuration; requests go there with the credentials that they bring, or with those of the configuration where
-they bring a token.
+		Long: `Serves the queue that any program can post to: calls of endpoints, now or later, and what came of them. The tasks are in
+the database of the configuration; requests go there with the credentials that they bring, or with those of the
+configuration where they bring a token.
 
 The embedded store needs none: it has the queue on its own port, below /_after/.
 
@@ -205,8 +205,9 @@ func newToken(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token <name>",
 		Short: "Make a token for the queue",
-		Long: `Makes a token with which a program may use the queue without a password of the database. The token is shown once and kept nowhere; what the
-configuration needs of it, below gateway.tokens, is a line with its hash and its rights, which is shown with it.
+		Long: `Makes a token with which a program may use the queue without a password of the database. The token is shown once and kept
+nowhere; what the configuration needs of it, below gateway.tokens, is a line with its hash and its rights, which is shown
+with it.
 
 Programs send it as "Authorization: Bearer <token>".`,
 		Example: `  after gateway token shop

@@ -23,9 +23,9 @@ func newRuns(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "runs <id>",
 		Short: "Show the single runs of a task",
-		Long: `Shows the history of a task, the newest run first: every firing of a repeat and every attempt of a retry, with its date, how
-late it started, how long it took and what came of it. It is there when the task is deleted, too, for as long as runs.keep and
-runs.per_task say.
+		Long: `Shows the history of a task, the newest run first: every firing of a repeat and every attempt of a retry, with its date,
+how late it started, how long it took and what came of it. It is there when the task is deleted, too, for as long as
+runs.keep and runs.per_task say.
 
 Tasks without a repeat whose first run succeeds have no history: after get shows all there is.
 

@@ -17,6 +17,7 @@ var elsewhere = map[string]string{
 	"functions":   "about the embedded store",
 	"jobs":        "about the folder of jobs, which asks no server",
 	"rules":       "about rules, which ask no server",
+	"gateway":     "begins with the queue on the embedded store's own port",
 	"serve":       "about the embedded store",
 	"signals":     "about the processes of this machine, with the configuration of the embedded store",
 	"store":       "about the embedded store",

@@ -10,6 +10,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/task"
 )
 
 // keptMost is how many runs a writer keeps in memory while their database cannot be written.
@@ -133,6 +134,9 @@ func (w *Writer) writeBeside(ctx context.Context, twice []Run) (left []Run, err 
 	}
 	var beside []Run
 	for _, r := range twice {
+		if r.Kind == task.KindUnknown {
+			continue // nothing ran: nobody knew how the first one ended, and now it is known
+		}
 		if first, ok := there[r.ID]; !ok || !r.same(first) {
 			beside = append(beside, r.beside())
 		}

@@ -165,6 +165,8 @@ func (s *Store) decide(g *group, r *request) {
 		g.touched[d] = 0
 	}
 	d.uncounted = true
+	before := g.batch.Len()
+	defer func() { d.unflushed.add(&s.flushes, g.batch.Len()-before) }()
 	if r.op != nil {
 		r.err = r.op(g.batch)
 		return

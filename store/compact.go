@@ -179,13 +179,3 @@ func (d *Database) compactIfDue() {
 
 // lookEvery is the least number of revisions superseded between two looks at the disk.
 const lookEvery = 64
-
-// size is about how many bytes the database takes on disk.
-func (d *Database) size() int64 {
-	lower, upper := contentRange(d.number)
-	n, err := d.store.db.EstimateDiskUsage(lower, upper)
-	if err != nil {
-		return 0 // who reads there is told
-	}
-	return int64(n) //nolint:gosec // no disk is that large
-}

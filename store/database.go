@@ -34,6 +34,7 @@ type Database struct {
 	lookAt     atomic.Int64               // how much must be superseded before anybody looks whether a compaction is due
 	leftOver   atomic.Int64               // what the last compaction left of Superseded: the leaves of conflicts
 	pins       pins
+	unflushed  unflushed
 
 	designs   atomic.Uint64 // how many groups have changed design documents
 	uploading sync.RWMutex  // held while an upload gives bytes to the engine, and while the database is dropped
@@ -170,6 +171,19 @@ func (d *Database) Created() time.Time { return time.Unix(d.entry.Load().Created
 
 // Seq is the newest update sequence on disk.
 func (d *Database) Seq() uint64 { return d.seq.Load() }
+
+// Gave says whether readers can have seen a sequence: they see a group of writes a moment before Seq tells of it.
+func (d *Database) Gave(seq uint64) bool {
+	if seq <= d.seq.Load() {
+		return true
+	}
+	snap, err := d.Snapshot()
+	if err != nil {
+		return false
+	}
+	defer snap.Close() //nolint:errcheck // the reads have told all there is
+	return seq <= snap.Seq()
+}
 
 // Designs is a number that changes whenever design documents do. Take it before looking at what is there.
 func (d *Database) Designs() uint64 { return d.designs.Load() }

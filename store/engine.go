@@ -35,7 +35,13 @@ func engineOptions(s *Store, cache *pebble.Cache) *pebble.Options {
 	}
 	o.EventListener = &pebble.EventListener{
 		BackgroundError: s.trouble.failed,
+		FlushBegin:      func(pebble.FlushInfo) { s.flushes.begun.Add(1) },
 		FlushEnd: func(i pebble.FlushInfo) {
+			if i.Err == nil || i.Err.Error() == nothingFlushed {
+				s.flushes.ended.Add(1)
+			} else {
+				s.flushes.begun.Add(-1) // it is done again
+			}
 			if i.Err != nil && i.Err.Error() != nothingFlushed { // what is written would gather in memory until writers wait without an end
 				s.fail(fmt.Errorf("bringing writes from memory to a table: %w", i.Err))
 			}

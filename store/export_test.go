@@ -135,3 +135,9 @@ func Scribble(r *Row) {
 		clear(b)
 	}
 }
+
+// ForgetSeq has the database be in the moment in which readers see the last write already and nobody was told of it.
+func ForgetSeq(d *Database) { d.seq.Add(^uint64(0)) }
+
+// FlushTables brings what the engine has in memory to tables.
+func FlushTables(s *Store) error { return s.db.Flush() }

@@ -98,6 +98,7 @@ type Store struct {
 	damaged   damage
 	trouble   trouble
 	gate      gate
+	flushes   flushes
 	logFailed atomic.Bool           // the engine's log of writes ends here: see guard
 	unflushed atomic.Bool           // writes were answered that are not on disk: Options.Relaxed
 	broken    atomic.Bool           // the engine's state itself cannot be trusted: nothing is read any more

@@ -2,8 +2,15 @@ package worker_test
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -93,12 +100,10 @@ func testSecondExecution(t *testing.T, b *bundle) {
 	t.Helper()
 	db := b.history()
 	config := childConfig{
-		State: t.TempDir(), Journal: filepath.Join(t.TempDir(), "journal"), Names: []string{"manobi"}, History: b.server.url(b.server.address),
+		State: t.TempDir(), Journal: filepath.Join(t.TempDir(), "journal"), Names: []string{"manobi"}, History: b.server.url(b.cutAfterHistory()),
 	}
 	first := b.startChildWith(config)
-	b.put("t", `{"worker":"manobi","job":{"name":"append","arguments":[4000]},"repeat":{"days":1}}`)
-	b.awaitDoc("t", func(doc gjson.Result) bool { return doc.Get("status").String() == "running" }) // no write of it is in flight
-	b.disconnect()
+	b.put("t", `{"worker":"manobi","job":{"name":"append","arguments":[1]},"repeat":{"days":1},"date":%q}`, time.Now().UTC().Format(time.RFC3339Nano))
 	b.poll("the first execution is kept", func() bool { return len(b.recorded(db, "t")) == 1 })
 	first.kill()
 	b.proxy.Heal()
@@ -108,6 +113,23 @@ func testSecondExecution(t *testing.T, b *bundle) {
 	if len(got) != 2 || got[0].Key != got[1].Key || got[0].Duplicate == got[1].Duplicate || got[0].Incarnation == got[1].Incarnation {
 		t.Errorf("%+v", got)
 	}
+}
+
+// cutAfterHistory gives an address of the server through which the first history that is written takes the workers' own connection away,
+// before they know that it is: outcomes are only written after it.
+func (b *bundle) cutAfterHistory() string {
+	var once sync.Once
+	front := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: b.server.address}) },
+		ModifyResponse: func(r *http.Response) error {
+			if strings.HasSuffix(r.Request.URL.Path, "/_bulk_docs") && r.StatusCode == http.StatusCreated {
+				once.Do(b.disconnect)
+			}
+			return nil
+		},
+	})
+	b.t.Cleanup(front.Close)
+	return strings.TrimPrefix(front.URL, "http://")
 }
 
 // testHistoryRefused: outcomes do not wait for a database of runs that takes nothing.

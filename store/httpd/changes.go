@@ -37,7 +37,7 @@ func parseSeq(text string, db *store.Database) (uint64, error) {
 	if !ok || err != nil || tag == "" {
 		return 0, badSince()
 	}
-	if tag != seqTag(db) || n > db.Seq() {
+	if tag != seqTag(db) || !db.Gave(n) {
 		return 0, nil
 	}
 	return n, nil

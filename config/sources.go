@@ -276,7 +276,10 @@ func (l *loader) flags(given map[string]string) {
 			l.problems = append(l.problems, fmt.Errorf("there is no key %s", path))
 			continue
 		}
-		source := "--" + key.Flag
+		source := "the command line" // some commands set a key by a flag of another name
+		if key.Flag != "" {
+			source = "--" + key.Flag
+		}
 		if path == "couch.url" && hasPassword(given[path]) {
 			l.problem(source, path, errors.New("must not hold a password, since others on the machine can read it there: use AFTER_COUCH_PASSWORD or couch.password_file"))
 			continue

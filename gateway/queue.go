@@ -52,17 +52,23 @@ type scheduled struct {
 	Warning string      `json:"warning,omitempty"`
 }
 
+// order reads what is posted. What it is made of is given back with release, also after an error.
+func (x *exchange) order() (o *order, release func(), err error) {
+	body, release, err := x.body()
+	if err != nil {
+		return nil, release, err
+	}
+	o, err = readOrder(x.r.Header.Get("Content-Type"), body)
+	return o, release, err
+}
+
 // post takes an order.
 func (x *exchange) post() error {
 	if err := x.may(rightPost); err != nil {
 		return err
 	}
-	body, release, err := x.body()
+	o, release, err := x.order()
 	defer release()
-	if err != nil {
-		return err
-	}
-	o, err := readOrder(x.r.Header.Get("Content-Type"), body)
 	if err != nil {
 		return err
 	}
@@ -206,12 +212,8 @@ func (x *exchange) reschedule(id string) error {
 	if err := x.may(rightPost); err != nil {
 		return err
 	}
-	body, release, err := x.body()
+	o, release, err := x.order()
 	defer release()
-	if err != nil {
-		return err
-	}
-	o, err := readOrder(x.r.Header.Get("Content-Type"), body)
 	if err != nil {
 		return err
 	}

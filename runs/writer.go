@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -96,7 +97,7 @@ func (w *Writer) writePart(ctx context.Context, part []Run) (left []Run, err err
 		case err == nil:
 		case couch.IsConflict(err):
 			twice = append(twice, part[i])
-		case couch.Status(err) >= 500: //nolint:mnd // a status of the server's own
+		case couch.Status(err) >= http.StatusInternalServerError:
 			left = append(left, part[i])
 		default:
 			w.log.WithError(err).WithField("task", part[i].Task).Warn("the database refuses the history of a run")
@@ -147,9 +148,16 @@ func (w *Writer) writeBeside(ctx context.Context, twice []Run) (left []Run, err 
 	}
 	for i, result := range results {
 		// A conflict here is the same execution: the name tells incarnation and start.
-		if err := result.Err(); err != nil && !couch.IsConflict(err) {
+		switch err := result.Err(); {
+		case err == nil, couch.IsConflict(err):
+		case couch.Status(err) >= http.StatusInternalServerError:
+			left = append(left, beside[i])
+		default:
 			w.log.WithError(err).WithField("task", beside[i].Task).Warn("the database refuses the history of a second run")
 		}
+	}
+	if len(left) > 0 {
+		return left, fmt.Errorf("%d second runs were not written to %s", len(left), w.db.Name())
 	}
 	return nil, nil
 }

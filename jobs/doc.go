@@ -26,6 +26,7 @@
 // # What a job answers
 //
 // The value it returns becomes `result` in the document, encoded as JSON; nil is no result. An error is retried as the
-// document's `retry` says, unless it is [Permanent]. [Snooze] puts the firing off without an error. A panic is an error of
+// document's `retry` says, unless it is [Permanent]. [WithResult] gives an
+// error a result. [Snooze] puts the firing off without an error. A panic is an error of
 // its own kind.
 package jobs

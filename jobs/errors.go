@@ -135,6 +135,34 @@ func IsRemove(err error) bool {
 	return errors.As(err, &r)
 }
 
+type resultError struct {
+	error
+
+	result any
+}
+
+func (e resultError) Unwrap() error { return e.error }
+
+// WithResult gives an error a result, which becomes that of the task as if the run had succeeded: what an endpoint answered when it refused,
+// say. A result that cannot be encoded is left out. WithResult(nil, result) is nil.
+func WithResult(err error, result any) error {
+	if err == nil {
+		return nil
+	}
+	return resultError{err, result}
+}
+
+// resultOf tells the result that goes with an error: that of [Remove], or the one that [WithResult] gave it.
+func resultOf(err error) any {
+	if remove, ok := errors.AsType[removeError](err); ok {
+		return remove.result
+	}
+	if with, ok := errors.AsType[resultError](err); ok {
+		return with.result
+	}
+	return nil
+}
+
 type awaitError struct{ d time.Duration }
 
 func (e awaitError) Error() string { return fmt.Sprintf("its end is awaited for %v at most", e.d) }

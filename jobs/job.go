@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -84,7 +83,7 @@ func (j *Job) validate() error {
 	return nil
 }
 
-// Run runs the job once and gives its result as JSON, nil if it has none; beside the error of [Remove] too. It gives a [*PanicError] for a panic. It does
+// Run runs the job once and gives its result as JSON, nil if it has none; beside an error too, where [Remove] or [WithResult] gave it one. It gives a [*PanicError] for a panic. It does
 // not look at Timeout and Limit, which are the worker's to keep.
 func (j *Job) Run(ctx context.Context, t *Task) (result json.RawMessage, err error) {
 	defer func() {
@@ -93,17 +92,13 @@ func (j *Job) Run(ctx context.Context, t *Task) (result json.RawMessage, err err
 		}
 	}()
 	value, err := j.run(ctx, t)
-	var remove removeError
-	switch {
-	case errors.As(err, &remove):
-		if result, encodeErr := encode(remove.result); encodeErr == nil {
-			return result, err
-		}
-		return nil, err
-	case err != nil:
-		return nil, err
+	if err == nil {
+		return encode(value)
 	}
-	return encode(value)
+	if result, encodeErr := encode(resultOf(err)); encodeErr == nil {
+		return result, err
+	}
+	return nil, err
 }
 
 // encode makes the result of what a job returned. That it cannot be encoded is permanent: the job has done its work, and

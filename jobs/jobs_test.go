@@ -178,6 +178,35 @@ func TestResults(t *testing.T) {
 	}
 }
 
+// TestResultsOfErrors: an error may bring a result of its own; one that cannot be encoded does not hide the error.
+func TestResultsOfErrors(t *testing.T) {
+	t.Parallel()
+	refused := errors.New("refused")
+	for name, test := range map[string]struct {
+		fails error
+		want  string
+	}{
+		"none":           {refused, ""},
+		"given":          {jobs.WithResult(jobs.Coded(refused, 404), receipt{7}), `{"number":7}`},
+		"within another": {jobs.Permanent(fmt.Errorf("x: %w", jobs.WithResult(refused, receipt{8}))), `{"number":8}`},
+		"nothing given":  {jobs.WithResult(refused, nil), ""},
+		"no JSON":        {jobs.WithResult(refused, math.NaN()), ""},
+		"removal":        {jobs.Remove(receipt{9}), `{"number":9}`},
+	} {
+		job, err := jobs.New("j", func(context.Context, *jobs.Task) (any, error) { return receipt{1}, test.fails })
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := job.Run(t.Context(), firing(t, ""))
+		if string(result) != test.want || err.Error() != test.fails.Error() || name != "removal" && !errors.Is(err, refused) {
+			t.Errorf("%s: result %s, error %v, want %s", name, result, err, test.want)
+		}
+	}
+	if code, _ := jobs.CodeOf(jobs.WithResult(jobs.Coded(refused, 404), 1)); code != 404 || jobs.WithResult(nil, 1) != nil {
+		t.Error("the error's own marks are not there")
+	}
+}
+
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	for name, value := range map[string]any{"text": "oh", "error": context.Canceled, "nil": nil} {

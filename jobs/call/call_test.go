@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+	"github.com/tidwall/gjson"
 	"go.uber.org/goleak"
 
 	"github.com/adlayer/after/jobs"
@@ -292,6 +293,28 @@ func TestCodes(t *testing.T) {
 				t.Errorf("to be tried after %v", d)
 			}
 		})
+	}
+}
+
+// TestResultOfErrors: what an endpoint said is the result of an error too.
+func TestResultOfErrors(t *testing.T) {
+	t.Parallel()
+	address, _ := recorder(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(map[string]int{"/retry": 503, "/final": 422, "/gone": 410}[r.URL.Path])
+		_, _ = io.WriteString(w, `{"why":"no tea"}`)
+	})
+	job, err := fresh(t, call.Options{}).Job()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, status := range map[string]int64{"retry": 503, "final": 422, "gone": 410} {
+		fields := map[string]any{"job": map[string]any{"name": "http", "arguments": map[string]any{"url": address + "/" + path, "codes": map[string]any{"remove": []int{410}}}}}
+		raw, err := job.Run(t.Context(), document(t, "a", fields))
+		result := gjson.ParseBytes(raw)
+		if err == nil || result.Get("status").Int() != status || result.Get("body.why").Str != "no tea" || result.Get("headers.content-type").Str != "application/json" {
+			t.Errorf("%s: %s %v", path, raw, err)
+		}
 	}
 }
 

@@ -287,14 +287,15 @@ func (x *exchange) answered(ctx context.Context, answer *http.Response, watch *s
 	case remove:
 		return nil, jobs.Remove(result)
 	case retry:
-		err := jobs.Coded(fmt.Errorf("%s answered %s%s", x.told(), answer.Status, excerpt(body)), status)
-		if d := retryAfter(answer.Header); d > 0 {
-			err = jobs.RetryAfter(err, d)
-		}
-		return nil, err
+		return nil, jobs.WithResult(jobs.RetryAfter(x.refused(answer, body), retryAfter(answer.Header)), result)
 	default:
-		return nil, jobs.Permanent(jobs.Coded(fmt.Errorf("%s answered %s%s", x.told(), answer.Status, excerpt(body)), status))
+		return nil, jobs.WithResult(jobs.Permanent(x.refused(answer, body)), result)
 	}
+}
+
+// refused is the error of an answer that means one. What it said stays the task's result.
+func (x *exchange) refused(answer *http.Response, body []byte) error {
+	return jobs.Coded(fmt.Errorf("%s answered %s%s", x.told(), answer.Status, excerpt(body)), answer.StatusCode)
 }
 
 // inner takes off what net/http puts around an error: it repeats the address, with what may stand in its query.

@@ -154,7 +154,8 @@ func (t *Task) remove(o Outcome, v View) Decision {
 	if err != nil {
 		return t.end(Done, "") // unreachable: the bytes are our own
 	}
-	tombstone.Claim = t.Claim
+	t.tellOutcome(t, o)
+	tombstone.Claim, tombstone.Notify, tombstone.report = t.Claim, t.Notify, t.report
 	tombstone.dirty.add(fieldClaim)
 	return Decision{Action: End, Next: tombstone, Note: "removed"}
 }

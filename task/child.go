@@ -46,7 +46,7 @@ func (s schedule) covered(p *Plan, last time.Time) int64 {
 // one for the same date is a conflict. mark is a field that says why it was made, such as {"backfill": {"task": id}}.
 func (t *Task) Child(date time.Time, mark string) ([]byte, error) {
 	document := map[string]json.RawMessage{}
-	for _, n := range []name{fieldWorker, fieldJob, fieldTimezone, fieldRetry, fieldTimeout, fieldDelivery, fieldSite, fieldData, fieldTags} {
+	for _, n := range []name{fieldWorker, fieldJob, fieldTimezone, fieldRetry, fieldTimeout, fieldDelivery, fieldSite, fieldData, fieldTags, fieldNotify} {
 		if value := t.value(n); value != nil {
 			document[n.String()] = value
 		}

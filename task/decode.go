@@ -185,6 +185,23 @@ func (t *Task) readPerson() {
 	t.Data, t.Tags, t.Callback = t.value(fieldData), t.value(fieldTags), t.value(fieldCallback)
 	t.Date, t.Repeat, t.Retry = t.value(fieldDate), t.value(fieldRepeat), t.value(fieldRetry)
 	t.readPolicies()
+	t.readWatch()
+}
+
+// readWatch reads who is told what, and how often the task is to be done.
+func (t *Task) readWatch() {
+	var err error
+	if value := t.value(fieldNotify); value != nil {
+		if t.Notify, err = ParseNotify(value); err != nil {
+			t.wrong(fieldNotify, err)
+		}
+	}
+	if value := t.value(fieldExpect); value != nil {
+		if t.Expect, err = parseExpect(value); err != nil {
+			t.Expect = nil
+			t.wrong(fieldExpect, err)
+		}
+	}
 }
 
 // readJob reads "name" or {"name": ..., "arguments": ...}.

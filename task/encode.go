@@ -136,6 +136,7 @@ func appendPlan(b []byte, p *Plan) []byte {
 	b = appendTimeField(b, "skipped", p.Skipped)
 	b = appendFlag(b, "interrupted", p.Interrupted)
 	b = appendFlag(b, "awaits", p.Awaits)
+	b = appendFlag(b, "recovers", p.Recovers)
 	b = appendFlag(b, "paused", p.Paused)
 	b = appendFlag(b, "ended", p.Ended)
 	if last := p.Last; last != nil {

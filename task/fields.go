@@ -27,6 +27,8 @@ const (
 	fieldData
 	fieldTags
 	fieldCallback
+	fieldNotify
+	fieldExpect
 	// From here on: what a worker writes, in the order in which it is appended to a document without it.
 	fieldStatus
 	fieldDate
@@ -51,7 +53,7 @@ const (
 func (n name) String() string {
 	return [names]string{
 		"", "_id", "_rev", "_deleted", "type", "worker", "job", "timezone", "repeat", "retry", "timeout", "missed", "delivery",
-		"site", "overlap", "expires", "pause_after", "after", "when", "note", "data", "tags", "callback", "status", "date", "plan", "claim", "executions",
+		"site", "overlap", "expires", "pause_after", "after", "when", "note", "data", "tags", "callback", "notify", "expect", "status", "date", "plan", "claim", "executions",
 		"repetitions", "retries", "skipped", "failures", "started", "finished", "duration", "lag", "result", "error", "history",
 	}[n]
 }
@@ -103,6 +105,10 @@ func nameOf(key []byte) name {
 		return fieldTags
 	case "callback":
 		return fieldCallback
+	case "notify":
+		return fieldNotify
+	case "expect":
+		return fieldExpect
 	}
 	return writtenNameOf(key)
 }

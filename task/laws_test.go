@@ -46,6 +46,7 @@ func draw(t *rapid.T, label string, legible bool) string {
 		maybe("executions", []string{`3`, `-1`, `"x"`}), maybe("repetitions", []string{`1`}), maybe("retries", []string{`1`, `2`}),
 		maybe("history", []string{`[{"status":"done"}]`, `[]`, `{}`}), maybe("error", []string{`{"message":"old","kind":"job"}`, `"x"`}), maybe("result", []string{`[1,  2]`}),
 		maybe("data", []string{`{"a": [1,  2]}`, `"\u00e4"`, "\"\xff\""}), maybe("tags", []string{`["x"]`}),
+		maybe("notify", []string{`{"url":"https://example.org/told"}`, `{"email":["a@example.org"],"on":["error"]}`}, `"a@example.org"`),
 		maybe("callback", []string{`{"status":"done","result":[2]}`, `{"status":"error","attempt":1}`, `{"status":"done","key":"other"}`}, `7`),
 		maybe("unknown", []string{`{"status":"waiting", "b":1e400}`, `[ ]`}), maybe("Status", []string{`"waiting"`}),
 	}

@@ -148,6 +148,7 @@ func (t *Task) skipMissed(s schedule, v View) Decision {
 			next.setStatus(Scheduled)
 			note := fmt.Sprintf("skipped %d dates that were missed since %s", count, said(missed))
 			next.note(v, Scheduled, note, "")
+			next.tell(t, EventMissed, Report{Failure: &Failure{Message: note, Kind: KindMissed}})
 			return Decision{Action: Schedule, Next: next, Note: note}
 		}
 	}

@@ -134,6 +134,7 @@ func afterwards(ran *Task, o Outcome, theirs *Task, v View) *Task {
 		note = "the run for " + said(ran.Plan.Nominal) + "; edited while it ran"
 	}
 	next.note(v, o.status(), note, failure)
+	next.tellOutcome(ran, o)
 	return &next
 }
 

@@ -214,6 +214,7 @@ func (t *Task) advance(o Outcome, v View) Decision {
 	if o.failed() {
 		failure = o.message()
 	}
+	t.tellOutcome(t, o)
 	t.tally(status, v)
 	switch {
 	case t.Plan.Back != nil:
@@ -269,6 +270,11 @@ func (t *Task) tally(status Status, v View) {
 	if t.Repeat != nil {
 		plan := *t.Plan
 		plan.Last = &Ended{Nominal: plan.Nominal, At: v.Now, Status: status}
+		t.setPlan(&plan)
+	}
+	if t.Plan.Recovers {
+		plan := *t.Plan
+		plan.Recovers = false
 		t.setPlan(&plan)
 	}
 	switch {

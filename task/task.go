@@ -31,6 +31,8 @@ type Task struct {
 	After     []string        // the tasks that it waits for
 	Delivery  Delivery        // never empty
 	Callback  json.RawMessage // the outcome of a run that went on elsewhere; nil where nobody wrote one
+	Notify    *Notify         // who is told what; nil is nobody
+	Expect    *Expect         // how often it is to be done; nil is unknown
 
 	Plan        *Plan  // nil where nothing is planned, or not legibly
 	Claim       *Claim // nil where nobody wrote it
@@ -50,6 +52,7 @@ type Task struct {
 	dirty   nameSet // fields whose value in the struct differs from the source
 	history json.RawMessage
 	added   []Transition // to history
+	report  *Report      // what is to be told before the task is written
 	stored  Stored
 }
 
@@ -104,6 +107,7 @@ type Plan struct {
 	Awaits      bool      // its run goes on elsewhere: Due is how long its callback is awaited
 	Interrupted bool      // a run of this firing was cut short: it runs first, whatever missed says
 	Paused      bool      // nothing fires until a person resumes it
+	Recovers    bool      // it was planned anew after an error that was final
 	Ended       bool      // nothing comes after, though the planned firing did not come to an end: the task was canceled, or given up
 	Skipped     time.Time // no date up to here runs any more, whatever calendars and overlap say: a person skipped it, or it lay within a pause
 	Last        *Ended    // the last firing that came to an end; nil before there is one
@@ -185,6 +189,7 @@ func (t *Task) WithRev(rev string) *Task {
 	next.Rev = rev
 	next.dirty.add(fieldRev)
 	next.stored = t.stands()
+	next.report = nil
 	return &next
 }
 

@@ -75,12 +75,17 @@ type answer struct {
 type sender struct {
 	db   *couch.Database
 	runs *runs.Writer
+	self task.Self
+	now  func() time.Time
 	log  logrus.FieldLogger
 }
 
 // send writes one batch and gives one answer for each document, in any order.
 func (s *sender) send(ctx context.Context, batch []write) []answer {
 	s.tell(ctx, batch)
+	if !s.notify(ctx, batch) {
+		return unwritten(batch, nil)
+	}
 	answers := make([]answer, 0, len(batch))
 	for len(batch) > 0 {
 		n, size := 0, 0
@@ -109,6 +114,14 @@ func (s *sender) tell(ctx context.Context, batch []write) {
 	}
 }
 
+// unwritten answers for a batch that the worker had no time for.
+func unwritten(batch []write, answers []answer) []answer {
+	for _, w := range batch {
+		answers = append(answers, answer{index: w.index, unwritten: true})
+	}
+	return answers
+}
+
 // sendPart writes what fits into one request, and splits it where the database refuses it as a whole.
 func (s *sender) sendPart(ctx context.Context, batch []write, bodies [][]byte, answers []answer) []answer {
 	results, err := s.bulk(ctx, bodies)
@@ -116,10 +129,7 @@ func (s *sender) sendPart(ctx context.Context, batch []write, bodies [][]byte, a
 	case err == nil:
 		return s.sort(ctx, batch, results, answers)
 	case ctx.Err() != nil:
-		for _, w := range batch {
-			answers = append(answers, answer{index: w.index, unwritten: true})
-		}
-		return answers
+		return unwritten(batch, answers)
 	case len(batch) > 1:
 		half := len(batch) / 2
 		answers = s.sendPart(ctx, batch[:half], bodies[:half], answers)

@@ -118,5 +118,10 @@ func pouchGaps() map[string]string {
 		"node/request-ids":                   "gives requests no ids",
 		"updates/eventsource":                "has a feed of other rows",
 		"updates/continuous":                 "has a feed of other rows",
+		"changes/capitals":                   "takes parameters in small letters alone",
+		"prefer/minimal":                     "has headers of its own",
+		"prefer/headers":                     "has no node interface",
+		"users/expressions":                  "has no node interface",
+		"replicate/doc-ids-as-in-paths":      "copies all documents",
 	}
 }

@@ -3,6 +3,8 @@ package httpd_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +81,24 @@ func TestBulkGetManyLarge(t *testing.T) {
 		got := s.want("POST", "/db/_bulk_get", `{"docs":[{"id":"`+strings.Join(ids, `"},{"id":"`)+`"}]}`, 200)
 		if got != `{"results":[`+strings.Join(rows, ",")+`]}` {
 			t.Errorf("with the large one at %d: %d bytes, %.200s", at, len(got), got)
+		}
+	}
+}
+
+// TestBulkGetOfNothing: in parts, no document is followed by no end, as in CouchDB.
+func TestBulkGetOfNothing(t *testing.T) {
+	t.Parallel()
+	h := handler(t, memory(t))
+	request(t, h, "10.0.0.1", "admin:secret", "PUT", "/db", "")
+	for accept, want := range map[string]string{"multipart/mixed": "", "multipart/related": "", "application/json": `{"results":[]}`} {
+		r := httptest.NewRequest(http.MethodPost, "/db/_bulk_get", strings.NewReader(`{"docs":[]}`))
+		r.SetBasicAuth("admin", "secret")
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if got := strings.TrimSpace(w.Body.String()); w.Code != http.StatusOK || got != want || !strings.HasPrefix(w.Header().Get("Content-Type"), accept) {
+			t.Errorf("%s: %d, %q, %s", accept, w.Code, got, w.Header())
 		}
 	}
 }

@@ -3,6 +3,7 @@ package httpd
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,6 +73,7 @@ func (c *call) changes() error {
 	if err := c.allow(http.MethodGet, http.MethodPost, http.MethodHead); err != nil {
 		return err
 	}
+	c.q = lowered(c.q)
 	q, err := c.parseChanges()
 	if err != nil {
 		return err
@@ -84,6 +86,16 @@ func (c *call) changes() error {
 	}
 	f := feed{c: c, q: q, last: q.since, db: c.db}
 	return f.run()
+}
+
+// lowered has the names of parameters in small letters, as which _changes takes them.
+func lowered(q url.Values) url.Values {
+	out := make(url.Values, len(q))
+	for name, values := range q {
+		name = strings.ToLower(name)
+		out[name] = append(out[name], values...)
+	}
+	return out
 }
 
 func (c *call) changesTag() string {

@@ -199,6 +199,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.r = overridden(r)
 	}
 	c.frameOptions()
+	c.minimal()
 	c.pace() //nolint:contextcheck // the request carries it
 	if c.cors() {
 		return

@@ -171,10 +171,11 @@ func host(address string) string {
 	return strings.Trim(address, "[]")
 }
 
-// shownQuery has the parameters as text, but for those that are JSON.
+// shownQuery has the parameters as they were sent, as text, but for those that are JSON.
 func (c *call) shownQuery() map[string]any {
-	out := make(map[string]any, len(c.q))
-	for name, values := range c.q {
+	sent := c.r.URL.Query()
+	out := make(map[string]any, len(sent))
+	for name, values := range sent {
 		out[name] = values[len(values)-1]
 		switch name {
 		case "startkey", "endkey", "key", "descending":

@@ -65,6 +65,9 @@ type live struct {
 
 	forwardedHost, forwardedProto, forwardedSSL string // the names of headers
 	attachmentPolicy                            string // what a browser may do with an attachment that it shows; empty: all
+
+	minimalHeaders []string // for who prefers few
+	passwords      passwordRules
 }
 
 // settingsName is where the store keeps settings.
@@ -203,6 +206,8 @@ func (s *settings) act() {
 		forwardedHost:         s.text("chttpd", "x_forwarded_host", "X-Forwarded-Host"),
 		forwardedProto:        s.text("chttpd", "x_forwarded_proto", "X-Forwarded-Proto"),
 		forwardedSSL:          s.text("chttpd", "x_forwarded_ssl", "X-Forwarded-Ssl"),
+		minimalHeaders:        splitList(s.text("chttpd", "prefer_minimal", minimalHeaders)),
+		passwords:             parsePasswordRules(s.text("chttpd_auth", "password_regexp", "")),
 	}
 	if s.text("csp", "attachments_enable", "true") == "true" {
 		l.attachmentPolicy = s.text("csp", "attachments_header_value", "sandbox")

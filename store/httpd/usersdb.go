@@ -100,6 +100,9 @@ func (c *call) prepareUser(d *store.Doc) error {
 	if json.Unmarshal(raw, &password) != nil {
 		return forbidden("Password value of '" + string(raw) + "' is invalid.")
 	}
+	if err := c.checkPassword(password); err != nil {
+		return err
+	}
 	h, err := c.s.auth.hash(c.ctx(), password)
 	if err != nil {
 		return err

@@ -213,3 +213,31 @@ func TestRefusedBeforeMissing(t *testing.T) {
 	p.want("ann:pw", "PUT", "/db/_purged_infos_limit", `5`, 401, "You are not a server admin.")
 	p.want("", "GET", "/_up", "", 200, "")
 }
+
+// TestPasswordRules: a setting that is none lets nobody have a new password, and says nothing of itself to whoever wants one.
+func TestPasswordRules(t *testing.T) {
+	t.Parallel()
+	p := openUsers(t)
+	const at = "/_node/_local/_config/chttpd_auth/password_regexp"
+	user := func(name, password string) string {
+		return fmt.Sprintf(`{"name":%q,"password":%q,"type":"user","roles":[]}`, name, password)
+	}
+	for i, bad := range []string{
+		`[`, `[A-Z]`, `{"a","b"}`, `["a"`, `["a" "b"]`, `["a",]`, `[{"a","b"]`, `[{"a","b","c"}]`, `["a]`, `["("]`, `["a"] x`, `["(?R)"]`, `[5]`, `"a"`,
+	} {
+		p.want("admin:secret", "PUT", at, fmt.Sprintf("%q", bad), 200, "")
+		name := fmt.Sprintf("bad%d", i)
+		p.want("admin:secret", "PUT", userPath(name), user(name, "Aa1"), 403, `"Server cannot hash passwords at this time."`)
+	}
+	p.want("ann:pw", "GET", userPath("ann"), "", 200, "") // who has one keeps it
+	for i, good := range []string{``, `[]`, ` [ ] . `, `["A"].`, `[{"A"}, {"a", "why"} , "1"]`, `["^\\w+$", "\\d"]`} {
+		p.want("admin:secret", "PUT", at, fmt.Sprintf("%q", good), 200, "")
+		name := fmt.Sprintf("good%d", i)
+		p.want("admin:secret", "PUT", userPath(name), user(name, "Aa1"), 201, "")
+	}
+	p.want("admin:secret", "PUT", userPath("bulk"), user("bulk", "a b"), 400, "does not conform")
+	p.want("admin:secret", "POST", "/_users/_bulk_docs", `{"docs":[`+
+		strings.Replace(user("one", "a b"), "{", `{"_id":"org.couchdb.user:one",`, 1)+`,`+
+		strings.Replace(user("two", "b2"), "{", `{"_id":"org.couchdb.user:two",`, 1)+`]}`, 201, "does not conform")
+	p.want("two:b2", "GET", "/_session", "", 200, `"two"`)
+}

@@ -1,6 +1,7 @@
 package mango
 
 import (
+	"fmt"
 	"regexp"
 	"sync/atomic"
 	"time"
@@ -99,4 +100,16 @@ func latin1(text []byte) []byte {
 		}
 	}
 	return text
+}
+
+// Pattern compiles an expression of Perl's kind, as $regex has it, for uses elsewhere. A match that takes too long is none.
+func Pattern(text string) (matches func(subject string) bool, err error) {
+	p, lacks, ok := compilePattern(text)
+	switch {
+	case lacks != "":
+		return nil, fmt.Errorf("the expression %q has %s, which is not supported", text, lacks)
+	case !ok:
+		return nil, fmt.Errorf("%q is no regular expression", text)
+	}
+	return func(subject string) bool { return p.match([]byte(subject)) }, nil
 }

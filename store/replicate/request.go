@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -222,6 +223,7 @@ func (p *fieldReader) what(r *Request) {
 		} else if json.Unmarshal(raw, &r.DocIDs) != nil {
 			p.wrong("doc_ids", "an array of strings")
 		}
+		r.DocIDs = withDecoded(r.DocIDs)
 		r.ByID = true
 	}
 	if raw := p.get("selector"); raw != nil {
@@ -239,6 +241,17 @@ func (p *fieldReader) what(r *Request) {
 		p.err = store.BadRequest("`doc_ids`,`filter`,`selector` are mutually exclusive")
 	}
 	r.QueryParams = p.values("query_params", "an object")
+}
+
+// withDecoded adds what ids mean that are written as in a path, which CouchDB takes them for. They mean themselves, too: most callers write them as
+// they are.
+func withDecoded(ids []string) []string {
+	for _, id := range slices.Clone(ids) {
+		if text, err := url.QueryUnescape(id); err == nil && text != id {
+			ids = append(ids, text)
+		}
+	}
+	return ids
 }
 
 // values reads an object of parameters; what is no string stands for its JSON.

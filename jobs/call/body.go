@@ -120,9 +120,8 @@ func bodyOf(t *jobs.Task, in *Arguments) (*body, error) {
 	case in.Attachment != "":
 		b.attach(t, in.Attachment)
 	}
-	b.length = int64(len(b.memory))
-	if b.open != nil {
-		b.length = -1
+	if b.open == nil {
+		b.length = int64(len(b.memory))
 	}
 	if in.Gzip && !b.empty() {
 		return b, b.compress()
@@ -138,7 +137,8 @@ func encode(values map[string]Values) string {
 	return form.Encode()
 }
 
-// attach makes an attachment of the task's document the body. Its type is told by the document.
+// attach makes an attachment of the task's document the body. Its type and length are told by the document: not every endpoint takes a body
+// whose length is not told ahead.
 func (b *body) attach(t *jobs.Task, name string) {
 	b.open = func(ctx context.Context) (io.ReadCloser, error) {
 		r, err := t.Attachment(ctx, name)
@@ -151,12 +151,17 @@ func (b *body) attach(t *jobs.Task, name string) {
 	if b.kind = stub.Get("content_type").String(); b.kind == "" || checkHeaders(map[string]Values{"Content-Type": {b.kind}}) != nil {
 		b.kind = "application/octet-stream"
 	}
+	b.length = -1
+	if length := stub.Get("length"); length.Type == gjson.Number && length.Int() >= 0 {
+		b.length = length.Int()
+	}
 }
 
 // compress has the body sent with gzip. What is in memory is compressed there.
 func (b *body) compress() error {
 	b.coding = "gzip"
 	if plain := b.open; plain != nil {
+		b.length = -1
 		b.open = func(ctx context.Context) (io.ReadCloser, error) {
 			source, err := plain(ctx)
 			if err != nil {

@@ -116,7 +116,7 @@ func TestBodies(t *testing.T) {
 	t.Parallel()
 	address, requests := recorder(t, nil)
 	c := fresh(t, call.Options{})
-	handle := document(t, "a", map[string]any{"_attachments": map[string]any{"in.csv": map[string]any{"content_type": "text/csv", "stub": true}}})
+	handle := document(t, "a", map[string]any{"_attachments": map[string]any{"in.csv": map[string]any{"content_type": "text/csv", "stub": true, "length": 7000}}})
 	handle = handle.WithAttachments(func(_ context.Context, id, name string) (io.ReadCloser, error) {
 		if name == "missing" {
 			return nil, errors.New("there is none")
@@ -143,6 +143,9 @@ func TestBodies(t *testing.T) {
 		if r.Method != test.method || r.URL.RawQuery != test.query || r.Header.Get("Content-Type") != test.kind || r.body != test.body {
 			t.Errorf("%s: %s %s, %s: %.100q", test.arguments, r.Method, r.URL, r.Header.Get("Content-Type"), r.body)
 		}
+	}
+	if known, unknown := requests()[7].ContentLength, requests()[8].ContentLength; known != 7000 || unknown != -1 {
+		t.Errorf("the lengths of attachments that the document knows and does not know were told as %d and %d", known, unknown)
 	}
 	for range 6 { // as many as would have the host left alone
 		_, err := c.Run(t.Context(), handle, arguments(t, `{"url":"%s/","attachment":"missing"}`, address))

@@ -68,7 +68,7 @@ func (l *loop) execute(ctx context.Context, r *run, t *task.Task, upstream map[s
 		r.cancel(nil)
 		l.outcomes <- ended{run: r, ran: t, outcome: o, decision: task.Settle(t, o, l.view())}
 	}()
-	handle := jobs.NewTask(t, t.Retries+1, l.log).WithUpstream(upstream).WithAttachments(l.db.Attachment)
+	handle := jobs.NewTask(t, t.Retries+1, l.log).WithUpstream(upstream).WithAttachments(l.opener(t))
 	result, err = r.job.Run(ctx, handle)
 }
 

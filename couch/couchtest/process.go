@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,25 +34,29 @@ func Program(tb testing.TB) string {
 // changed.
 func lookAtSources(tb testing.TB, root string) {
 	tb.Helper()
-	for _, folder := range []string{"cli", "cmd", "config", "couch", "jobs", "store", "worker"} {
-		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, _ fs.DirEntry, err error) error {
-			if err == nil && filepath.Ext(path) == ".go" {
-				_, err = os.Stat(path)
-			}
-			return err
-		})
-		if err != nil {
-			tb.Fatal(err)
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if name := entry.Name(); err == nil && entry.IsDir() && path != root && (name[0] == '.' || name == "node_modules" || name == "testdata") {
+			return fs.SkipDir
 		}
+		if err == nil && filepath.Ext(path) == ".go" && !strings.HasSuffix(path, "_test.go") {
+			_, err = os.Stat(path)
+		}
+		return err
+	})
+	if err != nil {
+		tb.Fatal(err)
 	}
 }
 
-// Process is the embedded store as `after serve` serves it: a process that can be killed and started again on its folder. It ends with the
-// test.
+// Process is a process of the program that can be killed and started again on its folder: the embedded store as `after serve` serves it, or
+// another command that stays. It ends with the test.
 type Process struct {
 	tb      testing.TB
 	program string
 	folder  string
+	args    []string
+	env     []string       // beside that of all
+	ready   *regexp.Regexp // what it says once it has started
 	said    lockedBuffer
 
 	child   *exec.Cmd
@@ -64,22 +69,32 @@ type Process struct {
 // NewProcess prepares a process of a built program, or of a test program that calls [ServeIfAsked]; Start starts it.
 func NewProcess(tb testing.TB, program string) *Process {
 	tb.Helper()
-	p := &Process{tb: tb, program: program, folder: tb.TempDir()}
+	return NewCommand(tb, program, serving, nil, "serve")
+}
+
+var serving = regexp.MustCompile(`^serving the store at http://(\S+),`)
+
+// NewCommand prepares a process of another command that stays, a worker or a gateway, in an environment of the test's own and what env adds to
+// it. It has started when it has said a line that ready matches; what the first group matches, if there is one, is its address.
+func NewCommand(tb testing.TB, program string, ready *regexp.Regexp, env []string, args ...string) *Process {
+	tb.Helper()
+	p := &Process{tb: tb, program: program, folder: tb.TempDir(), args: args, env: env, ready: ready}
 	tb.Cleanup(func() {
 		p.Kill()
 		if tb.Failed() && p.said.Len() > 0 {
-			tb.Logf("after serve said: %s", p.said.String())
+			tb.Logf("%s said: %s", p, p.said.String())
 		}
 	})
 	return p
 }
 
-var serving = regexp.MustCompile(`^serving the store at http://(\S+),`)
+// String names the command.
+func (p *Process) String() string { return "after " + strings.Join(p.args, " ") }
 
 // Start starts the process and returns once it answers, at another address each time.
 func (p *Process) Start() {
 	p.tb.Helper()
-	child := p.command("serve")
+	child := p.command(p.args...)
 	output, err := child.StdoutPipe()
 	if err == nil {
 		child.Stderr = &p.said
@@ -89,13 +104,13 @@ func (p *Process) Start() {
 		p.tb.Fatalf("starting the program: %v", err)
 	}
 	p.child, p.ended = child, make(chan struct{})
-	found := make(chan string, 1)
+	found := make(chan []string, 1)
 	p.reading.Go(func() {
 		defer close(found)
 		lines := bufio.NewScanner(output)
 		for lines.Scan() {
-			if match := serving.FindStringSubmatch(lines.Text()); match != nil {
-				found <- match[1]
+			if match := p.ready.FindStringSubmatch(lines.Text()); match != nil {
+				found <- match
 				break
 			}
 		}
@@ -108,12 +123,16 @@ func (p *Process) Start() {
 	}()
 	ready := time.NewTimer(patience)
 	defer ready.Stop()
+	var match []string
 	select {
-	case p.address = <-found:
+	case match = <-found:
 	case <-ready.C:
 	}
-	if p.address == "" {
-		p.tb.Fatalf("after serve did not say within %v where it listens: %s", patience, p.said.String())
+	if match == nil {
+		p.tb.Fatalf("%s did not say within %v that it has started: %s", p, patience, p.said.String())
+	}
+	if len(match) > 1 {
+		p.address = match[1]
 	}
 }
 
@@ -125,7 +144,7 @@ func (p *Process) Kill() {
 	}
 	select {
 	case <-p.ended:
-		p.tb.Errorf("after serve ended by itself: %v: %s", p.gone, p.said.String())
+		p.tb.Errorf("%s ended by itself: %v: %s", p, p.gone, p.said.String())
 	default:
 		_ = p.child.Process.Kill()
 		<-p.ended
@@ -167,5 +186,6 @@ func (p *Process) command(args ...string) *exec.Cmd {
 		"AFTER_STORE_ADMINS=admin:secret", "AFTER_LOG_LEVEL=warn",
 		childFolder + "=" + p.Data(),
 	}
+	cmd.Env = append(cmd.Env, p.env...)
 	return cmd
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -93,9 +94,15 @@ func mounted(c *config.Config, store http.RoundTripper, log logrus.FieldLogger) 
 	if err != nil {
 		return nil, err
 	}
+	rules := func(store httpd.CORS) httpd.CORS {
+		if own := pages(&c.Gateway.CORS); len(own.Origins) > 0 {
+			return gateway.Pages(own)
+		}
+		return gateway.Pages(store)
+	}
 	handlers := map[string]httpd.Mounted{}
 	for _, name := range gateway.Names() {
-		handlers[name] = httpd.Mounted{Handler: queue, Credentials: gateway.CredentialsHeader}
+		handlers[name] = httpd.Mounted{Handler: queue, Credentials: gateway.CredentialsHeader, CORS: rules}
 	}
 	return handlers, nil
 }
@@ -124,6 +131,7 @@ func (a *app) gateway(ctx context.Context, c *config.Config, v *voice) (err erro
 	if err != nil {
 		return err
 	}
+	o.CORS = pages(&c.Gateway.CORS)
 	if o.TLS, err = trusted(c); err != nil {
 		return &codeError{err: err, code: exitUsage}
 	}
@@ -135,9 +143,9 @@ func (a *app) gateway(ctx context.Context, c *config.Config, v *voice) (err erro
 		return &codeError{err: err, code: exitUsage}
 	}
 	defer queue.Close()
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Gateway.Listen)
+	listener, scheme, err := listen(ctx, c, log)
 	if err != nil {
-		return fmt.Errorf("listening for the queue: %w", err)
+		return err
 	}
 	requests, end := context.WithCancel(ctx)
 	defer end()
@@ -148,7 +156,7 @@ func (a *app) gateway(ctx context.Context, c *config.Config, v *voice) (err erro
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	log.WithField("address", listener.Addr().String()).WithField("server", c.Couch.Redacted()).Info("the queue is served")
-	v.note("serving the queue at http://%s/queue, its tasks at %s", listener.Addr(), c.Couch.Redacted())
+	v.note("serving the queue at %s://%s/queue, its tasks at %s", scheme, listener.Addr(), c.Couch.Redacted())
 	if err := errors.Join(v.ready([]string{process.Gateway}), process.Notify(ctx, "READY=1")); err != nil {
 		log.WithError(err).Warn("nobody could be told that the queue is ready")
 	}
@@ -160,6 +168,24 @@ func (a *app) gateway(ctx context.Context, c *config.Config, v *voice) (err erro
 		err = errors.Join(err, server.Close())
 	}
 	return err
+}
+
+// listen opens the gateway's listener, and tells the scheme of its addresses.
+func listen(ctx context.Context, c *config.Config, log logrus.FieldLogger) (listener net.Listener, scheme string, err error) {
+	var secure *tls.Config
+	if pair := c.Gateway.TLS; pair.Certificate != "" {
+		if secure, err = embedded.Secured(pair.Certificate, pair.Key, log); err != nil {
+			return nil, "", fail(exitUsage, "gateway.tls: %w", err)
+		}
+		secure.NextProtos = []string{"h2", "http/1.1"}
+	}
+	if listener, err = new(net.ListenConfig).Listen(ctx, "tcp", c.Gateway.Listen); err != nil {
+		return nil, "", fmt.Errorf("listening for the queue: %w", err)
+	}
+	if secure == nil {
+		return listener, "http", nil
+	}
+	return tls.NewListener(listener, secure), "https", nil
 }
 
 // reachable asks the server once, so that a wrong address or password is told at the start.

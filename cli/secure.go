@@ -79,6 +79,11 @@ func authorities(c *config.Config) (*x509.CertPool, error) {
 	return pool, nil
 }
 
+// pages are the rules for web pages of other origins.
+func pages(c *config.CORS) httpd.CORS {
+	return httpd.CORS{Origins: c.Origins, Credentials: c.Credentials, Headers: c.Headers, Methods: c.Methods, MaxAge: c.MaxAge}
+}
+
 // storeOptions is the embedded store as the configuration describes it.
 func storeOptions(c *config.Config, data string, log logrus.FieldLogger) (embedded.Options, error) {
 	const mega = 1 << 20
@@ -98,9 +103,7 @@ func storeOptions(c *config.Config, data string, log logrus.FieldLogger) (embedd
 			},
 			SessionTimeout: s.Session.Timeout, SameSite: s.Session.SameSite,
 			UsersSecurityEditable: s.Users.SecurityEditable, PublicFields: s.Users.PublicFields,
-			CORS: httpd.CORS{
-				Origins: s.CORS.Origins, Credentials: s.CORS.Credentials, Headers: s.CORS.Headers, Methods: s.CORS.Methods, MaxAge: s.CORS.MaxAge,
-			},
+			CORS: pages(&s.CORS),
 		},
 	}, nil
 }

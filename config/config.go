@@ -82,7 +82,7 @@ type Store struct {
 	CORS    CORS    `koanf:"cors"`
 }
 
-// TLS are the files of the embedded store's certificate; both are empty where it speaks http.
+// TLS are the files of a server's certificate, the embedded store's or the gateway's; both are empty where it speaks http.
 type TLS struct {
 	Certificate string `koanf:"certificate"`
 	Key         string `koanf:"key"`
@@ -108,7 +108,8 @@ type Users struct {
 	PublicFields     []string `koanf:"public_fields"`
 }
 
-// CORS says which web pages of other origins may use the embedded store. Empty Headers and Methods are CouchDB's default.
+// CORS says which web pages of other origins may use the embedded store, or the queue. For the store, empty Headers and Methods are CouchDB's
+// default; the queue has methods of its own, and Headers beside its own.
 type CORS struct {
 	Origins     []string      `koanf:"origins"`
 	Credentials bool          `koanf:"credentials"`
@@ -187,7 +188,7 @@ func Load(o Options) (*Config, error) {
 	if err := l.unmarshal(c); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(c.readSecrets(l), c.HTTP.readSigningKeys(l.sources["http.signing_key_file"]), c.Store.check()); err != nil {
+	if err := errors.Join(c.readSecrets(l), c.HTTP.readSigningKeys(l.sources["http.signing_key_file"]), c.Store.check(), c.Gateway.check()); err != nil {
 		return nil, err
 	}
 	c.settings = l.settings(c)

@@ -214,11 +214,19 @@ func checkOrigins(value any) error {
 
 // check refuses settings that are right each by itself but not together.
 func (s Store) check() error {
-	if (s.TLS.Certificate == "") != (s.TLS.Key == "") {
-		return errors.New("store.tls.certificate and store.tls.key belong together: one of them is empty")
+	return errors.Join(s.TLS.check("store"), s.CORS.check("store"))
+}
+
+func (t TLS) check(of string) error {
+	if (t.Certificate == "") != (t.Key == "") {
+		return fmt.Errorf("%s.tls.certificate and %[1]s.tls.key belong together: one of them is empty", of)
 	}
-	if s.CORS.Credentials && slices.Contains(s.CORS.Origins, "*") {
-		return errors.New(`store.cors.credentials cannot be true while store.cors.origins has "*": any page could act as whoever is logged in. List the origins`)
+	return nil
+}
+
+func (c CORS) check(of string) error {
+	if c.Credentials && slices.Contains(c.Origins, "*") {
+		return fmt.Errorf(`%s.cors.credentials cannot be true while %[1]s.cors.origins has "*": any page could act as whoever is logged in. List the origins`, of)
 	}
 	return nil
 }

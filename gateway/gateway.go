@@ -20,6 +20,7 @@ import (
 	"github.com/adlayer/after/client"
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/fleet"
+	"github.com/adlayer/after/internal/cors"
 	"github.com/adlayer/after/webhook"
 )
 
@@ -45,6 +46,8 @@ type Options struct {
 	Waits   int
 	// Tokens let in who has one.
 	Tokens []Token
+	// CORS lets web pages of other origins in, where nobody before the gateway answers browsers.
+	CORS CORS
 	// Callbacks knows the tokens of callbacks; nil means that there are none.
 	Callbacks *webhook.Verifier
 	// Resolve finds out whether there is a host of that name; nil asks the system.
@@ -77,6 +80,7 @@ type Gateway struct {
 	fleet  *sightings
 	held   atomic.Int64 // bytes of bodies
 	waits  chan struct{}
+	pages  CORS
 }
 
 // New makes the handler. It sends no request.
@@ -108,6 +112,7 @@ func New(o Options) (*Gateway, error) {
 		opts: o, log: o.Log, now: o.Now, server: server, db: db, tasks: client.New(db).At(o.Now),
 		tokens: tokens, hosts: newHosts(o.Resolve, o.Now),
 		fleet: newSightings(server.Database(fleet.Database(o.Database)), o.Now), waits: make(chan struct{}, o.Waits),
+		pages: Pages(o.CORS),
 	}, nil
 }
 
@@ -118,7 +123,7 @@ const connections = 128
 func (g *Gateway) Close() { g.server.Close() }
 
 // Names are the first parts of the paths that the gateway has, behind its prefix.
-func Names() []string { return []string{"queue", "later", "ping", "callback", "openapi.json"} }
+func Names() []string { return []string{"queue", laterPath, "ping", "callback", "openapi.json"} }
 
 // CredentialsHeader is where requests have their credentials for the gateway when their Authorization is meant for the endpoint.
 const CredentialsHeader = "X-After-Authorization" //nolint:gosec // the name of a header
@@ -136,12 +141,18 @@ type exchange struct {
 // ServeHTTP answers one request.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{Gateway: g, w: w, r: r, now: g.now()}
+	if g.pages.Answer(w, r) {
+		return
+	}
 	if err := x.serve(); err != nil { //nolint:contextcheck // the request, which carries it, is a field
 		x.fail(err)
 	}
 }
 
 func (x *exchange) serve() error {
+	if cors.Asks(x.r) {
+		return errAsked()
+	}
 	who, err := x.identify(x.r)
 	if err != nil {
 		return err
@@ -153,10 +164,13 @@ func (x *exchange) serve() error {
 		return missing("there is nothing at this path")
 	}
 	name, rest, _ := strings.Cut(path, "/")
+	if who.token == nil && x.foreign(name) {
+		return forbidden("a page of another origin sent this, which is not let in: gateway.cors of the configuration says which are")
+	}
 	switch name {
 	case "queue":
 		return x.queue(rest)
-	case "later":
+	case laterPath:
 		return x.later(rest)
 	case "ping":
 		return x.ping(rest)

@@ -87,6 +87,9 @@ func target(rest, query string) (string, error) {
 // settings are what of a deferred request is meant for us, by their names: after.<name> in the query and X-After-<Name> in the header.
 type settings map[string]string
 
+// laterPath is where requests are handed over.
+const laterPath = "later"
+
 const (
 	settingPrefix = "after."
 	headerPrefix  = "X-After-"

@@ -86,11 +86,13 @@ func within(tb testing.TB, o gateway.Options) *rig {
 	var server *httpd.Server
 	o.URL, o.Prefix = "http://store", "/_after"
 	o.Transport = httpd.Inside(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { server.ServeHTTP(w, q) }))
+	pages := o.CORS
+	o.CORS = gateway.CORS{} // the store answers browsers
 	g, err := gateway.New(o)
 	must(tb, err)
 	under := map[string]httpd.Mounted{}
 	for _, name := range gateway.Names() {
-		under[name] = httpd.Mounted{Handler: g, Credentials: gateway.CredentialsHeader}
+		under[name] = httpd.Mounted{Handler: g, Credentials: gateway.CredentialsHeader, CORS: func(gateway.CORS) gateway.CORS { return gateway.Pages(pages) }}
 	}
 	r := newRig(tb, under, func(s *httpd.Server) http.Handler { server = s; return s })
 	r.url = r.store + "/_after"

@@ -110,8 +110,8 @@ func Serve(ctx context.Context, o Options) (*Server, error) {
 // listen opens the listener. secure is nil for one without TLS.
 func (o Options) listen(ctx context.Context) (listener net.Listener, secure *tls.Config, err error) {
 	if o.Certificate != "" {
-		if secure, err = secured(o.Certificate, o.Key, o.Log); err != nil {
-			return nil, nil, err
+		if secure, err = Secured(o.Certificate, o.Key, o.Log); err != nil {
+			return nil, nil, fmt.Errorf("store.tls: %w", err)
 		}
 	}
 	inner, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Listen)

@@ -34,11 +34,12 @@ func stampOf(path string) (stamp, error) {
 	return stamp{info.ModTime(), info.Size()}, nil
 }
 
-// secured gives what a listener needs to speak TLS with the pair of files.
-func secured(cert, key string, log logrus.FieldLogger) (*tls.Config, error) {
+// Secured gives what a listener needs to speak TLS with a pair of files (PEM), which are read again when they have changed. The log is told of
+// that.
+func Secured(cert, key string, log logrus.FieldLogger) (*tls.Config, error) {
 	c := &certificate{cert: cert, key: key, log: log}
 	if err := c.read(); err != nil {
-		return nil, fmt.Errorf("store.tls: %w", err)
+		return nil, err
 	}
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.current}, nil
 }
@@ -71,9 +72,9 @@ func (c *certificate) current(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	before := c.pair
 	switch err := c.read(); {
 	case err != nil:
-		c.log.WithError(err).Error("the store's certificate cannot be read again: the former one stays in force")
+		c.log.WithError(err).Error("the certificate cannot be read again: the former one stays in force")
 	case c.pair != before:
-		c.log.WithField("certificate", c.cert).Info("the store's certificate was read again")
+		c.log.WithField("certificate", c.cert).Info("the certificate was read again")
 	}
 	return c.pair, nil
 }

@@ -201,7 +201,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.frameOptions()
 	c.minimal()
 	c.pace() //nolint:contextcheck // the request carries it
-	if c.cors() {
+	rules := c.s.settings.now().cors
+	if found && mounted.CORS != nil {
+		rules = mounted.CORS(rules)
+	}
+	if rules.Answer(c.w, r) {
 		return
 	}
 	var err error

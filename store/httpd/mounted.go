@@ -13,6 +13,9 @@ type Mounted struct {
 	// Credentials names a header that is read in place of Authorization where a request has it: for requests whose Authorization is meant
 	// for somebody else. Empty: there is none.
 	Credentials string
+	// CORS gives the rules for web pages of other origins that hold for the handler's paths, of those that the server has. Nil: these hold. The
+	// server answers by them; the handler finds Access-Control-Allow-Origin on answers to pages that were let in.
+	CORS func(server CORS) CORS
 }
 
 // mounted finds the handler for a request. It looks at the path as it was sent: nothing of it is decoded or cleaned.

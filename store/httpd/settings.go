@@ -275,14 +275,14 @@ func (s *settings) cors() CORS {
 	if s.text("chttpd", "enable_cors", strconv.FormatBool(len(o.Origins) > 0)) != "true" {
 		return CORS{}
 	}
-	return CORS{
+	return usualCORS(CORS{
 		Origins:     splitList(s.text("cors", "origins", strings.Join(o.Origins, ","))),
 		Credentials: s.text("cors", "credentials", strconv.FormatBool(o.Credentials)) == "true",
 		Headers:     splitList(s.text("cors", "headers", strings.Join(o.Headers, ","))),
 		Methods:     splitList(s.text("cors", "methods", strings.Join(o.Methods, ","))),
 		Exposed:     splitList(s.text("cors", "exposed_headers", "")),
 		MaxAge:      s.seconds("cors", "max_age", o.MaxAge),
-	}.withDefaults()
+	})
 }
 
 // splitList reads a list with commas.

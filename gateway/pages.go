@@ -1,0 +1,49 @@
+package gateway
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/adlayer/after/internal/cors"
+)
+
+// CORS says which web pages of other origins may use the queue from a browser. The zero value: none. The methods, and the headers of answers,
+// are the queue's; Headers are those that requests may have beside the queue's own.
+type CORS = cors.Rules
+
+const pageAge = 10 * time.Minute
+
+// Pages are rules with what the queue itself allows and exposes. Below /_after/ of a store, which answers browsers there, they are for it.
+func Pages(o CORS) CORS {
+	if len(o.Origins) == 0 {
+		return CORS{}
+	}
+	o.Methods = []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost, http.MethodPut}
+	o.Headers = append(slices.Clone(o.Headers), "Accept", "Accept-Language", "Authorization", "Content-Type", "Idempotency-Key", headerPrefix+"*")
+	o.Exposed = []string{"Allow", "Location", "Retry-After", "Idempotent-Replayed", "X-After-Status", "X-After-Truncated"}
+	if o.MaxAge == 0 {
+		o.MaxAge = pageAge
+	}
+	return o
+}
+
+// errAsked answers a browser that asks for a page which is not let in. It is no request to hand over, whatever its path.
+func errAsked() error {
+	return forbidden("pages of this origin are not let in, or not with this method and these headers: gateway.cors of the configuration says which are")
+}
+
+// foreign says whether a browser sent a request for a page of another origin that is not let in. Where it is but a form or an image, no browser
+// asks first, and it brings the passwords and cookies that it has.
+func (x *exchange) foreign(name string) bool {
+	h := x.r.Header
+	if h["Origin"] == nil && h["Sec-Fetch-Site"] == nil || x.w.Header().Get("Access-Control-Allow-Origin") != "" {
+		return false
+	}
+	asked := x.r
+	if name == laterPath { // there every method posts something
+		asked = x.r.WithContext(x.r.Context())
+		asked.Method = http.MethodPost
+	}
+	return new(http.CrossOriginProtection).Check(asked) != nil
+}

@@ -1,0 +1,105 @@
+package gateway_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/adlayer/after/gateway"
+)
+
+const page = "https://app.example"
+
+// TestPages asks as browsers do for pages of other origins.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	o := options()
+	o.CORS = gateway.CORS{Origins: []string{page}, Credentials: true, Headers: []string{"X-Own"}}
+	for name, r := range map[string]*rig{"within": within(t, o), "before": before(t, o)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r.t = t
+			asks := func(path, origin, method, headers string) answer {
+				a, err := r.send(t.Context(), asking{method: http.MethodOptions, path: path, nobody: true, header: map[string]string{
+					"Origin": origin, "Access-Control-Request-Method": method, "Access-Control-Request-Headers": headers,
+				}})
+				must(t, err)
+				return a
+			}
+			for _, asked := range []struct {
+				path, method, headers string
+				in                    bool
+			}{
+				{"/queue", "POST", "authorization,content-type,idempotency-key", true},
+				{"/queue/a", "DELETE", "", true},
+				{"/later/http://localhost/x", "PUT", "x-after-in, X-After-Authorization, x-own", true},
+				{"/later/http://localhost/x", "PATCH", "x-unknown", false},
+				{"/queue", "PURGE", "", false},
+			} {
+				a := asks(asked.path, page, asked.method, asked.headers)
+				h := a.header
+				if !asked.in {
+					if a.status != http.StatusForbidden || h.Get("Access-Control-Allow-Origin") != "" || !strings.Contains(a.get("reason"), "gateway.cors") {
+						t.Errorf("%v: %d %s %v", asked, a.status, a.body, h)
+					}
+					continue
+				}
+				if a.status != http.StatusNoContent || h.Get("Access-Control-Allow-Origin") != page || h.Get("Access-Control-Allow-Credentials") != "true" ||
+					!strings.Contains(h.Get("Access-Control-Allow-Methods"), asked.method) || h.Get("Access-Control-Allow-Headers") != asked.headers || h.Get("Vary") != "Origin" {
+					t.Errorf("%v: %d %v", asked, a.status, h)
+				}
+			}
+			if a := asks("/later/http://localhost/x", "https://evil.example", "OPTIONS", ""); a.status != http.StatusForbidden || a.header.Get("Access-Control-Allow-Origin") != "" {
+				t.Errorf("another origin: %d %s", a.status, a.body)
+			}
+			a := r.ask(asking{method: http.MethodPost, path: "/queue", kind: form, body: "task.url=http://localhost/&task.id=a", header: map[string]string{"Origin": page}})
+			if a.status != http.StatusCreated || a.header.Get("Access-Control-Allow-Origin") != page || !strings.Contains(a.header.Get("Access-Control-Expose-Headers"), "Location") {
+				t.Errorf("a post: %d %s %v", a.status, a.body, a.header)
+			}
+			a = r.ask(asking{method: http.MethodGet, path: "/queue/none", header: map[string]string{"Origin": page}})
+			if a.status != http.StatusNotFound || a.header.Get("Access-Control-Allow-Origin") != page {
+				t.Errorf("an error: %d %v", a.status, a.header)
+			}
+			if n := r.documents(); n != 1 {
+				t.Errorf("%d documents", n)
+			}
+		})
+	}
+}
+
+// TestForeignPages: a page that is not let in does nothing with the password that a browser has, though no browser asks before it sends a form.
+func TestForeignPages(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, r *rig) {
+		t.Helper()
+		const body = "task.url=http://localhost/"
+		for name, header := range map[string]map[string]string{
+			"an origin": {"Origin": "https://evil.example"},
+			"null":      {"Origin": "null"},
+			"cross":     {"Sec-Fetch-Site": "cross-site"},
+			"another":   {"Sec-Fetch-Site": "same-site", "Origin": page},
+		} {
+			for path, method := range map[string]string{"/queue": http.MethodPost, "/ping/a?every=1h": http.MethodPost, "/later/http://localhost/x": http.MethodGet} {
+				a := r.ask(asking{method: method, path: path, kind: form, body: body, header: header})
+				if a.status != http.StatusForbidden || a.get("error") != "forbidden" || a.header.Get("Access-Control-Allow-Origin") != "" {
+					t.Errorf("%s %s: %d %s", name, path, a.status, a.body)
+				}
+			}
+		}
+		if n := r.documents(); n != 0 {
+			t.Errorf("%d documents", n)
+		}
+		for name, header := range map[string]map[string]string{
+			"the person":   {"Sec-Fetch-Site": "none"},
+			"its own page": {"Sec-Fetch-Site": "same-origin", "Origin": strings.TrimSuffix(r.url, "/_after")},
+			"no browser":   {},
+		} {
+			if a := r.ask(asking{method: http.MethodPost, path: "/queue", kind: form, body: body, header: header}); a.status != http.StatusCreated {
+				t.Errorf("%s: %d %s", name, a.status, a.body)
+			}
+		}
+		if a := r.ask(asking{method: http.MethodGet, path: "/queue", header: map[string]string{"Origin": page}}); a.status != http.StatusOK || a.header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("reading, which the page cannot see: %d %v", a.status, a.header)
+		}
+	})
+}

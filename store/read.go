@@ -180,11 +180,16 @@ func (v *Snapshot) winner(id string, m meta, body bool) (*Row, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading document %q of %s: %w", id, v.db.name, err)
 	}
-	row := &Row{ID: id, Seq: h.seq, Rev: h.rev, Deleted: h.deleted, Branched: h.branches}
+	row := h.row(id)
 	if body {
 		err = v.content(h.body, row)
 	}
 	return row, err
+}
+
+// row is the winner without its content.
+func (h *head) row(id string) *Row {
+	return &Row{ID: id, Seq: h.seq, Rev: h.rev, Deleted: h.deleted, Branched: h.branches}
 }
 
 // content reads the body and the attachments written at seq into row; the body stays nil if they are gone.
@@ -194,15 +199,10 @@ func (v *Snapshot) content(seq uint64, row *Row) error {
 	}
 	var key [seqKeyLen]byte
 	raw, err := v.copy(&v.rows, appendSeqKey(key[:0], v.db.number, seq, markRow))
-	if err != nil || raw == nil {
+	if err != nil {
 		return err
 	}
-	var stored Row
-	if _, err = parseRow(raw, &stored); err != nil {
-		return err
-	}
-	row.Body, row.files = stored.Body, stored.files
-	return nil
+	return row.fill(raw)
 }
 
 // Range is a part of the documents by id, in bytewise order.

@@ -67,7 +67,7 @@ func (r *Reader) Get(id string) (*Row, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading document %q of %s: %w", id, r.v.db.name, err)
 	}
-	r.row = Row{ID: id, Seq: h.seq, Rev: h.rev, Deleted: h.deleted, Branched: h.branches}
+	r.row = *h.row(id)
 	if h.body != 0 {
 		err = r.content(h.body)
 	}
@@ -78,15 +78,10 @@ func (r *Reader) Get(id string) (*Row, error) {
 func (r *Reader) content(seq uint64) error {
 	r.key = appendSeqKey(r.key[:0], r.v.db.number, seq, markRow)
 	raw, err := r.seek(&r.bodies, kindSeq)
-	if err != nil || raw == nil {
+	if err != nil {
 		return err
 	}
-	var stored Row
-	if _, err = parseRow(raw, &stored); err != nil {
-		return err
-	}
-	r.row.Body, r.row.files = stored.Body, stored.files
-	return nil
+	return r.row.fill(raw)
 }
 
 // IndexGet is Snapshot.IndexGet; the bytes are only valid until the next call.

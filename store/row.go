@@ -31,6 +31,19 @@ func (r *Row) Attachments() []Attachment {
 	return list
 }
 
+// fill takes the body and the attachments of a stored row, whose memory they stay; nil: they are gone.
+func (r *Row) fill(raw []byte) error {
+	if raw == nil {
+		return nil
+	}
+	var stored Row
+	if _, err := parseRow(raw, &stored); err != nil {
+		return err
+	}
+	r.Body, r.files = stored.Body, stored.files
+	return nil
+}
+
 // Clone is a row for longer than the visit that it was given to.
 func (r *Row) Clone() Row {
 	one := *r

@@ -51,9 +51,14 @@ func GatherRefs(snap *store.Snapshot, ids ...string) (gathered, left int, err er
 	for i, id := range ids {
 		refs[i] = bulkRef{id: store.AppendString(nil, id), doc: id}
 	}
-	r := refReader{snap: snap}
-	r.read(refs, readOptions{}, false)
-	return len(r.b), len(r.left), r.err
+	readers, rows := []refReader{{snap: snap}}, make([]gatheredRow, len(refs))
+	err = gatherRows(readers, refs, rows, readOptions{})
+	for i := range rows {
+		if rows[i].reader == nil {
+			left++
+		}
+	}
+	return len(readers[0].b), left, err
 }
 
 // FilterAll lets a feed of all leaves ask a filter function that all pass. It gives how many bytes the function got at once, and the rows.

@@ -68,6 +68,9 @@ func (h *hosts) check(ctx context.Context, host string) error {
 	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" {
 		return nil
 	}
+	if strings.HasSuffix(strings.TrimSuffix(strings.ToLower(host), "."), ".invalid") { // RFC 6761: nobody need be asked
+		return &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	}
 	now := h.now()
 	h.mu.Lock()
 	known, ok := h.known[host]

@@ -77,7 +77,7 @@ func TestBadLater(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		t.Helper()
 		for path, field := range map[string]string{
-			"/later": "url", "/later/": "url", "/later/localhost/x": "url", "/later/ftp://localhost/": "url", "/later/http://nowhere.invalid/": "url", "/later/http:///x": "url",
+			"/later": "url", "/later/": "url", "/later/localhost/x": "url", "/later/ftp://localhost/": "url", "/later/http://nowhere.example/": "url", "/later/http:///x": "url",
 			"/later/http://localhost/?after.at=tomorrow&after.in=5":         "after.in",
 			"/later/http://localhost/?after.every=1h&after.cron=0+9+*+*+*":  "after.",
 			"/later/http://localhost/?after.every=often":                    "repeat",

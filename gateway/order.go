@@ -63,8 +63,11 @@ func readOrder(kind string, body []byte) (*order, error) {
 // decodeOrder reads the JSON form, strictly.
 func decodeOrder(body []byte) (*order, error) {
 	o := &order{}
-	if len(bytes.TrimSpace(body)) == 0 {
+	switch trimmed := bytes.TrimSpace(body); {
+	case len(trimmed) == 0:
 		return nil, bad("", "the body is empty")
+	case string(trimmed) == "null":
+		return nil, bad("", "the body is no JSON object: it is null")
 	}
 	if err := jsonv2.Unmarshal(body, o, jsonv2.RejectUnknownMembers(true)); err != nil {
 		return nil, unreadable(err)

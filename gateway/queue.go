@@ -119,7 +119,7 @@ func (x *exchange) accept(o *order, key, patience string) error {
 
 // warning is what a post's answer says besides, as far as that is known.
 func (x *exchange) warning(ctx context.Context, worker string) string {
-	if running, known := x.fleet.runs(ctx, x.own(), worker); known && !running {
+	if running, known := x.fleet.runs(ctx, x.own(), x.who, worker); known && !running {
 		return "no worker named " + worker + " is running: it makes the call when it is started"
 	}
 	return ""
@@ -289,6 +289,9 @@ func (x *exchange) list() error {
 		return err
 	}
 	tasks, next, err := x.tasks.Page(x.r.Context(), f, q.Get("bookmark"))
+	if couch.Status(err) == http.StatusBadRequest && q.Get("bookmark") != "" {
+		return bad("bookmark", "%q is no bookmark that an answer gave", q.Get("bookmark"))
+	}
 	if err != nil {
 		return err
 	}

@@ -101,7 +101,7 @@ func TestBadPosts(t *testing.T) {
 			"a file":             {inJSON, `{"url":"file:///etc/passwd"}`, 400, "url"},
 			"no host":            {inJSON, `{"url":"http:///x"}`, 400, "url"},
 			"a blank":            {inJSON, `{"url":"http://localhost/a b"}`, 400, "url"},
-			"unresolvable":       {inJSON, `{"url":"http://nowhere.invalid/"}`, 400, "url"},
+			"unresolvable":       {inJSON, `{"url":"http://nowhere.example/"}`, 400, "url"},
 			"both dates":         {form, "task.url=http://localhost/&task.eta=tomorrow&task.countdown=1", 400, "countdown"},
 			"a date":             {form, "task.url=http://localhost/&task.eta=whenever", 400, "eta"},
 			"a countdown":        {inJSON, `{` + good + `,"countdown":-1}`, 400, "countdown"},

@@ -30,9 +30,9 @@ func newSightings(db *couch.Database, now func() time.Time) *sightings {
 	return &sightings{db: db, now: now}
 }
 
-// runs says whether a worker of that name runs; known is false where nobody can tell. One of those who ask looks, with the credentials of
-// who, while the others take what was seen before, or wait where nothing was.
-func (s *sightings) runs(ctx context.Context, who *caller, worker string) (running, known bool) {
+// runs says whether a worker of that name runs; known is false where nobody can tell. One of those who ask looks, with the gateway's own
+// credentials, or with the caller's where the server does not know those, while the others take what was seen before, or wait where nothing was.
+func (s *sightings) runs(ctx context.Context, own, who *caller, worker string) (running, known bool) {
 	now := s.now()
 	s.mu.Lock()
 	if first := s.looking; first != nil && s.at.IsZero() {
@@ -51,9 +51,12 @@ func (s *sightings) runs(ctx context.Context, who *caller, worker string) (runni
 	defer close(looked)
 	s.looking = looked
 	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, callerKey{}, who), sightWait)
+	ctx, cancel := context.WithTimeout(ctx, sightWait)
 	defer cancel()
-	members, err := fleet.Look(ctx, s.db, now)
+	members, err := fleet.Look(context.WithValue(ctx, callerKey{}, own), s.db, now)
+	if couch.IsUnauthorized(err) {
+		members, err = fleet.Look(context.WithValue(ctx, callerKey{}, who), s.db, now)
+	}
 	workers := map[string]bool{}
 	for _, m := range members {
 		for _, w := range m.Workers {

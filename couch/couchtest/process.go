@@ -66,10 +66,11 @@ type Process struct {
 	gone    error         // how
 }
 
-// NewProcess prepares a process of a built program, or of a test program that calls [ServeIfAsked]; Start starts it.
-func NewProcess(tb testing.TB, program string) *Process {
+// NewProcess prepares a process of a built program, or of a test program that calls [ServeIfAsked]; Start starts it. env is added to its
+// environment.
+func NewProcess(tb testing.TB, program string, env ...string) *Process {
 	tb.Helper()
-	return NewCommand(tb, program, serving, nil, "serve")
+	return NewCommand(tb, program, serving, env, "serve")
 }
 
 var serving = regexp.MustCompile(`^serving the store at http://(\S+),`)

@@ -1,4 +1,4 @@
-package called_test
+package queue_test
 
 import (
 	"net"

@@ -1,6 +1,6 @@
-// Package called_test posts calls to the queue from many clients while the processes behind it are killed and started again, and counts what the
-// endpoint is called for.
-package called_test
+// Package queue_test uses the queue over HTTP as programs do, with real processes on all sides: many clients post while the processes behind it are
+// killed, and all that is wrong with a request is refused.
+package queue_test
 
 import (
 	"context"

@@ -38,7 +38,7 @@ after calls shows how the endpoints do, after runs each call of one.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.call(cmd, args[0], o) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.worker, "worker", "", "the `worker` that makes the calls")
+	flags.StringVar(&o.worker, "worker", "", "the `worker` that makes the calls (default: gateway.worker of the configuration)")
 	flags.StringVar(&o.every, "every", "", "call it `again` and again: 5s, \"weekday at 9:00\"")
 	flags.StringVar(&o.cron, "cron", "", "call it at the times of a crontab `line`")
 	flags.StringVarP(&o.method, "method", "X", "", "the `method` (default: GET, or POST with a body)")
@@ -60,6 +60,13 @@ after calls shows how the endpoints do, after runs each call of one.`,
 }
 
 func (a *app) call(cmd *cobra.Command, url string, o callFlags) error {
+	if o.worker == "" {
+		c, err := a.load(cmd)
+		if err != nil {
+			return err
+		}
+		o.worker = c.Gateway.Worker
+	}
 	add, err := a.callAsTask(url, o)
 	if err != nil {
 		return &usageError{err: err, command: cmd.CommandPath()}
@@ -72,7 +79,7 @@ func (a *app) callAsTask(url string, o callFlags) (addOptions, error) {
 	add := o.add
 	switch {
 	case o.worker == "":
-		return add, errors.New("--worker is missing: say which worker makes the calls")
+		return add, errors.New("--worker is missing: say which worker makes the calls, or have one configured (gateway.worker)")
 	case o.every != "" && o.cron != "":
 		return add, errors.New("--every and --cron both say when: give one of them")
 	case !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://"):

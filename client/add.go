@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/adlayer/after/jobs/call"
 	"github.com/adlayer/after/task"
 	"github.com/adlayer/after/when"
 )
@@ -56,6 +57,9 @@ type Spec struct {
 	Fields map[string]json.RawMessage
 }
 
+// httpJob is the job whose arguments are known here.
+const httpJob = "http"
+
 // document is a Spec as it is written.
 type document struct {
 	ID       string          `json:"_id"`
@@ -81,7 +85,7 @@ type document struct {
 	Data     json.RawMessage `json:"data,omitempty"`
 }
 
-type call struct {
+type named struct {
 	Name      string          `json:"name"`
 	Arguments json.RawMessage `json:"arguments"`
 }
@@ -234,13 +238,18 @@ func (s Spec) call(d *document, _ time.Time) error {
 	if err != nil {
 		return fmt.Errorf("arguments: %w", err)
 	}
+	if s.Job == httpJob {
+		if err := call.Check(arguments); err != nil {
+			return fmt.Errorf("arguments: %w", err)
+		}
+	}
 	if arguments == nil {
 		return nil
 	}
 	if arguments[0] != '[' && arguments[0] != '{' {
 		return fmt.Errorf("arguments: %.40s is neither an array nor an object", arguments)
 	}
-	d.Job = call{Name: s.Job, Arguments: arguments}
+	d.Job = named{Name: s.Job, Arguments: arguments}
 	return nil
 }
 

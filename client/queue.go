@@ -1,21 +1,27 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/task"
+	"github.com/adlayer/after/when"
 )
 
 // Queue has endpoints called, now or later. It is the same over the database ([Client.Queue]) and over the queue's address ([Dial]). What is
 // not there, or is refused, is a [couch.Error] either way.
 type Queue interface {
-	// Schedule writes the task of a call and gives its id.
+	// Schedule writes the task of a call and gives its id. The same call again under the same ID is answered as the first one was; an ID that is
+	// taken by anything else is a [DiffersError].
 	Schedule(ctx context.Context, c Call) (id string, err error)
 	// Get tells how a task stands.
 	Get(ctx context.Context, id string) (*State, error)
@@ -77,40 +83,79 @@ func (s *State) Ended() bool {
 	return s.Deleted || s.Status == task.Done || s.Status == task.Failed || s.Status == task.Canceled
 }
 
-// Queue gives the queue over the database. A taken id is a conflict there, whatever the call is.
+// Queue gives the queue over the database.
 func (c *Client) Queue() Queue { return direct{c} }
 
 // direct is the queue over the database.
 type direct struct{ client *Client }
 
 func (d direct) Schedule(ctx context.Context, c Call) (string, error) {
-	if c.Form != nil && c.JSON != nil {
-		return "", errBothParameters
+	spec, content, err := c.spec()
+	if err != nil {
+		return "", err
 	}
-	method := c.Method
-	if method == "" {
-		method = http.MethodPost
+	note, err := d.client.Posted(c.ID, "", content)
+	if err != nil {
+		return "", err
 	}
-	arguments := map[string]any{"url": c.URL, "method": method}
-	if len(c.Headers) > 0 {
-		arguments["headers"] = c.Headers
+	spec.Fields = map[string]json.RawMessage{PostedField: note}
+	t, err := d.client.Prepare(ctx, spec)
+	if err != nil {
+		return "", fmt.Errorf("scheduling a call: %w", err)
 	}
-	switch {
-	case c.JSON != nil:
-		arguments["body"] = c.JSON
-	case len(c.Form) == 0:
-	case method == http.MethodGet:
-		arguments["query"] = c.Form
-	default:
-		arguments["form"] = c.Form
-	}
-	t, err := d.client.Add(ctx, Spec{
-		ID: c.ID, Worker: c.Worker, Job: "http", Arguments: arguments, Date: c.Date, Timezone: c.Timezone, Repeat: c.Repeat, Retry: c.Retry, Timeout: c.Timeout,
-	})
+	t, _, err = d.client.Post(ctx, t)
 	if err != nil {
 		return "", err
 	}
 	return t.ID, nil
+}
+
+// spec makes the task of a call, and its content as the queue over HTTP has it.
+func (c Call) spec() (Spec, Content, error) {
+	if c.Form != nil && c.JSON != nil {
+		return Spec{}, nil, errBothParameters
+	}
+	method := strings.ToUpper(cmp.Or(c.Method, http.MethodPost))
+	arguments := map[string]any{"url": c.URL, "method": method}
+	content := Content{
+		"url": []byte(c.URL), "method": []byte(method), "worker": []byte(c.Worker), "timezone": []byte(c.Timezone), "repeat": c.Repeat, "retry": c.Retry,
+		"timeout": []byte(c.timeout()), "eta": c.eta(),
+	}
+	if len(c.Headers) > 0 {
+		arguments["headers"] = c.Headers
+		content["headers"], _ = json.Marshal(c.Headers) //nolint:errchkjson // texts have no error
+	}
+	switch {
+	case c.JSON != nil:
+		arguments["body"] = c.JSON
+		content["params"], content["format"] = c.JSON, []byte("json")
+	case len(c.Form) > 0:
+		where := "form"
+		if method == http.MethodGet || method == http.MethodHead {
+			where = "query"
+		}
+		arguments[where] = c.Form
+		content["params"], _ = json.Marshal(c.Form) //nolint:errchkjson // texts have no error
+	}
+	return Spec{
+		ID: c.ID, Worker: c.Worker, Job: httpJob, Arguments: arguments, Date: c.Date, Timezone: c.Timezone, Repeat: c.Repeat, Retry: c.Retry, Timeout: c.Timeout,
+	}, content, nil
+}
+
+// timeout is the timeout as a post has it; empty for none.
+func (c Call) timeout() string {
+	if c.Timeout <= 0 {
+		return ""
+	}
+	return strconv.FormatInt(c.Timeout.Milliseconds(), 10) + "ms"
+}
+
+// eta is the date as a post has it, as JSON; nil for none.
+func (c Call) eta() json.RawMessage {
+	if c.Date.IsZero() {
+		return nil
+	}
+	return json.RawMessage(`"` + when.Format(c.Date) + `"`)
 }
 
 var errBothParameters = errors.New("scheduling a call: both a form and JSON are given")

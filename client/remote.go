@@ -5,12 +5,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -87,8 +87,14 @@ func (r *remote) ask(ctx context.Context, op, method, path string, body, v any) 
 		return fmt.Errorf("%s: reading the answer: %w", op, err)
 	}
 	if response.StatusCode >= http.StatusMultipleChoices {
-		var refused struct{ Error, Reason string }
+		var refused struct {
+			Error, Reason, Field string
+			Differs              []string
+		}
 		_ = json.Unmarshal(raw, &refused) // what is no JSON is no queue's, and its status says enough
+		if len(refused.Differs) > 0 || response.StatusCode == http.StatusConflict && refused.Field == "id" {
+			return &DiffersError{Fields: refused.Differs} // who asks knows the id
+		}
 		return &couch.Error{Op: op, Status: response.StatusCode, Name: refused.Error, Reason: refused.Reason}
 	}
 	if err := json.Unmarshal(raw, v); err != nil {
@@ -121,14 +127,17 @@ func (r *remote) Schedule(ctx context.Context, c Call) (string, error) {
 	if c.JSON != nil {
 		order["format"] = "json"
 	}
-	if !c.Date.IsZero() {
-		order["eta"] = when.Format(c.Date)
+	if eta := c.eta(); eta != nil {
+		order["eta"] = eta
 	}
-	if c.Timeout > 0 {
-		order["timeout"] = strconv.FormatInt(c.Timeout.Milliseconds(), 10) + "ms"
+	if timeout := c.timeout(); timeout != "" {
+		order["timeout"] = timeout
 	}
 	var s State
 	err := r.ask(ctx, "scheduling a call", http.MethodPost, "/queue", order, &s)
+	if differs, ok := errors.AsType[*DiffersError](err); ok {
+		differs.ID = c.ID
+	}
 	return s.ID, err
 }
 

@@ -8,6 +8,7 @@ import (
 
 	jsonv2 "github.com/go-json-experiment/json"
 
+	"github.com/adlayer/after/client"
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/task"
 )
@@ -71,7 +72,7 @@ func (x *exchange) acceptAll(orders []json.RawMessage) ([]batched, error) {
 			t, err = x.prepare(ctx, o)
 		}
 		if j, twice := first[idOf(t)]; err == nil && twice {
-			if err = samePost(t, tasks[j]); err == nil {
+			if err = client.SamePost(t, tasks[j]); err == nil {
 				results[i] = batched{Status: task.Scheduled, ID: t.ID, Code: http.StatusCreated}
 				continue
 			}
@@ -93,7 +94,7 @@ func (x *exchange) acceptAll(orders []json.RawMessage) ([]batched, error) {
 	for n, row := range rows {
 		err := row.Err()
 		if couch.IsConflict(err) {
-			_, err = x.already(ctx, tasks[n])
+			_, err = x.tasks.Already(ctx, tasks[n])
 		}
 		if results[places[n]] = (batched{Status: task.Scheduled, ID: tasks[n].ID, Code: http.StatusCreated}); err != nil {
 			results[places[n]] = x.refused(fmt.Errorf("posting many: %w", err))

@@ -100,13 +100,13 @@ func (x *exchange) end(ctx context.Context, run webhook.Callback, end ending) er
 		if said.Get("status").Str == end.Status {
 			return nil
 		}
-		return conflict("status", nil, "this callback was %s before", said.Get("status").Str)
+		return conflict("status", "this callback was %s before", said.Get("status").Str)
 	}
 	next, err := t.WithCallback(task.Callback{
 		Key: run.Key, Attempt: run.Attempt, Status: task.Status(end.Status), Result: end.Result, Error: end.Error, Code: end.Code, At: x.now,
 	})
 	if err != nil {
-		return conflict("", nil, "nothing waits for this callback: %v", err)
+		return conflict("", "nothing waits for this callback: %v", err)
 	}
 	_, err = x.db.Put(ctx, run.Task, next.Encode())
 	return err

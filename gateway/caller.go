@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"encoding/base64"
-	"encoding/hex"
 	"net/http"
 	"strings"
 )
@@ -87,5 +86,3 @@ func (a asCaller) CloseIdleConnections() {
 		t.CloseIdleConnections()
 	}
 }
-
-func hexed(b []byte) string { return hex.EncodeToString(b) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,57 @@ func TestQueues(t *testing.T) {
 	for _, wrong := range []string{"", "ftp://localhost", "http://", "localhost:8088", "http://a b"} {
 		if _, err := client.Dial(wrong, client.Access{}); err == nil {
 			t.Errorf("%q is an address", wrong)
+		}
+	}
+}
+
+// TestSameCall: the same call under an id is one task through whichever door it comes, and another one is told what differs.
+func TestSameCall(t *testing.T) {
+	t.Parallel()
+	r := within(t, options())
+	over, err := client.Dial(strings.Replace(r.url, "http://", "http://"+user+":"+password+"@", 1), client.Access{HTTP: caller})
+	must(t, err)
+	doors := map[string]client.Queue{"database": r.tasks.Queue(), "store": over}
+	full := client.Call{
+		Worker: "w", URL: "http://localhost/x", Method: "put", Headers: map[string]string{"X-A": "b", "X-B": "c"}, Form: map[string][]string{"b": {"2"}, "a": {"1", "é"}},
+		Date: time.Date(2099, 1, 1, 0, 0, 0, 5e6, time.UTC), Timezone: "Europe/Berlin", Repeat: json.RawMessage(`{"days": 1, "months": 2}`),
+		Retry: json.RawMessage(`{"limit":2, "interval":"5s"}`), Timeout: 1500 * time.Millisecond,
+	}
+	calls := map[string]client.Call{
+		"full": full, "json": {Worker: "w", URL: "http://localhost/", JSON: json.RawMessage(`{"a": [1, {"b": null}]}`)},
+		"query": {Worker: "w", URL: "http://localhost/", Method: http.MethodGet, Form: map[string][]string{"a": {"1"}}}, "bare": {Worker: "w", URL: "http://localhost/"},
+	}
+	for name, call := range calls {
+		for first, door := range doors {
+			call.ID = name + " by " + first
+			for second, again := range map[string]client.Queue{first: door, "database": doors["database"], "store": doors["store"]} {
+				if id, err := door.Schedule(t.Context(), call); err != nil || id != call.ID {
+					t.Fatalf("%s: %q %v", call.ID, id, err)
+				}
+				if id, err := again.Schedule(t.Context(), call); err != nil || id != call.ID {
+					t.Errorf("%s, then by %s: %q %v", call.ID, second, id, err)
+				}
+				other := call
+				other.URL, other.Timeout = "http://localhost/other", 7*time.Second
+				_, err := again.Schedule(t.Context(), other)
+				differs, ok := errors.AsType[*client.DiffersError](err)
+				if !ok || !couch.IsConflict(err) || differs.ID != call.ID || cmp.Diff([]string{"timeout", "url"}, differs.Fields) != "" {
+					t.Errorf("%s, then another by %s: %#v", call.ID, second, err)
+				}
+			}
+		}
+	}
+	if n := r.documents(); n != int64(len(calls)*len(doors)) {
+		t.Errorf("%d documents", n)
+	}
+	_, err = r.tasks.Add(t.Context(), client.Spec{ID: "added", Worker: "w", Job: "noop"})
+	must(t, err)
+	for name, door := range doors {
+		if _, err := door.Schedule(t.Context(), client.Call{ID: "added", Worker: "w", URL: "http://localhost/"}); !couch.IsConflict(err) || !strings.Contains(err.Error(), "was not posted") {
+			t.Errorf("%s, over what was not posted: %v", name, err)
+		}
+		if _, err := door.Schedule(t.Context(), client.Call{Worker: "w", URL: "http://localhost/", Headers: map[string]string{"A": "b\nc"}}); err == nil || !strings.Contains(err.Error(), "line break") {
+			t.Errorf("%s, a header that is two: %v", name, err)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/adlayer/after/client"
 	"github.com/adlayer/after/couch"
 )
 
@@ -87,6 +88,13 @@ func (x *exchange) fail(err error) {
 func (x *exchange) asRefusal(err error) *refusal {
 	if e, ok := errors.AsType[*refusal](err); ok {
 		return e
+	}
+	if e, ok := errors.AsType[*client.DiffersError](err); ok {
+		first := "id"
+		if len(e.Fields) > 0 {
+			first = e.Fields[0]
+		}
+		return &refusal{status: http.StatusConflict, Name: "conflict", Reason: e.Error(), Field: first, Differs: e.Fields}
 	}
 	if e, ok := errors.AsType[*couch.Error](err); ok && e.Status < http.StatusInternalServerError {
 		name := e.Name

@@ -129,7 +129,7 @@ func (x *exchange) newSwitch(ctx context.Context, id, every, worker string) (*ta
 // putOff gives a switch another date.
 func (x *exchange) putOff(t *task.Task, id, every string) (*task.Task, error) {
 	if t.Job != switchJob {
-		return nil, conflict("id", nil, "the document %s is no switch that a ping puts off: choose another id", t.ID)
+		return nil, conflict("id", "the document %s is no switch that a ping puts off: choose another id", t.ID)
 	}
 	if err := x.mayUse(t.Worker); err != nil {
 		return nil, err

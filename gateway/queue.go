@@ -89,7 +89,7 @@ func (x *exchange) accept(o *order, key, patience string) error {
 	if err != nil {
 		return err
 	}
-	t, again, err := x.write(ctx, t, o)
+	t, again, err := x.tasks.Post(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (x *exchange) cancel(id string) error {
 		return missing("there is no task " + id)
 	case client.IsRefused(err):
 		e, _ := errors.AsType[*couch.Error](err)
-		return conflict("", nil, "the task %s cannot be canceled: %s", id, e.Reason)
+		return conflict("", "the task %s cannot be canceled: %s", id, e.Reason)
 	case err != nil:
 		return err
 	}

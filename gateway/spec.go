@@ -12,6 +12,7 @@ import (
 
 	"github.com/adlayer/after/client"
 	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/jobs/call"
 	"github.com/adlayer/after/task"
 	"github.com/adlayer/after/when"
 )
@@ -51,12 +52,12 @@ func (x *exchange) prepare(ctx context.Context, o *order) (*task.Task, error) {
 	if err := x.checkAddress(ctx, o); err != nil {
 		return nil, err
 	}
-	call, err := o.call()
+	made, err := o.call()
 	if err != nil {
 		return nil, err
 	}
 	s := client.Spec{
-		ID: o.ID, Worker: o.Worker, Job: jobName, Arguments: call, Timezone: o.Timezone, Repeat: o.Repeat, Retry: o.Retry, Tags: o.Tags,
+		ID: o.ID, Worker: o.Worker, Job: jobName, Arguments: made, Timezone: o.Timezone, Repeat: o.Repeat, Retry: o.Retry, Tags: o.Tags,
 	}
 	if s.Date, err = o.date(x.now); err != nil {
 		return nil, err
@@ -67,7 +68,7 @@ func (x *exchange) prepare(ctx context.Context, o *order) (*task.Task, error) {
 		}
 		s.Timeout = s.Timeout.Truncate(time.Millisecond)
 	}
-	if s.Fields, err = x.fields(o, call); err != nil {
+	if s.Fields, err = x.fields(o, made); err != nil {
 		return nil, err
 	}
 	t, err := x.tasks.Prepare(ctx, s)
@@ -85,6 +86,9 @@ func asField(err error) error {
 	if _, ok := errors.AsType[*url.Error](err); ok {
 		return err
 	}
+	if e, ok := errors.AsType[*call.ArgumentError](err); ok {
+		return bad(fieldOf(e.Argument), "%v", e)
+	}
 	field, _, found := strings.Cut(err.Error(), ":")
 	if !found || strings.ContainsAny(field, ` "`) {
 		field, _, _ = strings.Cut(field, " ")
@@ -93,6 +97,18 @@ func asField(err error) error {
 		field = "eta"
 	}
 	return bad(field, "%v", err)
+}
+
+// fieldOf is the field of an order that an argument of the job is made of.
+func fieldOf(argument string) string {
+	name, _, _ := strings.Cut(argument, ".")
+	switch name {
+	case "headers":
+		return argument
+	case "form", "query", "body":
+		return "params"
+	}
+	return name
 }
 
 // date is when the task runs; zero is at once.
@@ -145,12 +161,6 @@ func countdown(raw json.RawMessage) (time.Duration, error) {
 // call makes the arguments of the job.
 func (o *order) call() (*arguments, error) {
 	a := &arguments{URL: o.URL, Method: strings.ToUpper(cmp.Or(o.Method, http.MethodPost)), Headers: o.Headers, Codes: o.Codes, Limit: o.Limit, Callback: o.Callback}
-	if !isToken(a.Method) || a.Method == http.MethodConnect {
-		return nil, bad("method", "%q is no method", o.Method)
-	}
-	if err := checkHeaders(o.Headers); err != nil {
-		return nil, err
-	}
 	if o.raw != nil {
 		o.raw.into(a)
 		return a, nil
@@ -184,24 +194,4 @@ func (o *order) jsonParams() (json.RawMessage, error) {
 		}
 	}
 	return json.Marshal(object)
-}
-
-// checkHeaders refuses what would be something else than headers where they are sent.
-func checkHeaders(headers map[string]string) error {
-	for name, value := range headers {
-		switch {
-		case !isToken(name):
-			return bad("headers", "%q is no name of a header", name)
-		case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
-			return bad("headers."+name, "the value has a line's end or another control character in it")
-		}
-	}
-	return nil
-}
-
-// isToken says whether a text can be a method or the name of a header.
-func isToken(text string) bool {
-	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
-		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
-	})
 }

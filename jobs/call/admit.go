@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/adlayer/after/jobs"
@@ -12,6 +13,51 @@ import (
 // patienceWithHosts is for how long after its date a firing is put off because its host is left alone, or is busy. After that each time is a
 // failed attempt, so that a host that never comes back ends in errors that people see.
 const patienceWithHosts = time.Hour
+
+// arrive waits for the call's turn at the host of its next request. A host that a redirect leads to is like any other: where it has no room, the
+// whole call is put off.
+func (x *exchange) arrive(ctx context.Context) error {
+	h := x.caller.host(authority(x.request.URL), x.settings)
+	if err := x.admit(ctx, h); err != nil {
+		return err
+	}
+	report, err := h.breaker.Allow()
+	if err != nil {
+		h.gate.leave()
+		return x.leaveAlone(h)
+	}
+	x.host, x.report = h, report
+	return nil
+}
+
+// depart tells how it went at a host, and gives the place there back.
+func (x *exchange) depart(ctx context.Context) {
+	x.report(x.verdict(ctx))
+	x.host.gate.leave()
+	x.host, x.report, x.blamed = nil, nil, nil
+}
+
+// end leaves wherever the call is.
+func (x *exchange) end(ctx context.Context) {
+	if x.host != nil {
+		x.depart(ctx)
+	}
+	if x.counted {
+		x.caller.all.leave()
+	}
+}
+
+// verdict says what a call tells of its host: nil that it is well.
+func (x *exchange) verdict(ctx context.Context) error {
+	switch {
+	case x.blamed == nil:
+		return nil
+	case ctx.Err() != nil && !x.overdue():
+		return errIgnored
+	}
+	x.host.failed(x.blamed)
+	return x.blamed
+}
 
 // admit waits for the call's turn: the host is not left alone, the limits have room, there is a place among the calls under way. It gives
 // none where the wait is long: the task is put off, which is no error and uses up no attempt, since nothing was tried.
@@ -23,8 +69,12 @@ func (x *exchange) admit(ctx context.Context, h *host) error {
 		return err
 	}
 	for _, g := range []*gate{&h.gate, &x.caller.all} {
+		if g == &x.caller.all && x.counted {
+			continue
+		}
 		entered, err := g.enter(ctx, x.task.Nominal(), x.settings.Patience, x.caller.now)
 		if entered {
+			x.counted = x.counted || g == &x.caller.all
 			continue
 		}
 		if g == &x.caller.all {
@@ -54,10 +104,14 @@ func (x *exchange) leaveAlone(h *host) error {
 	return jobs.RetryAfter(fmt.Errorf("%s is left alone for %v since it failed again and again: %w", h.name, pause.Round(time.Second), why), pause)
 }
 
-// wait takes a place under every limit that the call is under, one after another.
+// wait takes a place under every limit that the call is under, one after another, and once under each: where a redirect
+// led it on, these are the limits of another host.
 func (x *exchange) wait(ctx context.Context) error {
 	s, firing := x.settings, ""
 	take := func(name string, limit Limit) error {
+		if slices.Contains(x.under, name) {
+			return nil
+		}
 		if firing == "" {
 			firing = fmt.Sprintf("%s %d", x.task.Key(), x.task.Attempt())
 		}
@@ -65,6 +119,7 @@ func (x *exchange) wait(ctx context.Context) error {
 			d := x.caller.rates.take(name, limit, firing, x.caller.now())
 			switch {
 			case d == 0:
+				x.under = append(x.under, name)
 				return nil
 			case d > s.Patience:
 				return jobs.Snooze(d)

@@ -3,7 +3,6 @@ package call
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -37,16 +36,18 @@ type Arguments struct {
 	Callback   Callback `json:"callback"`   // the endpoint may answer 202 and call back
 }
 
-// Validate is asked before the job runs.
+// Validate is asked before the job runs. What is wrong is an [ArgumentError].
 func (a *Arguments) Validate() error {
 	u, err := url.Parse(a.URL)
 	switch {
 	case a.URL == "":
-		return errors.New("url is missing")
+		return wrong("url", "url is missing")
 	case err != nil:
-		return errors.New("url cannot be read") // the library's error repeats it, and a password may stand in it
+		return wrong("url", "url cannot be read") // the library's error repeats it, and a password may stand in it
 	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return fmt.Errorf("url %s is no http or https address", u.Redacted())
+		return wrong("url", "url %s is no http or https address", u.Redacted())
+	case portOf(u) == 0:
+		return wrong("url", "url %s has a port that is none", u.Redacted())
 	}
 	var bodies []string
 	for name, given := range map[string]bool{
@@ -58,15 +59,18 @@ func (a *Arguments) Validate() error {
 		}
 	}
 	if len(bodies) > 1 {
-		return errors.New("only one of body, form, text, base64 and attachment can be sent")
+		return wrong("", "only one of body, form, text, base64 and attachment can be sent")
+	}
+	if err := checkMethod(a.Method); err != nil {
+		return err
 	}
 	if a.Limit != "" {
 		if _, err := ParseLimit(a.Limit); err != nil {
-			return fmt.Errorf("limit: %w", err)
+			return wrong("limit", "limit: %w", err)
 		}
 	}
 	if err := a.Codes.check(); err != nil {
-		return fmt.Errorf("codes: %w", err)
+		return wrong("codes", "codes: %w", err)
 	}
 	return checkHeaders(a.Headers)
 }
@@ -74,11 +78,11 @@ func (a *Arguments) Validate() error {
 func checkHeaders(headers map[string]Values) error {
 	for name, values := range headers {
 		if !isToken(name) {
-			return fmt.Errorf("headers: %q is no name of a header", name)
+			return wrong("headers", "headers: %q is no name of a header", name)
 		}
 		for _, value := range values {
 			if i := strings.IndexFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }); i >= 0 {
-				return fmt.Errorf("headers: the value of %s has a line break or another control character in it", name)
+				return wrong("headers."+name, "headers: the value of %s has a line break or another control character in it", name)
 			}
 		}
 	}

@@ -80,15 +80,9 @@ func (c *Caller) Run(ctx context.Context, t *jobs.Task, in Arguments) (*Result, 
 	if err := x.judge(ctx); err != nil {
 		return nil, err
 	}
-	h := c.host(authority(x.request.URL), x.settings)
-	if err := x.admit(ctx, h); err != nil {
+	defer x.end(ctx)
+	if err := x.arrive(ctx); err != nil {
 		return nil, err
-	}
-	defer h.gate.leave()
-	defer c.all.leave()
-	report, err := h.breaker.Allow()
-	if err != nil {
-		return nil, x.leaveAlone(h)
 	}
 	limited := ctx
 	if in.Timeout > 0 {
@@ -96,25 +90,11 @@ func (c *Caller) Run(ctx context.Context, t *jobs.Task, in Arguments) (*Result, 
 		limited, stop = context.WithTimeoutCause(ctx, time.Duration(in.Timeout), errTimeout)
 		defer stop()
 	}
-	result, err := x.do(limited)
-	report(x.verdictOn(ctx, h))
-	return result, err
+	return x.do(limited)
 }
 
 // errTimeout says that the arguments' timeout has passed.
 var errTimeout = errors.New("no answer within the call's timeout")
-
-// verdictOn says what a call tells of its host: nil that it is well.
-func (x *exchange) verdictOn(ctx context.Context, h *host) error {
-	switch {
-	case x.blamed == nil:
-		return nil
-	case ctx.Err() != nil && !x.overdue():
-		return errIgnored
-	}
-	h.failed(x.blamed)
-	return x.blamed
-}
 
 // overdue says whether the run was ended by its own timeout, as far as can be told: then the host did not answer in time.
 func (x *exchange) overdue() bool {

@@ -366,12 +366,14 @@ func TestArguments(t *testing.T) {
 		`{"url":"http://x","codes":{"done":[200],"retry":["200"]}}`: "codes: 200 is in two lists",
 		`{"url":"http://x","limit":"10"}`:                           "is no limit: write 10/s",
 		`{"url":"http://x","limit":"0/s"}`:                          "is no limit",
+		`{"url":"http://x:66000/"}`:                                 "has a port that is none",
+		`{"url":"http://x","method":"A B"}`:                         "is none that can be sent",
+		`{"url":"http://x","method":"connect"}`:                     "is none that can be sent",
 		`{"url":"http://x","callback":"never"}`:                     "callback: cannot read the duration",
 		`{"url":"http://x","callback":true}`:                        "no http.callback_url",
 		`{"url":"http://x","credential":"two"}`:                     `has no "two"`,
 		`{"url":"http://x","credential":"one"}`:                     `"one" is not for x`,
 		`{"url":"http://x","tls":"one"}`:                            "has nothing of that name",
-		`{"url":"http://x","method":"A B"}`:                         "invalid method",
 	} {
 		_, err := job.Run(t.Context(), document(t, "a", map[string]any{"job": map[string]any{"name": "http", "arguments": json.RawMessage(text)}}))
 		if err == nil || !strings.Contains(err.Error(), says) || !jobs.IsInvalid(err) {

@@ -33,6 +33,10 @@ type exchange struct {
 	parent, state string // the trace that the document continues
 	abroad        bool   // a redirect led away from the host that the document names
 	redirects     []string
+	host          *host           // that the call is at; nil between two
+	report        func(err error) // tells its breaker how it went
+	under         []string        // the limits that it has a place under
+	counted       bool            // the call has its place among all that are under way
 
 	blamed error                 // what counts against the host: it gave no answer, or that of a server that is not well
 	unread atomic.Pointer[error] // why the body could not be read: no fault of the host
@@ -177,11 +181,24 @@ func (x *exchange) do(ctx context.Context) (*Result, error) {
 		}
 		_, _ = io.CopyN(io.Discard, answer.Body, 2<<10) // so that the connection can be used again
 		answer.Body.Close()                             //nolint:errcheck,gosec // only read
-		x.request = next
-		if err := x.judge(ctx); err != nil {
+		if err := x.follow(ctx, next); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// follow goes on with the request that an answer asked for. Another host is another host's limits, places and breaker.
+func (x *exchange) follow(ctx context.Context, next *http.Request) error {
+	x.request = next
+	if err := x.judge(ctx); err != nil || authority(next.URL) == x.host.name {
+		return err
+	}
+	x.depart(ctx)
+	err := x.arrive(ctx)
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errTimeout) {
+		return fmt.Errorf("%s: %w of %v, in which it waited for its turn", x.told(), errTimeout, time.Duration(x.in.Timeout))
+	}
+	return err
 }
 
 // redirected makes the request that an answer asks for; nil where it asks for none that is followed.
@@ -278,7 +295,7 @@ func (x *exchange) answered(ctx context.Context, answer *http.Response, watch *s
 	result := newResult(answer, body, most)
 	result.Bytes, result.Redirects, result.Timing = read, x.redirects, watch.read()
 	result.Timing.Total = millis(x.caller.now().Sub(begun))
-	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented && len(x.redirects) == 0 {
+	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented {
 		x.blamed = fmt.Errorf("%s answered %s", x.told(), answer.Status)
 	}
 	switch x.in.Codes.of(status, &x.settings.defaults) {

@@ -307,3 +307,62 @@ func codes(t *testing.T, texts ...string) []call.Code {
 	}
 	return list
 }
+
+// TestRedirectedHosts: a redirect leads to a host with limits, places and a breaker of its own.
+func TestRedirectedHosts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sent := map[string]int{}
+		broken := false
+		o := call.Options{
+			Breaker: call.Breaker{Failures: 2, Pause: 30 * time.Second}, Limits: map[string]string{"limited.example": "1/m"}, Limit: "1000/s",
+		}
+		o.Transport = answers(func(r *http.Request) *http.Response {
+			sent[r.URL.Host]++
+			w := &http.Response{StatusCode: http.StatusOK, Status: "200", Header: http.Header{}, Body: http.NoBody, Request: r}
+			switch {
+			case r.URL.Host == "first.example":
+				w.StatusCode, w.Status = http.StatusTemporaryRedirect, "307"
+				w.Header.Set("Location", "http:/"+r.URL.Path)
+			case broken && r.URL.Host == "second.example":
+				w.StatusCode, w.Status = http.StatusServiceUnavailable, "503"
+			}
+			return w
+		})
+		c := fresh(t, o)
+		expect := func(want, id, to string, later time.Duration) {
+			t.Helper()
+			result, err := c.Run(t.Context(), of(t, id, later), arguments(t, `{"url":"http://first.example/%s/","limit":"100/s","tag":"x"}`, to))
+			if got := outcome(result, err); got != want {
+				t.Errorf("%s: %s, want %s", id, got, want)
+			}
+		}
+		expect("done", "a", "limited.example", 0)
+		expect("snooze 1m0s", "b", "limited.example", 0)
+		time.Sleep(time.Minute)
+		expect("done", "b", "limited.example", 0)
+
+		broken = true
+		expect("retry 503", "d", "second.example", 0)
+		expect("retry 503", "e", "second.example", 0)
+		before := sent["second.example"]
+		expect("snooze 30s", "f", "second.example", 0)
+		expect("done", "g", "third.example", 0) // the host that redirects is well
+		if sent["second.example"] != before {
+			t.Error("a host that is left alone was called")
+		}
+		time.Sleep(31 * time.Second)
+		broken = false
+		expect("done", "f", "second.example", 0)
+		for _, h := range c.Hosts() {
+			if h.State != "closed" || h.Running != 0 {
+				t.Errorf("%+v", h)
+			}
+		}
+	})
+}
+
+// answers is a transport that answers by a function.
+type answers func(*http.Request) *http.Response
+
+func (f answers) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }

@@ -216,8 +216,8 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// resolver answers every question for an address with the one that next gives.
-func resolver(t *testing.T, next func(name string) [4]byte) *net.Resolver {
+// resolver answers every question for an address with those that next gives.
+func resolver(t *testing.T, next func(name string) [][4]byte) *net.Resolver {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -239,10 +239,11 @@ func resolver(t *testing.T, next func(name string) [4]byte) *net.Resolver {
 			}
 			m.Response, m.Additionals = true, nil
 			if q := m.Questions[0]; q.Type == dnsmessage.TypeA {
-				m.Answers = []dnsmessage.Resource{{
-					Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class},
-					Body:   &dnsmessage.AResource{A: next(strings.TrimSuffix(q.Name.String(), "."))},
-				}}
+				for _, address := range next(strings.TrimSuffix(q.Name.String(), ".")) {
+					m.Answers = append(m.Answers, dnsmessage.Resource{
+						Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}, Body: &dnsmessage.AResource{A: address},
+					})
+				}
 			}
 			if packed, err := m.Pack(); err == nil {
 				_, _ = conn.WriteTo(packed, from)
@@ -260,12 +261,12 @@ func TestNamesOfForbiddenAddresses(t *testing.T) {
 	address, requests := recorder(t, nil)
 	_, port, _ := net.SplitHostPort(strings.TrimPrefix(address, "http://"))
 	var asked atomic.Int32
-	names := resolver(t, func(name string) [4]byte {
+	names := resolver(t, func(name string) [][4]byte {
 		switch {
 		case name == "rebinds.example" && asked.Add(1) > 1, name == "metadata.example":
-			return [4]byte{169, 254, 169, 254}
+			return [][4]byte{{169, 254, 169, 254}}
 		}
-		return [4]byte{127, 0, 0, 1}
+		return [][4]byte{{127, 0, 0, 1}}
 	})
 	c := fresh(t, call.Options{Resolver: names})
 	run := func(c *call.Caller, host string) error {
@@ -301,11 +302,11 @@ func TestProxy(t *testing.T) {
 		}
 		fmt.Fprint(w, "by proxy")
 	})
-	names := resolver(t, func(name string) [4]byte {
+	names := resolver(t, func(name string) [][4]byte {
 		if name == "target.example" {
-			return [4]byte{192, 0, 2, 1}
+			return [][4]byte{{192, 0, 2, 1}}
 		}
-		return [4]byte{169, 254, 169, 254}
+		return [][4]byte{{169, 254, 169, 254}}
 	})
 	c := fresh(t, call.Options{Proxy: proxy, Resolver: names, Deny: []string{"loopback"}})
 	run := func(host string) (*call.Result, error) {

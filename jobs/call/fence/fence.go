@@ -50,15 +50,21 @@ func New(allow, deny []string) (*Rules, error) {
 	return &r, nil
 }
 
-// Host judges a host by its name, before it is resolved. named says that its name is allowed, so that its addresses need not be.
+// Host judges a host by its name, before it is resolved, or by the address that it is in any of the ways to write one. named says that its name is allowed, so that its addresses need not be.
 func (r *Rules) Host(host string, port uint16) (named bool, err error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
-		named = len(r.allow) == 0 || slices.ContainsFunc(r.allow, func(a rule) bool { return a.isAny() && a.covers(port) })
-		return named, r.Address(addr, port, named)
+		return r.literal(addr, port)
 	}
 	name, err := canonical(host)
 	if err != nil {
 		return false, &RefusalError{host, err.Error()}
+	}
+	if endsInNumber(name) {
+		addr, ok := numeric(name)
+		if !ok {
+			return false, &RefusalError{host, "it is neither a name nor an address"}
+		}
+		return r.literal(addr, port)
 	}
 	for _, d := range r.deny {
 		if d.names(name) && d.covers(port) {
@@ -79,6 +85,12 @@ func (r *Rules) Host(host string, port uint16) (named bool, err error) {
 		return false, &RefusalError{host, "it is not among what is allowed"}
 	}
 	return len(r.allow) == 0, nil
+}
+
+// literal judges a host that is written as an address.
+func (r *Rules) literal(addr netip.Addr, port uint16) (named bool, err error) {
+	named = len(r.allow) == 0 || slices.ContainsFunc(r.allow, func(a rule) bool { return a.isAny() && a.covers(port) })
+	return named, r.Address(addr, port, named)
 }
 
 // Address judges an address as it is connected to; named is what [Rules.Host] said of the name that resolved to it.

@@ -42,10 +42,17 @@ func TestRules(t *testing.T) {
 			nil,
 			"?example.org:80 +10.1.2.3:80 -11.0.0.0:80 +[fc00::1]:8000 -[fc00::1]:80 +[::ffff:10.0.0.1]:80 -[64:ff9b::10.0.0.1]:80",
 		},
-		"denied":       {[]string{"*"}, []string{"bad.example", ".evil.example", "private", ":25", "example.org:8080", "192.0.2.1"}, "+example.org:80 -example.org:8080 -example.org:25 -bad.example:1 +x.bad.example:1 -x.evil.example:1 +evil.example:1 -10.0.0.1:80 -172.31.0.1:80 +172.32.0.1:80 -[fd12::1]:80 +127.0.0.1:80 -[::ffff:192.168.1.1]:80 -192.0.2.1:443 -169.254.1.1:80 -127.0.0.1:25"},
-		"loopback":     {nil, []string{"loopback"}, "-127.0.0.1:80 -127.255.0.1:80 -[::1]:80 -[::]:80 -0.0.0.0:80 -[::ffff:0.0.0.0]:80 -[::ffff:127.0.0.1]:80 +10.0.0.1:80 ?localhost:80"},
-		"lifted":       {[]string{"*", "169.254.10.0/24", "metadata.goog"}, nil, "+169.254.10.1:80 -169.254.169.254:80 +metadata.goog:80 -metadata:80 +example.org:80"},
-		"too wide":     {[]string{"0.0.0.0/0"}, nil, "-169.254.10.1:80 +8.8.8.8:80"},
+		"denied":   {[]string{"*"}, []string{"bad.example", ".evil.example", "private", ":25", "example.org:8080", "192.0.2.1"}, "+example.org:80 -example.org:8080 -example.org:25 -bad.example:1 +x.bad.example:1 -x.evil.example:1 +evil.example:1 -10.0.0.1:80 -172.31.0.1:80 +172.32.0.1:80 -[fd12::1]:80 +127.0.0.1:80 -[::ffff:192.168.1.1]:80 -192.0.2.1:443 -169.254.1.1:80 -127.0.0.1:25"},
+		"loopback": {nil, []string{"loopback"}, "-127.0.0.1:80 -127.255.0.1:80 -[::1]:80 -[::]:80 -0.0.0.0:80 -[::ffff:0.0.0.0]:80 -[::ffff:127.0.0.1]:80 +10.0.0.1:80 ?localhost:80"},
+		"lifted":   {[]string{"*", "169.254.10.0/24", "metadata.goog"}, nil, "+169.254.10.1:80 -169.254.169.254:80 +metadata.goog:80 -metadata:80 +example.org:80"},
+		"too wide": {[]string{"0.0.0.0/0"}, nil, "-169.254.10.1:80 +8.8.8.8:80"},
+		"numbers": {
+			nil,
+			[]string{"loopback"},
+			"-2852039166:80 -0xa9fea9fe:80 -0XA9FEA9FE:80 -0251.0376.0251.0376:80 -0xa9.0376.169.254:80 -169.254.43518:80 -169.16689662:80 -169.254.169.254.:80 " +
+				"-127.1:80 -0:80 -0x7f.1:80 -017700000001:80 -127.0.0.1.:80 +8.8.2056:80 +134744072:80 -1.2.3.4.5:80 -256.1:80 -999999999999:80 -08:80 +1.0x:80 " +
+				"+a1:80 +1a:80 +example.0xyz:80",
+		},
 		"denied first": {[]string{"example.org"}, []string{"*.org"}, "-example.org:80"},
 		"punycode":     {[]string{"bücher.example"}, nil, "+xn--bcher-kva.example:80 +BÜCHER.example:80"},
 	}

@@ -1,0 +1,161 @@
+package call_test
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/adlayer/after/internal/testcert"
+	"github.com/adlayer/after/jobs"
+	"github.com/adlayer/after/jobs/call"
+	"github.com/adlayer/after/jobs/call/fence"
+)
+
+// TestDrippingServer answers for ever, a byte at a time: the call's timeout ends it.
+func TestDrippingServer(t *testing.T) {
+	t.Parallel()
+	gone := make(chan struct{})
+	address, _ := recorder(t, func(w http.ResponseWriter, r *http.Request) {
+		defer close(gone)
+		for {
+			if _, err := w.Write([]byte("x")); err != nil || http.NewResponseController(w).Flush() != nil || r.Context().Err() != nil {
+				return
+			}
+			time.Sleep(time.Millisecond) // as slow as it is
+		}
+	})
+	c := fresh(t, call.Options{})
+	result, err := c.Run(t.Context(), document(t, "a", nil), arguments(t, `{"url":"%s","timeout":"100ms"}`, address))
+	if got := outcome(result, err); got != "retry 0" || !strings.Contains(err.Error(), "no answer within the call's timeout of 100ms") {
+		t.Errorf("%s: %v", got, err)
+	}
+	<-gone
+}
+
+// TestManyHeaders keeps the beginning of many.
+func TestManyHeaders(t *testing.T) {
+	t.Parallel()
+	address, _ := recorder(t, func(w http.ResponseWriter, _ *http.Request) {
+		for i := range 100 {
+			w.Header().Set(fmt.Sprintf("X-%03d", i), strings.Repeat("x", 1000))
+		}
+	})
+	result, err := fresh(t, call.Options{}).Run(t.Context(), document(t, "a", nil), arguments(t, `{"url":"%s"}`, address))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := 0
+	for name, value := range result.Headers {
+		kept += len(name) + len(value)
+	}
+	if kept < 8<<10 || kept > 16<<10 {
+		t.Errorf("%d bytes of headers are kept", kept)
+	}
+}
+
+// TestAwayFromTLS: what is secret stays where TLS is.
+func TestAwayFromTLS(t *testing.T) {
+	t.Parallel()
+	plain, requests := recorder(t, nil)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	authority, err := testcert.New(ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secure := httptest.NewUnstartedServer(http.RedirectHandler(plain+"/plain", http.StatusTemporaryRedirect))
+	serve(t, secure, authority)
+	c := fresh(t, call.Options{SigningKeys: []string{secret}, CAFile: ca, Credentials: map[string]string{"me": "* bearer s3cret"}})
+	result, err := c.Run(t.Context(), document(t, "a", nil), arguments(t, `{"url":"%s/","body":"content","credential":"me","headers":{"X-Api-Key":"key","Cookie":"c=1"}}`, secure.URL))
+	if err != nil || len(result.Redirects) != 1 || len(requests()) != 1 {
+		t.Fatalf("%v, %v", result, err)
+	}
+	for _, name := range []string{"Authorization", "X-Api-Key", "Cookie", "Webhook-Signature"} {
+		if requests()[0].Header.Get(name) != "" {
+			t.Errorf("%s went out without TLS", name)
+		}
+	}
+}
+
+func serve(t *testing.T, s *httptest.Server, authority *testcert.Authority) {
+	t.Helper()
+	folder := t.TempDir()
+	cert, key := filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem")
+	if _, err := authority.Issue(cert, key); err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+}
+
+// TestDisguises: an address that must not be called is refused however it is written, and whoever connects to it.
+func TestDisguises(t *testing.T) {
+	t.Parallel()
+	reached, requests := recorder(t, nil)
+	address := strings.TrimPrefix(reached, "http://")
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := resolver(t, func(string) [][4]byte { return [][4]byte{{127, 0, 0, 1}} })
+	for way, c := range map[string]*call.Caller{
+		"directly":        fresh(t, call.Options{Resolver: names, Deny: []string{"loopback"}}),
+		"through a proxy": fresh(t, call.Options{Resolver: names, Deny: []string{"loopback"}, Proxy: reached}),
+	} {
+		for _, host := range []string{
+			"127.0.0.1", "127.0.0.1.", "0.0.0.0", "0", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:0:0]",
+			"[64:ff9b::7f00:1]", "local.example", "local.example.", "LOCAL.example", "user:password@127.0.0.1", "example.org@127.0.0.1",
+			"169.254.169.254", "169.254.169.254.", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.43518", "[::ffff:a9fe:a9fe]", "metadata.google.internal.",
+		} {
+			_, err := c.Run(t.Context(), document(t, "a", nil), arguments(t, `{"url":"http://%s:%s/","timeout":"10s"}`, host, port))
+			var refused *fence.RefusalError
+			if !errors.As(err, &refused) || !jobs.IsPermanent(err) {
+				t.Errorf("%s, %s: %v", way, host, err)
+			}
+			if err != nil && strings.Contains(err.Error(), "password") {
+				t.Errorf("the error shows a password: %v", err)
+			}
+		}
+	}
+	if n := len(requests()); n != 0 {
+		t.Errorf("%d requests arrived", n)
+	}
+}
+
+// TestNameOfSeveralAddresses: those that must not be called are passed over, whatever their order. A proxy may take any of them, and is not asked.
+func TestNameOfSeveralAddresses(t *testing.T) {
+	t.Parallel()
+	address, requests := recorder(t, nil)
+	names := resolver(t, func(name string) [][4]byte {
+		if strings.HasPrefix(name, "first.") {
+			return [][4]byte{{127, 0, 0, 1}, {169, 254, 169, 254}}
+		}
+		return [][4]byte{{169, 254, 169, 254}, {127, 0, 0, 1}}
+	})
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(address, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct, proxied := fresh(t, call.Options{Resolver: names}), fresh(t, call.Options{Resolver: names, Proxy: address})
+	for n, host := range []string{"first.example", "last.example"} {
+		in := arguments(t, `{"url":"http://%s:%s/","timeout":"10s"}`, host, port)
+		if _, err := direct.Run(t.Context(), document(t, "a", nil), in); err != nil || len(requests()) != n+1 {
+			t.Errorf("%s: %v, %d requests", host, err, len(requests()))
+		}
+		var refused *fence.RefusalError
+		if _, err := proxied.Run(t.Context(), document(t, "a", nil), in); !errors.As(err, &refused) || len(requests()) != n+1 {
+			t.Errorf("%s through a proxy: %v, %d requests", host, err, len(requests()))
+		}
+	}
+}

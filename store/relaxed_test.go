@@ -2,7 +2,9 @@ package store_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -70,4 +72,53 @@ func beginning(t *testing.T, fs vfs.FS) (n int) {
 		})
 	})
 	return n
+}
+
+// TestSharedSync: writes that come while the disk is busy go to disk together.
+func TestSharedSync(t *testing.T) {
+	t.Parallel()
+	const writers = 40
+	var n atomic.Int32
+	var armed atomic.Bool
+	busy, free := make(chan struct{}), make(chan struct{})
+	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if strings.HasSuffix(op.Path, ".log") && (op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData || op.Kind == errorfs.OpFileSyncTo) {
+			n.Add(1)
+			if armed.CompareAndSwap(true, false) {
+				close(busy)
+				<-free
+			}
+		}
+		return nil
+	}))
+	db := create(t, open(t, store.Options{FS: fs}), "db")
+	n.Store(0)
+	armed.Store(true)
+	var all sync.WaitGroup
+	all.Go(func() {
+		if _, err := db.Put(t.Context(), []byte(`{"_id":"first"}`)); err != nil {
+			t.Error(err)
+		}
+	})
+	<-busy
+	begun := make(chan struct{})
+	for i := range writers {
+		all.Go(func() {
+			begun <- struct{}{}
+			if _, err := db.Put(t.Context(), fmt.Appendf(nil, `{"_id":"d%d"}`, i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for range writers {
+		<-begun
+	}
+	for range 1000 {
+		runtime.Gosched() // nobody tells that a write waits; those that do not yet have syncs of their own
+	}
+	close(free)
+	all.Wait()
+	if got := n.Load(); got >= writers {
+		t.Errorf("%d writes at once took %d syncs", writers, got)
+	}
 }

@@ -51,7 +51,7 @@ func (r *Row) Clone() Row {
 	return one
 }
 
-// AppendJSON adds the whole document to dst: {"_id":...,"_rev":...,["_deleted":true,]...,["_attachments":{...}]}. Attachments are stubs.
+// AppendJSON adds the whole document to dst: {"_id":...,"_rev":...,...,["_deleted":true,]["_attachments":{...}]}. Attachments are stubs.
 func (r *Row) AppendJSON(dst []byte) []byte {
 	dst = r.AppendOpen(dst)
 	if r.files != nil {
@@ -62,10 +62,13 @@ func (r *Row) AppendJSON(dst []byte) []byte {
 
 // AppendOpen adds the document without its attachments and without the closing brace, for more to follow.
 func (r *Row) AppendOpen(dst []byte) []byte {
-	dst = r.appendHead(dst)
+	dst = AppendString(append(dst, `{"_id":`...), r.ID)
+	dst = append(r.Rev.Append(append(dst, `,"_rev":"`...)), '"')
 	if len(r.Body) > 2 {
-		dst = append(dst, ',')
-		return append(dst, r.Body[1:len(r.Body)-1]...)
+		dst = append(append(dst, ','), r.Body[1:len(r.Body)-1]...)
+	}
+	if r.Deleted {
+		dst = append(dst, `,"_deleted":true`...)
 	}
 	return dst
 }
@@ -84,18 +87,6 @@ func appendStubs(dst []byte, list []Attachment) []byte {
 		dst = append(a.AppendLength(a.AppendOpen(dst), "stub"), '}')
 	}
 	return append(dst, '}')
-}
-
-func (r *Row) appendHead(dst []byte) []byte {
-	dst = append(dst, `{"_id":`...)
-	dst = AppendString(dst, r.ID)
-	dst = append(dst, `,"_rev":"`...)
-	dst = r.Rev.Append(dst)
-	dst = append(dst, '"')
-	if r.Deleted {
-		dst = append(dst, `,"_deleted":true`...)
-	}
-	return dst
 }
 
 // The stored row: flags byte (rowDeleted, rowAsk, nodeText, rowFiles), uvarint generation, hash, uvarint length of id, id, [uvarint length of the

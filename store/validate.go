@@ -35,9 +35,6 @@ func (e *Edit) AppendNew(dst []byte) []byte {
 	if d.Deleted {
 		dst = append(dst, `,"_deleted":true`...)
 	}
-	if len(d.Attachments) > 0 {
-		dst = appendStubs(append(dst, `,"_attachments":`...), d.Attachments)
-	}
 	dst = strconv.AppendUint(append(dst, `,"_revisions":{"start":`...), d.Rev.Pos, 10)
 	dst = append(dst, `,"ids":[`...)
 	if !d.Rev.IsZero() {
@@ -46,7 +43,11 @@ func (e *Edit) AppendNew(dst []byte) []byte {
 			dst = AppendString(append(dst, ','), r.Hash())
 		}
 	}
-	return append(dst, "]}}"...)
+	dst = append(dst, "]}"...)
+	if len(d.Attachments) > 0 {
+		dst = appendStubs(append(dst, `,"_attachments":`...), d.Attachments)
+	}
+	return append(dst, '}')
 }
 
 // AppendOld adds the revision that is replaced, null where there is none.
@@ -63,8 +64,8 @@ func (v *Snapshot) AppendWithHistory(dst []byte, t *Tree, row *Row) []byte {
 }
 
 func appendWithHistory(dst []byte, row *Row, path []Revision) []byte {
-	dst = row.AppendJSON(dst)
-	dst = strconv.AppendUint(append(dst[:len(dst)-1], `,"_revisions":{"start":`...), row.Rev.Pos, 10)
+	dst = row.AppendOpen(dst)
+	dst = strconv.AppendUint(append(dst, `,"_revisions":{"start":`...), row.Rev.Pos, 10)
 	dst = append(dst, `,"ids":[`...)
 	for i, r := range path[:min(len(path), maxOldRevs)] {
 		if i > 0 {
@@ -72,7 +73,11 @@ func appendWithHistory(dst []byte, row *Row, path []Revision) []byte {
 		}
 		dst = AppendString(dst, r.Rev.Hash())
 	}
-	return append(dst, "]}}"...)
+	dst = append(dst, "]}"...)
+	if row.files != nil {
+		dst = row.AppendStubs(append(dst, `,"_attachments":`...))
+	}
+	return append(dst, '}')
 }
 
 // validate asks o.Validate about the documents that it has a say in: not about local and design documents, nor about those that lose anyway.

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/tidwall/gjson"
 )
 
 // meaningful are the headers that an answer must have exactly where the recording has them. Others do not matter.
@@ -156,7 +158,8 @@ func (c *comparison) bytes(encoded string, got []byte) {
 }
 
 func (c *comparison) json(at []string, want json.RawMessage, got []byte) {
-	wanted, err := decode([]byte(c.vars.fillJSON(string(want))))
+	filled := c.vars.fillJSON(string(want))
+	wanted, err := decode([]byte(filled))
 	if err != nil {
 		c.differ(place(at), "the recording is no JSON: "+err.Error(), string(want))
 		return
@@ -166,7 +169,10 @@ func (c *comparison) json(at []string, want json.RawMessage, got []byte) {
 		c.differ(place(at), string(want), "no JSON: "+string(got))
 		return
 	}
-	c.value(at, wanted, have)
+	before := len(c.found)
+	if c.value(at, wanted, have); len(c.found) == before {
+		c.order(at, gjson.Parse(filled), gjson.ParseBytes(got))
+	}
 }
 
 func decode(raw []byte) (any, error) {
@@ -182,7 +188,7 @@ func decode(raw []byte) (any, error) {
 	return value, nil
 }
 
-// value compares two JSON values: the order of members does not matter, nothing may be missing and nothing too much.
+// value compares two JSON values but for the order of members: nothing may be missing and nothing too much.
 func (c *comparison) value(at []string, want, got any) {
 	if c.isLoose(at) {
 		if w, g := kind(want), kind(got); w != g {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/adlayer/after/store"
 )
@@ -76,7 +77,7 @@ func eachMember(raw []byte, visit func(name string, value json.RawMessage) error
 	return nil
 }
 
-// diff answers which of the revisions that are asked for are not here, document by document in the order of the request.
+// diff answers which of the revisions that are asked for are not here, document by document, the last first as CouchDB does.
 func (c *call) diff(add func(b []byte, lost []store.Rev, tree *store.Tree) []byte, open, end string) error {
 	if err := c.allow(http.MethodPost); err != nil {
 		return err
@@ -96,7 +97,7 @@ func (c *call) diff(add func(b []byte, lost []store.Rev, tree *store.Tree) []byt
 	s := &stream{c: c}
 	b := []byte(open)
 	first := true
-	for _, a := range asked {
+	for _, a := range slices.Backward(asked) {
 		lost, tree, err := lostRevs(snap, a.id, a.revs, c.view)
 		if err != nil {
 			return s.end(b, err)

@@ -69,14 +69,29 @@ func TestMissing(t *testing.T) {
 	t.Parallel()
 	s := start(t, store.Options{})
 	s.want("PUT", "/db", "", http.StatusCreated)
+	s.want("PUT", "/_replicator", "", http.StatusCreated)
 	s.want("PUT", "/db/_design/there", `{"views":{"v":{"map":"function(){}"}}}`, http.StatusCreated)
 	s.want("GET", "/db/_design/none/_view/v", "", http.StatusNotFound)
 	for _, r := range []struct{ method, path, body string }{
 		{"GET", "/_utils", ""},
+		{"POST", "/_search_analyze", `{"analyzer":"standard","text":"a"}`},
+		{"POST", "/_cluster_setup", `{"action":"add_node","host":"b","port":5984,"username":"a","password":"b"}`},
+		{"POST", "/_reshard/jobs", `{"type":"split","db":"db"}`},
+		{"PUT", "/_replicator/a", `{"source":"a","target":"b"}`},
 		{"POST", "/db/_purge", "{}"},
-		{"GET", "/db/_design/there/_view/v", ""},
-		{"PUT", "/db/_design/v", `{"validate_doc_update":"function(){}"}`},
+		{"GET", "/db/_partition/p/_all_docs", ""},
 		{"PUT", "/other?partitioned=true", ""},
+		{"GET", "/db/_design/there/_view/v", ""},
+		{"POST", "/db/_design/there/_view/v/queries", `{"queries":[{}]}`},
+		{"POST", "/db/_design/there/_update/u", "{}"},
+		{"PUT", "/db/_design/there/_update/u/a", "{}"},
+		{"GET", "/db/_design/there/_show/s/a", ""},
+		{"GET", "/db/_design/there/_list/l/v", ""},
+		{"GET", "/db/_design/there/_rewrite/r", ""},
+		{"GET", "/db/_design/there/_info", ""},
+		{"GET", "/db/_design/there/_search/s", ""},
+		{"GET", "/db/_design/there/_nouveau/n", ""},
+		{"PUT", "/db/_design/v", `{"validate_doc_update":"function(){}"}`},
 	} {
 		got := s.want(r.method, r.path, r.body, http.StatusNotImplemented)
 		if !strings.HasPrefix(got, `{"error":"not_implemented","reason":"`) {

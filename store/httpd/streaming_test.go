@@ -46,7 +46,7 @@ func TestLongAnswersStream(t *testing.T) {
 			t.Errorf("%s: %d bytes are made before the first is sent", path, len(raw))
 		}
 	}
-	// The order of the request is that of the answer.
+	// The order of the answer is that of the request, from its end.
 	s.equal("POST", "/db/_revs_diff", `{"z":["1-a"],"b":["1-a"],"m":["1-a"]}`, 200,
-		`{"z":{"missing":["1-a"]},"b":{"missing":["1-a"]},"m":{"missing":["1-a"]}}`)
+		`{"m":{"missing":["1-a"]},"b":{"missing":["1-a"]},"z":{"missing":["1-a"]}}`)
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -66,6 +67,10 @@ func gatewayOptions(c *config.Config, log logrus.FieldLogger) (gateway.Options, 
 		URL: c.Couch.URL, Database: c.Couch.Database, User: c.Couch.User, Password: c.Couch.Password, Worker: c.Gateway.Worker,
 		MaxBody: c.Gateway.MaxBody, MaxWait: c.Gateway.MaxWait, Log: log, UserAgent: "after/" + Version(),
 	}
+	var err error
+	if o.Folder, err = bodiesFolder(c); err != nil {
+		return o, err
+	}
 	for name, text := range c.Gateway.Tokens {
 		token, err := gateway.ParseToken(name, text)
 		if err != nil {
@@ -81,6 +86,17 @@ func gatewayOptions(c *config.Config, log logrus.FieldLogger) (gateway.Options, 
 		o.Callbacks = verifier
 	}
 	return o, nil
+}
+
+// bodiesFolder is where long bodies lie while they are written into the database: among the state, since the system's folder for temporary files
+// may be memory. It is made where it is not there.
+func bodiesFolder(c *config.Config) (string, error) {
+	state, err := c.StateFolder()
+	if err != nil {
+		return "", err
+	}
+	folder := filepath.Join(state, "bodies")
+	return folder, os.MkdirAll(folder, 0o700)
 }
 
 // mounted is the queue on the embedded store's own port.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -79,13 +80,25 @@ func (e *DiffersError) Unwrap() error {
 	return &couch.Error{Op: "posting task " + e.ID, Status: http.StatusConflict, Name: "conflict", Reason: e.Error()}
 }
 
+// Body is an attachment that comes with a post: the task's _attachments name it as one that follows.
+type Body struct {
+	Open   func() io.Reader // reads it from its beginning; it may be asked several times
+	Length int64
+}
+
 // Post writes a task that has [PostedField], as [Client.Prepare] makes it of a Spec with that field. Where its id is taken by the same
 // post, the task is the one that is there, and again is true; anything else there is a [DiffersError].
-func (c *Client) Post(ctx context.Context, t *task.Task) (written *task.Task, again bool, err error) {
+// A body, where there is one, is written with the task in one request: there is none without the other.
+func (c *Client) Post(ctx context.Context, t *task.Task, body *Body) (written *task.Task, again bool, err error) {
 	const tries = 4
 	for range tries {
 		var rev string
-		if rev, err = c.db.Put(ctx, t.ID, t.Encode()); err == nil {
+		if body == nil {
+			rev, err = c.db.Put(ctx, t.ID, t.Encode())
+		} else {
+			rev, err = c.db.PutAttached(ctx, t.ID, t.Encode(), body.Open, body.Length)
+		}
+		if err == nil {
 			return t.WithRev(rev), false, nil
 		}
 		if !couch.IsConflict(err) || printsIn(t) == nil {

@@ -103,7 +103,7 @@ func (d direct) Schedule(ctx context.Context, c Call) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("scheduling a call: %w", err)
 	}
-	t, _, err = d.client.Post(ctx, t)
+	t, _, err = d.client.Post(ctx, t, nil)
 	if err != nil {
 		return "", err
 	}

@@ -1,7 +1,10 @@
 package couch
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -34,4 +37,27 @@ func (a attachment) Close() error {
 	err := a.ReadCloser.Close()
 	a.release()
 	return err
+}
+
+// stream is a request body that is read while it is sent.
+type stream struct {
+	kind   string
+	open   func() io.Reader
+	length int64
+}
+
+// PutAttached writes a document and its attachment in one request: the server has both, or neither. The document has the attachment in its
+// _attachments as one that "follows", with its length. open reads it from its beginning; it may be asked several times, and what it gave may still be
+// read for a moment when PutAttached has returned.
+func (d *Database) PutAttached(ctx context.Context, id string, doc []byte, open func() io.Reader, length int64) (rev string, err error) {
+	boundary := rand.Text() // nobody can have it in what is sent
+	head := fmt.Appendf(nil, "--%s\r\nContent-Type: application/json\r\n\r\n%s\r\n--%[1]s\r\n\r\n", boundary, doc)
+	tail := fmt.Appendf(nil, "\r\n--%s--", boundary)
+	return d.write(ctx, call{op: d.about("writing", id), method: http.MethodPut, path: d.document(id), stream: &stream{
+		kind: `multipart/related; boundary="` + boundary + `"`,
+		open: func() io.Reader {
+			return io.MultiReader(bytes.NewReader(head), open(), bytes.NewReader(tail))
+		},
+		length: int64(len(head)) + length + int64(len(tail)),
+	}})
 }

@@ -26,6 +26,7 @@ type call struct {
 	path   string     // escaped, begins with a slash
 	query  url.Values // may be nil
 	body   [][]byte   // pieces of the body, sent one after the other; nil: none
+	stream *stream    // instead of the pieces
 	replay bool       // a POST that only reads: the transport may send it again on a fresh connection
 }
 
@@ -53,6 +54,11 @@ func (c *Client) send(ctx context.Context, r call) (response *http.Response, rel
 		request.GetBody = func() (io.ReadCloser, error) { return source.open(), nil }
 		request.ContentLength = source.size()
 		release = source.withdraw
+	}
+	if r.stream != nil {
+		request.Header["Content-Type"] = []string{r.stream.kind}
+		request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(r.stream.open()), nil }
+		request.Body, request.ContentLength = io.NopCloser(r.stream.open()), r.stream.length
 	}
 	response, err = c.http.Do(request)
 	if err != nil {

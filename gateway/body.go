@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,7 +14,7 @@ func (x *exchange) body() (body []byte, release func(), err error) {
 	if x.r.ContentLength > x.opts.MaxBody {
 		return nil, func() {}, &http.MaxBytesError{Limit: x.opts.MaxBody}
 	}
-	counted := &metered{Reader: http.MaxBytesReader(x.w, x.r.Body, x.opts.MaxBody), x: x}
+	counted := &metered{Reader: http.MaxBytesReader(x.w, x.r.Body, x.opts.MaxBody), counter: &x.held, most: x.opts.BodyMemory}
 	body, err = io.ReadAll(counted)
 	// From here on the connection is watched for the client's going, which must not run into a deadline. What cannot be set has none.
 	_ = http.NewResponseController(x.w).SetReadDeadline(time.Time{})
@@ -38,24 +39,25 @@ func unread(err error) error {
 	return bad("", "the body cannot be read to its end: %v", err)
 }
 
-// metered counts the bytes of bodies that are in memory.
+// metered counts the bytes of bodies that are somewhere, all requests together.
 type metered struct {
 	io.Reader
 
-	x    *exchange
-	took int64
+	counter *atomic.Int64
+	most    int64
+	took    int64
 }
 
 func (m *metered) Read(into []byte) (int, error) {
 	n, err := m.Reader.Read(into)
 	m.took += int64(n)
-	if m.x.held.Add(int64(n)) > m.x.opts.BodyMemory {
+	if m.counter.Add(int64(n)) > m.most {
 		return n, busy("the requests under way take all the memory that there is for them; try again")
 	}
 	return n, err
 }
 
 func (m *metered) release() {
-	m.x.held.Add(-m.took)
+	m.counter.Add(-m.took)
 	m.took = 0
 }

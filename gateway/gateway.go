@@ -41,6 +41,10 @@ type Options struct {
 	MaxBody int64
 	// BodyMemory is how many bytes of bodies are in memory at a time, all requests together; 0 means 256 MiB.
 	BodyMemory int64
+	// BodyDisk is how many bytes of long bodies, which are handed over, lie in files at a time; 0 means 4 GiB. Folder is where; empty means the
+	// system's for temporary files.
+	BodyDisk int64
+	Folder   string
 	// MaxWait is the longest ?wait=; 0 means a minute. Waits is how many requests wait at a time; 0 means 4,096.
 	MaxWait time.Duration
 	Waits   int
@@ -63,6 +67,7 @@ type Options struct {
 const (
 	defaultMaxBody    = 8 << 20
 	defaultBodyMemory = 256 << 20
+	defaultBodyDisk   = 4 << 30
 	defaultMaxWait    = time.Minute
 	defaultWaits      = 4096
 )
@@ -78,9 +83,11 @@ type Gateway struct {
 	tokens map[[32]byte]*holder
 	hosts  *hosts
 	fleet  *sightings
-	held   atomic.Int64 // bytes of bodies
-	waits  chan struct{}
-	pages  CORS
+	held   atomic.Int64 // bytes of bodies in memory
+	// spooled are bytes of bodies in files.
+	spooled atomic.Int64
+	waits   chan struct{}
+	pages   CORS
 }
 
 // New makes the handler. It sends no request.
@@ -94,6 +101,7 @@ func New(o Options) (*Gateway, error) {
 		o.Now = time.Now //nolint:forbidigo // the default of the clock that callers pass in
 	}
 	o.MaxBody, o.BodyMemory = cmp.Or(o.MaxBody, defaultMaxBody), cmp.Or(o.BodyMemory, defaultBodyMemory)
+	o.BodyDisk = cmp.Or(o.BodyDisk, defaultBodyDisk)
 	o.MaxWait, o.Waits = cmp.Or(o.MaxWait, defaultMaxWait), cmp.Or(o.Waits, defaultWaits)
 	carrier := o.Transport
 	if carrier == nil {

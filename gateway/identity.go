@@ -54,8 +54,8 @@ func (o *order) content(a *arguments) (client.Content, error) {
 	if a.Callback {
 		content["callback"] = []byte("true")
 	}
-	if o.raw != nil {
-		content["body"] = o.raw.body
+	if o.raw != nil && o.raw.body.size > 0 {
+		content["body"] = o.raw.body.sum
 	}
 	return content, nil
 }
@@ -77,8 +77,8 @@ func (x *exchange) fields(o *order, a *arguments) (map[string]json.RawMessage, e
 		return nil, err
 	}
 	fields := map[string]json.RawMessage{client.PostedField: note}
-	if o.raw != nil && len(o.raw.body) > 0 {
-		fields["_attachments"] = o.raw.attachment()
+	if o.raw != nil && o.raw.body.size > 0 {
+		fields["_attachments"] = o.raw.body.attachment()
 	}
 	maps.DeleteFunc(fields, func(_ string, value json.RawMessage) bool { return value == nil })
 	return fields, checkExtras(o, fields)

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"cmp"
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -17,23 +16,15 @@ const bodyName = "body"
 // original is a request as it came, for another endpoint.
 type original struct {
 	headers map[string]string
-	body    []byte
+	body    *payload
 }
 
 // into makes the call of a request that is handed over.
 func (r *original) into(a *arguments) {
 	a.Headers = r.headers
-	if len(r.body) > 0 {
+	if r.body.size > 0 {
 		a.Attachment = bodyName
 	}
-}
-
-// attachment gives the document's _attachments.
-func (r *original) attachment() json.RawMessage {
-	raw, _ := json.Marshal(map[string]any{bodyName: map[string]string{ //nolint:errchkjson // texts have no error
-		"content_type": "application/octet-stream", "data": base64.StdEncoding.EncodeToString(r.body),
-	}})
-	return raw
 }
 
 // later takes a whole request and has it sent to the address in its path, as it is, at its time. rest is the address as it was sent.
@@ -56,7 +47,7 @@ func (x *exchange) later(rest string) error {
 	if err != nil {
 		return err
 	}
-	body, release, err := x.body()
+	body, release, err := x.spool()
 	defer release()
 	if err != nil {
 		return err

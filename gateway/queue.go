@@ -89,7 +89,11 @@ func (x *exchange) accept(o *order, key, patience string) error {
 	if err != nil {
 		return err
 	}
-	t, again, err := x.tasks.Post(ctx, t)
+	var body *client.Body
+	if o.raw != nil && o.raw.body.size > 0 {
+		body = &client.Body{Open: o.raw.body.open, Length: o.raw.body.size}
+	}
+	t, again, err := x.tasks.Post(ctx, t, body)
 	if err != nil {
 		return err
 	}

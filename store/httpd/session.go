@@ -31,26 +31,37 @@ func (a *authenticator) newCookie(name, salt string, now time.Time) string {
 	return base64.RawURLEncoding.EncodeToString(append([]byte(text), a.mac(text, salt)...))
 }
 
+// otherCookie is what a cookie is worth that is none of this server's: nothing, but it may be another's, such as that of a CouchDB of the same
+// machine which signs with SHA-1. Browsers send it to both.
+func otherCookie(raw []byte) (*identity, error) {
+	parts := strings.SplitN(string(raw), ":", 3)
+	if len(parts) == 3 {
+		if _, err := strconv.ParseInt(parts[1], 16, 64); err == nil {
+			return &identity{}, nil
+		}
+	}
+	return nil, store.BadRequest("Malformed AuthSession cookie. Please clear your cookies.")
+}
+
 // cookie reads a session cookie. One that ran out, or that another process signed, is nobody's.
 func (a *authenticator) cookie(value string) (*identity, error) {
-	malformed := store.BadRequest("Malformed AuthSession cookie. Please clear your cookies.")
 	raw, err := base64.RawURLEncoding.DecodeString(value)
 	if err != nil {
-		return nil, malformed
+		return otherCookie(nil)
 	}
 	const macLen = 32
 	if len(raw) <= macLen {
-		return nil, malformed
+		return otherCookie(raw)
 	}
 	text, sum := string(raw[:len(raw)-macLen]), raw[len(raw)-macLen:]
 	parts := strings.Split(strings.TrimSuffix(text, ":"), ":")
 	if len(parts) < 2 {
-		return nil, malformed
+		return otherCookie(raw)
 	}
 	name := strings.Join(parts[:len(parts)-1], ":")
 	at, err := strconv.ParseInt(parts[len(parts)-1], 16, 64)
 	if err != nil {
-		return nil, malformed
+		return otherCookie(raw)
 	}
 	age := time.Since(time.Unix(at, 0))
 	lasts := a.sessionAge()

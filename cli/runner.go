@@ -19,6 +19,7 @@ import (
 	"github.com/adlayer/after/jobs/call"
 	"github.com/adlayer/after/jobs/folder"
 	"github.com/adlayer/after/jobs/std"
+	"github.com/adlayer/after/notify/mailer"
 	"github.com/adlayer/after/runs"
 	"github.com/adlayer/after/worker"
 )
@@ -33,9 +34,10 @@ type runner struct {
 	standby bool
 	log     *logger
 	entry   *process.Registration
-	caller  *call.Caller // makes the calls of all workers, through new configurations
-	halt    func()       // has the work drain
-	ready   func()       // called once
+	caller  *call.Caller   // makes the calls of all workers, through new configurations
+	mailer  *mailer.Mailer // likewise their mails
+	halt    func()         // has the work drain
+	ready   func()         // called once
 }
 
 // lastResort is how long the work may take to end after it was told to end at once.
@@ -52,6 +54,9 @@ func (r *runner) run(ctx context.Context, serverFailed <-chan error) error {
 	}
 	defer caller.Close()
 	r.caller = caller
+	if r.mailer, err = mailer.New(mailOptions(r.config)); err != nil {
+		return &codeError{err: inMail(err), code: exitUsage}
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	r.halt = func() { stop(nil) }
@@ -156,7 +161,7 @@ func (r *runner) work(ctx context.Context, c *config.Config, client *couch.Clien
 	return worker.Run(ctx, worker.Config{
 		Names: r.names, Client: client, Database: c.Couch.Database, Jobs: jobsOf(c, client, r.log, r.caller),
 		Concurrency: c.Worker.Concurrency, Drain: c.Worker.Drain, StateFolder: state, Filter: c.Changes.Filter, Site: c.Worker.Site,
-		Runs: runs.NewWriter(history, r.log), Standby: r.standby, Version: Version(), Log: r.log, Ready: ready, Kill: kill,
+		Runs: runs.NewWriter(history, r.log), Beside: r.notices(c, client), Standby: r.standby, Version: Version(), Log: r.log, Ready: ready, Kill: kill,
 	})
 }
 
@@ -226,7 +231,7 @@ func (r *runner) reload() (anew bool) {
 		client, err = dial(fresh)
 	}
 	if err == nil { // also where nothing has changed: the files that it names may have
-		err = inHTTP(r.caller.Configure(callOptions(fresh, r.log)))
+		err = r.configure(fresh)
 	}
 	if err != nil {
 		r.log.WithError(err).Error("the configuration was not read again: the former one stays in force")
@@ -236,7 +241,7 @@ func (r *runner) reload() (anew bool) {
 	r.log.configure(fresh.Log, r.app.colour && r.app.talks)
 	r.config = fresh
 	if former.Couch == fresh.Couch && former.Changes == fresh.Changes && reflect.DeepEqual(former.Jobs, fresh.Jobs) && former.Worker == fresh.Worker &&
-		former.HTTP.Timeout == fresh.HTTP.Timeout && former.Runs == fresh.Runs {
+		former.HTTP.Timeout == fresh.HTTP.Timeout && former.Runs == fresh.Runs && former.Notify == fresh.Notify && former.Mail.Window == fresh.Mail.Window {
 		r.log.Info("the configuration was read again")
 		return false
 	}

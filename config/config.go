@@ -34,6 +34,8 @@ type Config struct {
 	HTTP    HTTP    `koanf:"http"`
 	Worker  Worker  `koanf:"worker"`
 	Runs    Runs    `koanf:"runs"`
+	Notify  Notify  `koanf:"notify"`
+	Mail    Mail    `koanf:"mail"`
 	State   State   `koanf:"state"`
 	Gateway Gateway `koanf:"gateway"`
 	Log     Log     `koanf:"log"`
@@ -188,7 +190,9 @@ func Load(o Options) (*Config, error) {
 	if err := l.unmarshal(c); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(c.readSecrets(l), c.HTTP.readSigningKeys(l.sources["http.signing_key_file"]), c.Store.check(), c.Gateway.check()); err != nil {
+	err := errors.Join(c.readSecrets(l), c.HTTP.readSigningKeys(l.sources["http.signing_key_file"]), c.Mail.check(l.sources["mail.password_file"]),
+		c.Store.check(), c.Gateway.check())
+	if err != nil {
 		return nil, err
 	}
 	c.settings = l.settings(c)

@@ -52,7 +52,7 @@ const DefaultPassword = "after"
 
 // Keys lists every key, section by section in the order of the file. Each call gives a fresh list.
 func Keys() []Key {
-	return slices.Concat(couchKeys(), changesKeys(), storeKeys(), jobsKeys(), httpKeys(), workerKeys(), runsKeys(), gatewayKeys(), stateKeys(), logKeys())
+	return slices.Concat(couchKeys(), changesKeys(), storeKeys(), jobsKeys(), httpKeys(), workerKeys(), runsKeys(), notifyKeys(), mailKeys(), gatewayKeys(), stateKeys(), logKeys())
 }
 
 func couchKeys() []Key {

@@ -22,14 +22,11 @@ func (c *Config) readSecrets(l *loader) error {
 	u.User = nil
 	c.Couch.URL = strings.TrimRight(u.String(), "/")
 	if c.Couch.PasswordFile != "" {
-		content, err := readBounded(c.Couch.PasswordFile)
+		password, err := firstLine(c.Couch.PasswordFile)
 		if err != nil {
 			return fmt.Errorf("%s: couch.password_file: %w", l.sources["couch.password_file"], err)
 		}
-		password, _, _ := strings.Cut(string(content), "\n")
-		if c.Couch.Password = strings.TrimSuffix(password, "\r"); c.Couch.Password == "" {
-			return fmt.Errorf("%s: couch.password_file: the first line of %s is empty", l.sources["couch.password_file"], c.Couch.PasswordFile)
-		}
+		c.Couch.Password = password
 	}
 	if c.Couch.Password != "" && c.Couch.User == "" {
 		return errors.New("there is a password but no user: set couch.user, or write it into couch.url")

@@ -115,7 +115,7 @@ func readBounded(path string) ([]byte, error) {
 }
 
 // looksLikeOurs says whether a config.json in the working folder is meant for us: it has one of our sections with
-// one of our keys in it, or with a slip of the pen for one; `log` and most of `http` aside, which anybody may have. Text that is no JSON is
+// one of our keys in it, or with a slip of the pen for one; `log`, `mail`, `notify` and most of `http` aside, which anybody may have. Text that is no JSON is
 // ours if it has what looks like such a section.
 func looksLikeOurs(content []byte) bool {
 	var sections map[string]json.RawMessage
@@ -124,7 +124,7 @@ func looksLikeOurs(content []byte) bool {
 	}
 	for _, key := range Keys() {
 		section, name, _ := strings.Cut(key.Path, ".")
-		if section == "log" || section == "http" && !isOwnInHTTP(strings.Split(name, ".")[0]) {
+		if slices.Contains([]string{"log", "mail", "notify"}, section) || section == "http" && !isOwnInHTTP(strings.Split(name, ".")[0]) {
 			continue
 		}
 		var below map[string]json.RawMessage

@@ -15,8 +15,8 @@ import (
 // Type is the field type of a notice's document.
 const Type = "notice"
 
-// prefix is how the _id of a notice begins.
-const prefix = "notice:"
+// Prefix is how the _id of a notice begins.
+const Prefix = "notice:"
 
 // MostResult is how many bytes of a result a notice carries.
 const MostResult = 64 << 10
@@ -84,7 +84,7 @@ func Of(t *task.Task, now time.Time, self task.Self) (Notice, bool) {
 		return Notice{}, false
 	}
 	n := Notice{
-		ID: prefix + report.Key + "#" + strconv.FormatInt(report.Attempt, 10) + ":" + string(report.Event),
+		ID: Prefix + report.Key + "#" + strconv.FormatInt(report.Attempt, 10) + ":" + string(report.Event),
 		By: t.Worker, Member: self.Member, Event: report.Event, Task: t.ID, Job: t.Job, Key: report.Key, Attempt: report.Attempt,
 		At: now, Nominal: report.Nominal, Started: report.Started, Finished: report.Finished, To: To{URL: link, Email: email},
 	}

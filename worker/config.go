@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,6 +49,9 @@ type Config struct {
 	Version string
 	// Log is where the worker writes; nil discards.
 	Log logrus.FieldLogger
+	// Beside, if there is one, runs beside the work: from when this process is the member, which no other one is at the same time, until the
+	// last outcome is written and its context ends. Run waits for it.
+	Beside func(ctx context.Context, member string)
 	// Ready is called once, when the tasks of all names are in; with Standby, also while names are still waited for.
 	Ready func()
 	// Kill, once closed, ends the process's work at once: running jobs are told to stop and not waited for.

@@ -53,11 +53,30 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	p := &process{config: c, identity: identity, ended: make(chan struct{}), lost: map[string]chan fleet.Lease{}}
+	stop := p.beside(ctx)
 	err = p.run(ctx)
+	stop()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = nil // stopped before it was ready
 	}
 	return errors.Join(err, identity.Close())
+}
+
+// beside starts what runs beside the work, through its drain too, and gives what ends it and waits for its end.
+func (p *process) beside(ctx context.Context) (stop func()) {
+	if p.config.Beside == nil {
+		return func() {}
+	}
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.config.Beside(inner, p.identity.Member)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
 }
 
 func (p *process) run(ctx context.Context) error {

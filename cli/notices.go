@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/adlayer/after/config"
+	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/notify/mailer"
+	"github.com/adlayer/after/notify/send"
+)
+
+// notices gives what tells people and programs of the workers' tasks, beside the work.
+func (r *runner) notices(c *config.Config, client *couch.Client) func(ctx context.Context, member string) {
+	return func(ctx context.Context, member string) {
+		send.Run(ctx, send.Options{
+			Database: client.Database(c.Couch.Database), Names: r.names, Member: member, Caller: r.caller, Mailer: r.mailer,
+			Window: c.Mail.Window, Retry: c.Notify.Retry, Keep: c.Notify.Keep, Log: r.log,
+		})
+	}
+}
+
+// mailOptions are those of the mails.
+func mailOptions(c *config.Config) mailer.Options {
+	m := &c.Mail
+	return mailer.Options{
+		Host: m.Host, Port: m.Port, TLS: m.TLS, CAFile: m.CAFile, User: m.User, Password: m.Password, From: m.From, Allow: m.Allow,
+		Templates: m.Templates, Agent: "after/" + Version(),
+	}
+}
+
+// inMail says where in the configuration an error lies.
+func inMail(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("mail in the configuration: %w", err)
+}
+
+// configure puts a configuration in force for calls and mails. After an error the former one is.
+func (r *runner) configure(fresh *config.Config) error {
+	if err := r.mailer.Configure(mailOptions(fresh)); err != nil {
+		return inMail(err)
+	}
+	if err := r.caller.Configure(callOptions(fresh, r.log)); err != nil {
+		return errors.Join(inHTTP(err), inMail(r.mailer.Configure(mailOptions(r.config))))
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package mailer
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"github.com/adlayer/after/notify"
+)
+
+const (
+	mostShown   = 8 << 10 // bytes of a result that the text of a mail shows; longer ones are attached
+	mostSubject = 200     // bytes
+)
+
+// letter is what a mail says.
+type letter struct {
+	id         string // of the mail, without the part behind the @
+	at         time.Time
+	subject    string
+	text       string
+	attachment string // its name, "" where there is none
+	content    []byte
+}
+
+// single writes the mail of one notice.
+func (s *settings) single(n *notify.Notice) (*letter, error) {
+	sum := sha256.Sum256([]byte(n.ID))
+	l := &letter{id: hex.EncodeToString(sum[:16]), at: n.At}
+	v := viewOf(n)
+	text, kind := shownResult(n.Result)
+	if len(text) > mostShown {
+		l.attachment, l.content = "result."+kind, []byte(text)
+		v.Attached = l.attachment
+	} else {
+		v.Result = text
+	}
+	return l, s.write(l, subjectTemplate, bodyTemplate, v)
+}
+
+// gathered writes the mail of a digest.
+func (s *settings) gathered(d *Digest) (*letter, error) {
+	l := &letter{id: d.id(), at: d.last}
+	return l, s.write(l, digestSubjectTemplate, digestTemplate, d.view())
+}
+
+func (s *settings) write(l *letter, subject, body string, data any) (err error) {
+	if l.subject, err = s.templates.execute(subject, data); err != nil {
+		return fmt.Errorf("the template of subjects: %w", err)
+	}
+	l.subject = shortened(visible(strings.Join(strings.Fields(l.subject), " ")), mostSubject)
+	if l.text, err = s.templates.execute(body, data); err != nil {
+		return fmt.Errorf("the template of mails: %w", err)
+	}
+	l.text = legible(l.text)
+	return nil
+}
+
+// shownResult gives a result as people read it: a text as it is, anything else as JSON with its lines indented.
+func shownResult(raw json.RawMessage) (text, kind string) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return "", ""
+	}
+	if raw[0] == '"' && json.Unmarshal(raw, &text) == nil {
+		return legible(text), "txt"
+	}
+	var b bytes.Buffer
+	if json.Indent(&b, raw, "", "  ") != nil {
+		return legible(string(raw)), "txt"
+	}
+	return b.String(), "json"
+}
+
+// message makes the mail. All that comes from tasks is encoded by the library; addresses were checked.
+func (s *settings) message(l *letter, to []string) (*gomail.Msg, error) {
+	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
+	m.FromMailAddress(s.from)
+	if err := m.To(to...); err != nil {
+		return nil, fmt.Errorf("the recipients: %w", err)
+	}
+	m.Subject(l.subject)
+	m.SetDateWithValue(l.at)
+	_, domain, _ := strings.Cut(s.from.Address, "@")
+	m.SetMessageIDWithValue(l.id + "@" + domain)
+	m.SetGenHeader("Auto-Submitted", "auto-generated")
+	m.SetGenHeader("X-Auto-Response-Suppress", "All")
+	m.SetGenHeader("X-Mailer", s.Agent)
+	m.SetBodyString(gomail.TypeTextPlain, l.text)
+	if l.attachment != "" {
+		kind := gomail.ContentType("application/json")
+		if strings.HasSuffix(l.attachment, ".txt") {
+			kind = "text/plain; charset=utf-8"
+		}
+		m.AttachReadSeeker(l.attachment, bytes.NewReader(l.content), gomail.WithFileContentType(kind))
+	}
+	return m, nil
+}

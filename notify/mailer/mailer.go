@@ -1,0 +1,176 @@
+// Package mailer writes the mails that tell of tasks, from templates, and hands them to a mail server over SMTP.
+package mailer
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/mail"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/adlayer/after/notify"
+)
+
+// The ways to speak TLS with a mail server.
+const (
+	StartTLS = "starttls" // the connection begins in the clear and must become TLS
+	TLS      = "tls"      // it is TLS from its beginning
+	None     = "none"     // it stays in the clear
+)
+
+// Options say how mails leave.
+type Options struct {
+	Host      string        // of the mail server; empty: no mail can be sent
+	Port      int           // 0: 587 with StartTLS, 465 with TLS, 25 with None
+	TLS       string        // one of the three above
+	User      string        // empty: nobody logs in
+	Password  string        //
+	From      string        // the sender's address, with a name or without
+	Allow     []string      // addresses and domains that may be mailed; none: all
+	CAFile    string        // authorities (PEM) that are trusted beside the system's; empty is none
+	Templates string        // the folder of templates that replace ours; empty is none
+	Agent     string        // the program that a mail names; empty is "after"
+	Timeout   time.Duration // of one mail, from the connection to the server's last word; 0 is a minute
+}
+
+// Mailer sends mails. It can be used by several goroutines; one mail leaves at a time. [New] makes one.
+type Mailer struct {
+	settings atomic.Pointer[settings]
+	sending  chan struct{} // holds whoever sends
+}
+
+// settings are options that were read.
+type settings struct {
+	Options
+
+	from      *mail.Address
+	tls       *tls.Config
+	templates *templates
+}
+
+// New makes a mailer. It does no I/O but for reading the files that the options name.
+func New(o Options) (*Mailer, error) {
+	m := &Mailer{sending: make(chan struct{}, 1)}
+	return m, m.Configure(o)
+}
+
+// Configure puts other options in force. A mail that is being sent goes on as it began. After an error all is as it was.
+func (m *Mailer) Configure(o Options) error {
+	s, err := o.read()
+	if err != nil {
+		return err
+	}
+	m.settings.Store(s)
+	return nil
+}
+
+// Ready says whether there is a mail server.
+func (m *Mailer) Ready() bool { return m.settings.Load().Host != "" }
+
+func (o Options) read() (*settings, error) {
+	s := &settings{Options: o}
+	s.TLS, s.Agent, s.Timeout = cmp.Or(o.TLS, StartTLS), cmp.Or(o.Agent, "after"), cmp.Or(o.Timeout, time.Minute)
+	var err error
+	if s.templates, err = readTemplates(o.Templates); err != nil {
+		return nil, err
+	}
+	if o.Host == "" {
+		return s, nil
+	}
+	if s.from, err = mail.ParseAddress(o.From); err != nil || CheckAddress(s.from.Address) != nil {
+		return nil, fmt.Errorf("from: %q is no mail address", o.From)
+	}
+	if strings.ContainsAny(s.from.Name, "\r\n\x00") {
+		return nil, errors.New("from: the name has a line break in it")
+	}
+	port := map[string]int{StartTLS: 587, TLS: 465, None: 25}[s.TLS]
+	if port == 0 {
+		return nil, fmt.Errorf("tls: %q is none of starttls, tls and none", s.TLS)
+	}
+	s.Port = cmp.Or(s.Port, port)
+	s.tls, err = o.secure()
+	return s, err
+}
+
+func (o Options) secure() (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: o.Host}
+	if o.CAFile == "" {
+		return c, nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	pem, err := os.ReadFile(o.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("ca_file: %w", err)
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("ca_file: %s has no certificate in PEM", o.CAFile)
+	}
+	c.RootCAs = pool
+	return c, nil
+}
+
+// CheckAddress says what is wrong with a recipient's address: it must be name@host in printable ASCII, without quotes, comments or anything
+// that a header or a command could be made of.
+func CheckAddress(text string) error {
+	const unfit = "\"\\()<>[]:;, \t"
+	local, domain, found := strings.Cut(text, "@")
+	ascii := !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
+	parsed, err := mail.ParseAddress(text)
+	if !found || !ascii || err != nil || parsed.Address != text || strings.ContainsAny(text, unfit) || len(local) > 64 || len(domain) > 255 {
+		return fmt.Errorf("%q is no mail address: write name@host.example, in ASCII", shortened(text, 100))
+	}
+	return nil
+}
+
+// allows says whether the configuration lets an address be mailed.
+func (o Options) allows(address string) bool {
+	_, domain, _ := strings.Cut(address, "@")
+	return len(o.Allow) == 0 || slices.ContainsFunc(o.Allow, func(entry string) bool {
+		return strings.EqualFold(entry, address) || strings.EqualFold(strings.TrimPrefix(entry, "@"), domain)
+	})
+}
+
+// Error is why a mail did not leave.
+type Error struct {
+	// Server says that it is not about this mail: the server is not there, wants another password, takes nothing now.
+	Server bool
+	// Permanent says that this mail will never be taken.
+	Permanent bool
+
+	err error
+}
+
+func (e *Error) Error() string { return e.err.Error() }
+
+func (e *Error) Unwrap() error { return e.err }
+
+// One sends a notice by itself. refused are recipients that the server does not take, and why, while the others have the mail; an error is an
+// *[Error], and nobody has it.
+func (m *Mailer) One(ctx context.Context, n *notify.Notice, to []string) (refused map[string]error, err error) {
+	s := m.settings.Load()
+	l, err := s.single(n)
+	if err != nil {
+		return nil, &Error{err: err}
+	}
+	return m.send(ctx, s, l, to)
+}
+
+// Digest sends one mail for all that was gathered, as [Mailer.One] does.
+func (m *Mailer) Digest(ctx context.Context, d *Digest, to []string) (refused map[string]error, err error) {
+	s := m.settings.Load()
+	l, err := s.gathered(d)
+	if err != nil {
+		return nil, &Error{err: err}
+	}
+	return m.send(ctx, s, l, to)
+}

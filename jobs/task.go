@@ -31,6 +31,9 @@ func NewTask(document *task.Task, attempt int64, log logrus.FieldLogger) *Task {
 
 // WithUpstream gives a handle that knows the documents of the tasks that this one waited for, by id.
 func (t *Task) WithUpstream(documents map[string]*task.Task) *Task {
+	if len(documents) == 0 && len(t.upstream) == 0 {
+		return t
+	}
 	next := *t
 	next.upstream = documents
 	return &next

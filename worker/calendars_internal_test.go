@@ -25,6 +25,7 @@ func TestCalendarsForgetTheirTasks(t *testing.T) {
 		}
 		known[id] = calendar{parsed: parsed}
 	}
+	l.lasting = l.lastingView()
 	l.calendars.Store(&known)
 	note := func(id, except string) {
 		decoded, err := task.Decode(fmt.Appendf(nil, `{"_id":%q,"worker":"w","job":"j","repeat":{"every":"P1D","except":%q}}`, id, except))

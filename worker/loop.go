@@ -40,7 +40,8 @@ type loop struct {
 	sender sender
 	loader loader
 
-	spoolPath string // of the file
+	spoolPath string    // of the file
+	lasting   task.View // without the time: see view
 
 	rows     chan []row    // from the feed
 	anew     chan struct{} // from the feed: the database is gone
@@ -129,9 +130,14 @@ type naming struct {
 
 // view is what the rules need to know besides the document. It is safe for use by any goroutine.
 func (l *loop) view() task.View {
-	return task.View{
-		Now: l.now(), Self: l.self, Site: l.config.Site, Known: l.known, Absent: l.absent, MissedAfter: missedAfter, Calendar: l.calendarOf,
-	}
+	v := l.lasting
+	v.Now = l.now()
+	return v
+}
+
+// lastingView is what of a view stays as it is for as long as the loop lives.
+func (l *loop) lastingView() task.View {
+	return task.View{Self: l.self, Site: l.config.Site, Known: l.known, Absent: l.absent, MissedAfter: missedAfter, Calendar: l.calendarOf}
 }
 
 func (l *loop) known(job string) bool {

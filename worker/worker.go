@@ -229,6 +229,7 @@ func (p *process) build() {
 		table: newTable(), wheel: scheduler.New[uint32](), finished: newFinished(),
 		byName: map[string]uint16{}, runs: map[*run]struct{}{}, atLimit: map[string]*waitingJobs{},
 	}
+	l.lasting = l.lastingView()
 	l.calendars.Store(&calendars{})
 	l.writing, l.stopWriting = context.WithCancelCause(context.Background())
 	l.working, l.stopWorking = context.WithCancelCause(context.Background())

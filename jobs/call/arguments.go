@@ -49,16 +49,13 @@ func (a *Arguments) Validate() error {
 	case portOf(u) == 0:
 		return wrong("url", "url %s has a port that is none", u.Redacted())
 	}
-	var bodies []string
-	for name, given := range map[string]bool{
-		"body": len(a.Body) > 0 && string(a.Body) != "null", "form": a.Form != nil, "text": a.Text != nil, "base64": a.Base64 != nil,
-		"attachment": a.Attachment != "",
-	} {
+	bodies := 0
+	for _, given := range [...]bool{len(a.Body) > 0 && string(a.Body) != "null", a.Form != nil, a.Text != nil, a.Base64 != nil, a.Attachment != ""} {
 		if given {
-			bodies = append(bodies, name)
+			bodies++
 		}
 	}
-	if len(bodies) > 1 {
+	if bodies > 1 {
 		return wrong("", "only one of body, form, text, base64 and attachment can be sent")
 	}
 	if err := checkMethod(a.Method); err != nil {

@@ -75,6 +75,9 @@ func (c *Codes) lists() [4]struct {
 
 // check finds a code that stands in two lists.
 func (c *Codes) check() error {
+	if len(c.Done)+len(c.Retry)+len(c.Error)+len(c.Remove) == 0 {
+		return nil
+	}
 	seen := map[Code]verdict{}
 	for _, list := range c.lists() {
 		for _, code := range list.codes {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -155,8 +154,8 @@ func (x *exchange) told() string { return x.request.Method + " " + x.request.URL
 
 // do sends the request, follows redirects, and reads the answer.
 func (x *exchange) do(ctx context.Context) (*Result, error) {
-	watch := &stopwatch{now: x.caller.now}
-	ctx = httptrace.WithClientTrace(ctx, watch.trace())
+	watch := newStopwatch(x.caller.now)
+	ctx = watch.over(ctx)
 	follow := mostRedirects
 	if x.in.Redirects != nil {
 		follow = int(*x.in.Redirects)
@@ -295,6 +294,7 @@ func (x *exchange) answered(ctx context.Context, answer *http.Response, watch *s
 	result := newResult(answer, body, most)
 	result.Bytes, result.Redirects, result.Timing = read, x.redirects, watch.read()
 	result.Timing.Total = millis(x.caller.now().Sub(begun))
+	watch.release(answer)
 	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented {
 		x.blamed = fmt.Errorf("%s answered %s", x.told(), answer.Status)
 	}

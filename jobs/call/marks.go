@@ -43,7 +43,11 @@ func ours(name string) bool {
 // mark puts on what tells an application that a call is ours, and which.
 func (x *exchange) mark(h http.Header) {
 	t := x.task
-	set := func(name, value string) { h[name] = []string{value} } // the names are canonical
+	values := make([]string, 0, 9)    // of all of them in one piece
+	set := func(name, value string) { // the names are canonical
+		values = append(values, value)
+		h[name] = values[len(values)-1 : len(values) : len(values)]
+	}
 	set("User-Agent", x.settings.UserAgent)
 	set(headerTask, escaped(t.ID()))
 	set(headerKey, escaped(t.Key()))
@@ -51,17 +55,26 @@ func (x *exchange) mark(h http.Header) {
 	set(headerNominal, t.Nominal().UTC().Format(time.RFC3339Nano))
 	set(headerAttempt, strconv.FormatInt(t.Attempt(), 10))
 	set(headerVia, "yes")
-	parent, given := x.parent, x.parent != ""
-	if !given {
-		id := sha256.Sum256([]byte(t.Key())) // all attempts of a firing are one trace
-		parent = "00-" + hex.EncodeToString(id[:16]) + "-0000000000000000-00"
-	}
-	var span [8]byte
-	_, _ = rand.Read(span[:]) // never fails
-	set(headerParent, parent[:36]+hex.EncodeToString(span[:])+parent[52:])
-	if given && x.state != "" {
+	set(headerParent, x.span())
+	if x.parent != "" && x.state != "" {
 		set(headerState, x.state)
 	}
+}
+
+// span gives the trace that a request belongs to, with an id of its own in it.
+func (x *exchange) span() string {
+	var span [8]byte
+	_, _ = rand.Read(span[:]) // never fails
+	text := make([]byte, 0, 64)
+	if x.parent != "" {
+		text = append(text, x.parent[:36]...)
+		text = hex.AppendEncode(text, span[:])
+		return string(append(text, x.parent[52:]...))
+	}
+	key := sha256.Sum256([]byte(x.task.Key())) // all attempts of a firing are one trace
+	text = hex.AppendEncode(append(text, "00-"...), key[:16])
+	text = hex.AppendEncode(append(text, '-'), span[:])
+	return string(append(text, "-00"...))
 }
 
 // parentOf gives the trace that a document continues, "" where its header makes no sense.

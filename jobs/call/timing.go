@@ -1,8 +1,10 @@
 package call
 
 import (
+	"context"
 	"crypto/tls"
 	"math"
+	"net/http"
 	"net/http/httptrace"
 	"sync"
 	"time"
@@ -25,14 +27,62 @@ func millis(d time.Duration) Millis {
 	return Millis(math.Round(float64(d)/float64(time.Microsecond)) / 1000)
 }
 
-// stopwatch follows one request. Connections are made by goroutines of the transport, some of which go on after the request.
+// stopwatch follows one call. Connections are made by goroutines of the transport, some of which go on after the request: such a
+// stopwatch is not used again.
 type stopwatch struct {
 	now   func() time.Time
+	hooks context.Context //nolint:containedctx // only what the hooks are found by: they are the same for every call
 	begun time.Time
 
 	mu                sync.Mutex
 	dns, connect, tls time.Time
 	timing            Timing
+	idle, other       int // connections that lay ready, and all others
+}
+
+// stopwatches are those that nobody holds any more.
+var stopwatches = sync.Pool{New: func() any {
+	s := &stopwatch{}
+	s.hooks = httptrace.WithClientTrace(context.Background(), s.trace())
+	return s
+}}
+
+// newStopwatch takes one; release gives it back.
+func newStopwatch(now func() time.Time) *stopwatch {
+	s, _ := stopwatches.Get().(*stopwatch)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now, s.idle, s.other = now, 0, 0
+	return s
+}
+
+// release gives it back, where nothing can call its hooks any more: an answer came by HTTP/1 on a connection that lay ready. The transport
+// may have begun to make another one for any other request, and goes on with that for as long as it takes.
+func (s *stopwatch) release(answer *http.Response) {
+	s.mu.Lock()
+	over := s.idle > 0 && s.other == 0 && answer.ProtoMajor == 1
+	s.mu.Unlock()
+	if over {
+		stopwatches.Put(s)
+	}
+}
+
+// over gives a context whose requests the stopwatch follows.
+func (s *stopwatch) over(ctx context.Context) context.Context { return watched{ctx, s.hooks} }
+
+// watched is a context with the hooks of a stopwatch.
+type watched struct {
+	context.Context //nolint:containedctx // it is one
+
+	hooks context.Context //nolint:containedctx // see stopwatch
+}
+
+// Value finds the hooks, or what the context has.
+func (w watched) Value(key any) any {
+	if value := w.hooks.Value(key); value != nil {
+		return value
+	}
+	return w.Context.Value(key)
 }
 
 func (s *stopwatch) trace() *httptrace.ClientTrace {
@@ -55,9 +105,20 @@ func (s *stopwatch) trace() *httptrace.ClientTrace {
 		ConnectDone:       func(string, string, error) { since(&s.connect, &s.timing.Connect) },
 		TLSHandshakeStart: func() { begin(&s.tls) },
 		TLSHandshakeDone:  func(tls.ConnectionState, error) { since(&s.tls, &s.timing.TLS) },
+		GotConn:           s.got,
 		GotFirstResponseByte: func() {
 			since(&s.begun, &s.timing.FirstByte)
 		},
+	}
+}
+
+func (s *stopwatch) got(connection httptrace.GotConnInfo) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if connection.WasIdle {
+		s.idle++
+	} else {
+		s.other++
 	}
 }
 

@@ -34,7 +34,7 @@ func (x *exchange) arrive(ctx context.Context) error {
 func (x *exchange) depart(ctx context.Context) {
 	x.report(x.verdict(ctx))
 	x.host.gate.leave()
-	x.host, x.report, x.blamed = nil, nil, nil
+	x.host, x.report, x.blamed, x.heard = nil, nil, nil, false
 }
 
 // end leaves wherever the call is.
@@ -50,9 +50,10 @@ func (x *exchange) end(ctx context.Context) {
 // verdict says what a call tells of its host: nil that it is well.
 func (x *exchange) verdict(ctx context.Context) error {
 	switch {
-	case x.blamed == nil:
+	case x.blamed == nil && x.heard:
 		return nil
-	case ctx.Err() != nil && !x.overdue():
+	case x.blamed == nil, // the call did not get to it
+		ctx.Err() != nil && !x.overdue():
 		return errIgnored
 	}
 	x.host.failed(x.blamed)

@@ -37,7 +37,8 @@ type exchange struct {
 	under         []string        // the limits that it has a place under
 	counted       bool            // the call has its place among all that are under way
 
-	blamed error                 // what counts against the host: it gave no answer, or that of a server that is not well
+	heard  bool                  // the host has answered
+	blamed error                 // what counts against it: it gave no answer, or that of a server that is not well
 	unread atomic.Pointer[error] // why the body could not be read: no fault of the host
 }
 
@@ -170,6 +171,7 @@ func (x *exchange) do(ctx context.Context) (*Result, error) {
 		if err != nil {
 			return x.unanswered(ctx, err)
 		}
+		x.heard = true
 		next, err := x.redirected(ctx, answer, follow)
 		if err != nil || next == nil {
 			if err != nil {
@@ -223,7 +225,7 @@ func (x *exchange) redirected(ctx context.Context, answer *http.Response, follow
 		return nil, refuse("it is redirected to what is no http or https address")
 	}
 	method := former.Method
-	if answer.StatusCode < http.StatusTemporaryRedirect && method != http.MethodGet && method != http.MethodHead {
+	if see := answer.StatusCode == http.StatusSeeOther; see && method != http.MethodHead || answer.StatusCode < http.StatusTemporaryRedirect && method == http.MethodPost {
 		method, x.body = http.MethodGet, &body{}
 	}
 	if away(former.URL, to) {

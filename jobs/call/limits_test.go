@@ -28,7 +28,11 @@ func (f transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &http.Response{StatusCode: status, Status: strconv.Itoa(status), Header: http.Header{}, Body: io.NopCloser(strings.NewReader("")), Request: r}, nil
+	header := http.Header{}
+	if status == http.StatusFound {
+		header.Set("Location", "http://elsewhere.example/")
+	}
+	return &http.Response{StatusCode: status, Status: strconv.Itoa(status), Header: header, Body: io.NopCloser(strings.NewReader("")), Request: r}, nil
 }
 
 // of makes a task's handle whose date is now and so much later.
@@ -116,6 +120,64 @@ func TestBreaker(t *testing.T) {
 		}
 		if strings.Join(said, "\n") != strings.Join(want, "\n") {
 			t.Errorf("the log says %q", said)
+		}
+	})
+}
+
+// TestBlame: a host answers for itself alone, not for where its redirects lead, and a call that did not get to it says nothing of it.
+func TestBlame(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		well, calls := true, 0
+		c := fresh(t, call.Options{Breaker: call.Breaker{Failures: 2, Pause: 30 * time.Second}, Transport: transport(func(r *http.Request) (int, error) {
+			calls++
+			switch {
+			case r.URL.Host != "x.example":
+				return 0, errors.New("nobody there")
+			case r.Body != nil:
+				_, err := io.Copy(io.Discard, r.Body)
+				return 0, err
+			case !well:
+				return http.StatusServiceUnavailable, nil
+			}
+			return http.StatusFound, nil
+		})})
+		expect := func(want string, task *jobs.Task, in string) {
+			t.Helper()
+			result, err := c.Run(t.Context(), task, arguments(t, "%s", in))
+			if got := outcome(result, err); got != want {
+				t.Errorf("%s, want %s: %v", got, want, err)
+			}
+		}
+		state := func() string {
+			for _, host := range c.Hosts() {
+				if host.Host == "x.example:80" {
+					return host.State
+				}
+			}
+			return "unknown"
+		}
+		expect("retry 0", of(t, "a", 0), `{"url":"http://x.example/away"}`)
+		expect("retry 0", of(t, "a", 0), `{"url":"http://x.example/away"}`)
+		if state() != "closed" {
+			t.Errorf("where it led is down: it is %s", state())
+		}
+		well = false
+		expect("retry 503", of(t, "a", 0), `{"url":"http://x.example/"}`)
+		expect("retry 503", of(t, "a", 0), `{"url":"http://x.example/"}`)
+		time.Sleep(30*time.Second + time.Millisecond)
+		broken := of(t, "a", 0).WithAttachments(func(context.Context, string, string) (io.ReadCloser, error) {
+			return nil, errors.New("no such attachment")
+		})
+		expect("retry 0", broken, `{"url":"http://x.example/","attachment":"a"}`)
+		if state() != "half-open" {
+			t.Errorf("it was not called, and is %s", state())
+		}
+		expect("retry 503", of(t, "a", 0), `{"url":"http://x.example/"}`) // the one that tries it
+		before := calls
+		expect("snooze 30s", of(t, "a", 0), `{"url":"http://x.example/"}`)
+		if calls != before {
+			t.Error("it is not left alone")
 		}
 	})
 }

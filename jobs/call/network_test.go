@@ -196,6 +196,19 @@ func TestRedirects(t *testing.T) {
 			t.Errorf("another host sees %s", name)
 		}
 	}
+	for _, test := range []struct {
+		method, code, want string
+		body               string
+	}{
+		{"PUT", "301", "PUT", "content"}, {"DELETE", "302", "DELETE", "content"}, {"PATCH", "308", "PATCH", "content"}, {"PUT", "303", "GET", ""}, {"POST", "301", "GET", ""},
+	} {
+		if _, err := run("code="+test.code+"&to=/end", `,"method":"`+test.method+`"`); err != nil {
+			t.Fatal(err)
+		}
+		if all := own(); all[len(all)-1].Method != test.want || all[len(all)-1].body != test.body {
+			t.Errorf("%s after %s: %s with %q", test.method, test.code, all[len(all)-1].Method, all[len(all)-1].body)
+		}
+	}
 	if result, err := run("to=/end", `,"redirects":false`); err != nil || result.Status != http.StatusFound {
 		t.Errorf("not followed: %v, %v", result, err)
 	}

@@ -65,21 +65,34 @@ func (c *Caller) host(name string, s *settings) *host {
 	return h
 }
 
-// idle is for how long a host is remembered that nobody calls.
-const idle = 10 * time.Minute
+const (
+	// idle is for how long a host is remembered that failed and that nobody calls.
+	idle = 10 * time.Minute
+	// passing is for how long one is that did not: there is nothing to remember of it, but whoever looked it up may not have called it yet.
+	passing = 10 * time.Second
+	// mostHosts is how many are remembered for longer than that, whatever happened.
+	mostHosts = 50_000
+)
 
 // forget drops hosts that nobody calls, where many are known. The lock is held.
 func (c *Caller) forget(now time.Time) {
 	if len(c.hosts.known) < max(c.hosts.sweep, swept) {
 		return
 	}
+	many := len(c.hosts.known) > mostHosts
 	for name, h := range c.hosts.known {
 		taken, waiting := h.gate.count()
-		if taken+waiting == 0 && now.Sub(h.used) > idle {
+		unused := now.Sub(h.used)
+		if taken+waiting == 0 && (unused > idle || unused > passing && (many || h.well())) {
 			delete(c.hosts.known, name)
 		}
 	}
 	c.hosts.sweep = 2 * len(c.hosts.known)
+}
+
+// well says that there was no failure since the last success.
+func (h *host) well() bool {
+	return h.breaker.State() == gobreaker.StateClosed && h.breaker.Counts().ConsecutiveFailures == 0
 }
 
 // drop forgets what breakers know, so that other options of theirs come in force. The lock is held.

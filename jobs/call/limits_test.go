@@ -182,6 +182,39 @@ func TestBlame(t *testing.T) {
 	})
 }
 
+// TestManyHosts: what is known of hosts does not pile up, but for those that failed.
+func TestManyHosts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := fresh(t, call.Options{Breaker: call.Breaker{Failures: 2, Pause: time.Hour}, Transport: transport(func(r *http.Request) (int, error) {
+			if r.URL.Host == "down.example" {
+				return http.StatusServiceUnavailable, nil
+			}
+			return http.StatusOK, nil
+		})})
+		run := func(host string) string {
+			result, err := c.Run(t.Context(), of(t, "a", 0), arguments(t, `{"url":"http://%s/"}`, host))
+			return outcome(result, err)
+		}
+		run("down.example")
+		for i := range 6000 {
+			if got := run(fmt.Sprintf("h%d.example", i)); got != "done" {
+				t.Fatal(got)
+			}
+			if i%500 == 0 {
+				time.Sleep(11 * time.Second)
+			}
+		}
+		if n := len(c.Hosts()); n > 2500 {
+			t.Errorf("%d hosts are known", n)
+		}
+		run("down.example")
+		if got := run("down.example"); got != "snooze 1h0m0s" {
+			t.Errorf("its first failure is forgotten: %s", got)
+		}
+	})
+}
+
 // TestRates puts off who would wait for long, and gives everybody the place that was booked.
 func TestRates(t *testing.T) {
 	t.Parallel()

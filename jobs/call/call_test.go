@@ -238,6 +238,77 @@ func TestMarks(t *testing.T) {
 	}
 }
 
+// TestTraceparent: what continues a trace, and what makes no sense and begins one of its own.
+func TestTraceparent(t *testing.T) {
+	t.Parallel()
+	address, requests := recorder(t, nil)
+	c := fresh(t, call.Options{})
+	const ids = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7"
+	for i, test := range []struct{ given, flags string }{
+		{"00-" + ids + "-01", "-01"},
+		{"01-" + ids + "-ff-more", "-01"},
+		{"cc-" + ids + "-02", "-00"},
+		{"zz-" + ids + "-01", ""},
+		{"ff-" + ids + "-01", ""},
+		{"00-" + ids + "-01-more", ""},
+		{"00-" + strings.ToUpper(ids) + "-01", ""},
+		{"00-00000000000000000000000000000000-00f067aa0ba902b7-01", ""},
+	} {
+		if _, err := c.Run(t.Context(), document(t, "a", nil), arguments(t, `{"url":"%s","headers":{"traceparent":%q}}`, address, test.given)); err != nil {
+			t.Fatal(err)
+		}
+		got := requests()[i].Header.Get("Traceparent")
+		if goesOn := strings.HasPrefix(got, "00-"+ids[:33]); goesOn != (test.flags != "") || goesOn && got[52:] != test.flags {
+			t.Errorf("%s: %s", test.given, got)
+		}
+	}
+}
+
+// TestResultIsUTF8: what says that it is JSON and is no UTF-8 becomes bytes, for no document can hold it otherwise.
+func TestResultIsUTF8(t *testing.T) {
+	t.Parallel()
+	address, _ := recorder(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte("{\"a\":\"\xff\"}"))
+	})
+	result, err := fresh(t, call.Options{}).Run(t.Context(), document(t, "a", nil), arguments(t, `{"url":"%s"}`, address))
+	if err != nil || result.Body != nil || result.Base64 != "eyJhIjoi/yJ9" {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
+// TestRetryAfter in all the forms that it has.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	address, _ := recorder(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Date"] = r.URL.Query()["date"]
+		w.Header().Set("Retry-After", r.URL.Query().Get("after"))
+		w.WriteHeader(http.StatusTooManyRequests)
+	})
+	c := fresh(t, call.Options{})
+	const date = "Sun, 01 Mar 2026 10:00:00 GMT"
+	for _, test := range []struct {
+		after, date string
+		least, most time.Duration
+	}{
+		{"7", "", 7 * time.Second, 7 * time.Second},
+		{"99999999999999999999", "", 24 * time.Hour, 24 * time.Hour},
+		{"-7", "", 0, 0},
+		{"soon", date, 0, 0},
+		{"Sun, 01 Mar 2026 10:00:30 GMT", date, 30 * time.Second, 30 * time.Second},
+		{"Sunday, 01-Mar-26 10:00:30 GMT", date, 30 * time.Second, 30 * time.Second},
+		{"Sun Mar  1 10:00:30 2026", date, 30 * time.Second, 30 * time.Second},
+		{"Sun, 01 Mar 2026 09:00:30 GMT", date, 0, 0},
+		{time.Now().Add(2 * time.Hour).UTC().Format(http.TimeFormat), "", time.Hour, 2 * time.Hour},
+	} {
+		in := arguments(t, `{"url":"%s","query":{"after":%q,"date":%s}}`, address, test.after, map[bool]string{true: "[]", false: `"` + test.date + `"`}[test.date == ""])
+		_, err := c.Run(t.Context(), document(t, "a", nil), in)
+		if d, _ := jobs.RetryAfterOf(err); d < test.least || d > test.most {
+			t.Errorf("%s: %v", test.after, d)
+		}
+	}
+}
+
 // TestCodes maps the status of an answer to what becomes of the task.
 func TestCodes(t *testing.T) {
 	t.Parallel()

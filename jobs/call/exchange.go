@@ -306,7 +306,7 @@ func (x *exchange) answered(ctx context.Context, answer *http.Response, watch *s
 	case remove:
 		return nil, jobs.Remove(result)
 	case retry:
-		return nil, jobs.WithResult(jobs.RetryAfter(x.refused(answer, body), retryAfter(answer.Header)), result)
+		return nil, jobs.WithResult(jobs.RetryAfter(x.refused(answer, body), retryAfter(answer.Header, x.caller.now())), result)
 	default:
 		return nil, jobs.WithResult(jobs.Permanent(x.refused(answer, body)), result)
 	}

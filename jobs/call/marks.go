@@ -82,7 +82,8 @@ func parentOf(value string) string {
 	if len(value) < 55 || value[:2] == "ff" || len(value) > 55 && (value[:2] == "00" || value[55] != '-') {
 		return ""
 	}
-	value = "00" + value[2:55] // what a later version has behind it is none of ours
+	version := value[:2]
+	value = value[:55] // what a later version has behind it is none of ours
 	for i := range len(value) {
 		c, dash := value[i], i == 2 || i == 35 || i == 52
 		if dash != (c == '-') || !dash && (c < '0' || c > '9') && (c < 'a' || c > 'f') {
@@ -92,7 +93,13 @@ func parentOf(value string) string {
 	if strings.Trim(value[3:35], "0") == "" || strings.Trim(value[36:52], "0") == "" {
 		return ""
 	}
-	return value
+	if version == "00" {
+		return value
+	}
+	if strings.IndexByte("13579bdf", value[54]) >= 0 { // of its flags we know that it is sampled
+		return "00" + value[2:53] + "01"
+	}
+	return "00" + value[2:53] + "00"
 }
 
 // sign signs the next request, over its body as it is sent, where that goes to the host that the document names.

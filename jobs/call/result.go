@@ -42,7 +42,7 @@ func newResult(answer *http.Response, body []byte, most int) *Result {
 	isJSON := err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json"))
 	switch {
 	case len(body) == 0:
-	case isJSON && json.Valid(body):
+	case isJSON && utf8.Valid(body) && json.Valid(body): // JSON is UTF-8, which json.Valid does not look at
 		r.Body = json.RawMessage(body)
 	case r.Truncated && utf8.Valid(trimRune(body)):
 		r.Body = string(trimRune(body))
@@ -81,20 +81,24 @@ func excerpt(body []byte) string {
 	return ": " + text
 }
 
-// retryAfter reads the header Retry-After: seconds, or a date as seen by the clock of the server that sent it.
-func retryAfter(h http.Header) time.Duration {
+// retryAfter reads the header Retry-After: seconds, or a date as seen by the clock of the server that sent it, or by ours where that does not
+// tell the time.
+func retryAfter(h http.Header, now time.Time) time.Duration {
 	const most = 24 * time.Hour
 	value := h.Get("Retry-After")
-	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
-		return min(time.Duration(min(max(seconds, 0), int64(most/time.Second)))*time.Second, most)
+	if value != "" && strings.Trim(value, "0123456789") == "" {
+		seconds, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || seconds > int64(most/time.Second) {
+			return most
+		}
+		return time.Duration(seconds) * time.Second
 	}
 	at, err := http.ParseTime(value)
 	if err != nil {
 		return 0
 	}
-	now, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		return 0
+	if theirs, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = theirs
 	}
 	return min(max(at.Sub(now), 0), most)
 }

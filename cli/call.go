@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -43,7 +45,7 @@ after calls shows how the endpoints do, after runs each call of one.`,
 	flags.StringVar(&o.cron, "cron", "", "call it at the times of a crontab `line`")
 	flags.StringVarP(&o.method, "method", "X", "", "the `method` (default: GET, or POST with a body)")
 	flags.StringArrayVarP(&o.headers, "header", "H", nil, "a `header`, \"Name: value\"; may be given more than once")
-	flags.StringVarP(&o.body, "data", "d", "", "the `body`: JSON or text, or @file, or @- for standard input")
+	flags.StringVarP(&o.body, "data", "d", "", "the `body`: JSON, text or bytes, or @file, or @- for standard input")
 	flags.StringVar(&o.request, "request", "", "more of the job's arguments as a `JSON` object, or @file")
 	flags.StringVar(&o.limit, "rate", "", "at most so many `calls` in a time to this host, with other tasks of the same rate: 10/s")
 	flags.StringVar(&o.add.at, "at", "", "`when` it is called first: words, a local time, or RFC 3339")
@@ -92,7 +94,7 @@ func (a *app) callAsTask(url string, o callFlags) (addOptions, error) {
 		if err != nil {
 			return add, err
 		}
-		if json.Unmarshal(raw, &arguments) != nil {
+		if json.Unmarshal(raw, &arguments) != nil || arguments == nil {
 			return add, fmt.Errorf("--request is no JSON object: %.60s", raw)
 		}
 	}
@@ -117,13 +119,21 @@ func (a *app) callAsTask(url string, o callFlags) (addOptions, error) {
 // callBody puts the headers and the body into a call's arguments.
 func (a *app) callBody(arguments map[string]any, o callFlags) error {
 	if len(o.headers) > 0 {
-		headers := map[string]string{}
+		headers := map[string]any{}
 		for _, line := range o.headers {
 			name, value, ok := strings.Cut(line, ":")
 			if !ok || strings.TrimSpace(name) == "" {
 				return fmt.Errorf("--header %q: write \"Name: value\"", line)
 			}
-			headers[strings.TrimSpace(name)] = strings.TrimSpace(value)
+			name, value = http.CanonicalHeaderKey(strings.TrimSpace(name)), strings.TrimSpace(value)
+			switch before := headers[name].(type) {
+			case nil:
+				headers[name] = value
+			case string:
+				headers[name] = []string{before, value}
+			case []string:
+				headers[name] = append(before, value)
+			}
 		}
 		arguments["headers"] = headers
 	}
@@ -137,9 +147,12 @@ func (a *app) callBody(arguments map[string]any, o callFlags) error {
 			return fmt.Errorf("--data: %w", err)
 		}
 	}
-	if json.Valid(content) && strings.ContainsAny(string(content[:1]), `{["`) {
-		arguments["body"] = json.RawMessage(content)
-	} else {
+	switch text := strings.TrimSpace(string(content)); {
+	case !utf8.Valid(content):
+		arguments["base64"] = content
+	case json.Valid([]byte(text)) && strings.ContainsAny(text[:1], `{["`):
+		arguments["body"] = json.RawMessage(text)
+	default:
 		arguments["body"] = string(content)
 	}
 	return nil

@@ -1,0 +1,36 @@
+package cli
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestCallArguments makes the arguments of the job http of what is typed.
+func TestCallArguments(t *testing.T) {
+	t.Parallel()
+	const url = "http://x.example"
+	for want, o := range map[string]callFlags{
+		`{"body":{"a": 1},"url":"http://x.example"}`:                     {body: " {\"a\": 1}\n"},
+		`{"body":"5","url":"http://x.example"}`:                          {body: "5"},
+		`{"body":"\n","url":"http://x.example"}`:                         {body: "\n"},
+		`{"base64":"Iv8i","url":"http://x.example"}`:                     {body: "@-"},
+		`{"headers":{"A":"1","X-A":["1","2"]},"url":"http://x.example"}`: {headers: []string{"X-A: 1", "a:1", "x-a: 2"}},
+		`{"method":"PUT","text":"x","url":"http://x.example"}`:           {method: "put", request: `{"text":"x","url":"other"}`},
+	} {
+		a := &app{Streams: Streams{In: bytes.NewReader([]byte("\"\xff\""))}}
+		o.worker = "w"
+		add, err := a.callAsTask(url, o)
+		if err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff(strings.ReplaceAll(want, ": ", ":"), add.arguments); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if _, err := (&app{}).callAsTask(url, callFlags{worker: "w", request: "null"}); err == nil || !strings.Contains(err.Error(), "no JSON object") {
+		t.Error(err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/tidwall/gjson"
@@ -90,9 +91,17 @@ func (x *exchange) ending() (end ending, release func(), err error) {
 	return end, release, nil
 }
 
+// callbackPatience is how long a callback waits for the worker to write that the run is on.
+const callbackPatience = 10 * time.Second
+
 // end writes the outcome into the document of a run that waits for it. The same said again changes nothing.
 func (x *exchange) end(ctx context.Context, run webhook.Callback, end ending) error {
 	t, err := x.tasks.Get(ctx, run.Task)
+	if err == nil && t.Plan == nil && !t.Ended() { // the endpoint was faster than its worker, which is about to write that the run is on
+		if t, err = x.outcome(ctx, t, callbackPatience, func(now *task.Task) bool { return now.Plan != nil }); err == nil && t.Plan == nil && !t.Ended() {
+			return busy("the worker of the task has not written yet that it runs; try again")
+		}
+	}
 	if err != nil {
 		return err
 	}

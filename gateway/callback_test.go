@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/adlayer/after/task"
 	"github.com/adlayer/after/webhook"
 )
 
@@ -74,5 +75,40 @@ func TestCallback(t *testing.T) {
 				t.Errorf("another outcome: %d %s", a.status, a.body)
 			}
 		})
+	}
+}
+
+// TestCallbackBeforeTheWorkerWrote: an endpoint may be faster than the worker that called it, which writes only then that the run is on.
+func TestCallbackBeforeTheWorkerWrote(t *testing.T) {
+	t.Parallel()
+	secret := webhook.NewSecret()
+	verifier, err := webhook.NewVerifier(secret)
+	must(t, err)
+	signer, err := webhook.NewSigner(secret)
+	must(t, err)
+	o := options()
+	o.Callbacks = verifier
+	came := make(chan struct{}, 100)
+	o.Now = func() time.Time { came <- struct{}{}; return time.Now() }
+	r := before(t, o)
+	_, err = r.db.Put(t.Context(), "early", []byte(`{"worker":"manobi","job":"http","status":"waiting"}`))
+	must(t, err)
+	token, err := signer.Callback(webhook.Callback{Task: "early", Key: "k", Attempt: 1, Expires: time.Now().Add(time.Hour)})
+	must(t, err)
+	answered := make(chan answer)
+	go func() {
+		defer close(answered)
+		a, err := r.send(t.Context(), asking{method: http.MethodPost, path: "/callback/" + token, kind: inJSON, body: `{"result":7}`, nobody: true})
+		if err != nil {
+			t.Error(err)
+		}
+		answered <- a
+	}()
+	<-came
+	r.work("early", map[string]any{"status": task.Running, "plan": map[string]any{
+		"from": "2026-11-22T06:00:00Z", "nominal": "2026-11-22T06:00:00Z", "due": "2099-01-01T00:00:00Z", "key": "k", "awaits": true,
+	}})
+	if a := <-answered; a.status != http.StatusAccepted || r.document("early").Get("callback.result").Int() != 7 {
+		t.Errorf("%d %s", a.status, a.body)
 	}
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -108,6 +109,11 @@ func sinceOf(text string, now time.Time) (time.Time, error) {
 	loc, _, err := zoneOf("")
 	if err != nil {
 		return time.Time{}, err
+	}
+	const yesterday = "yesterday" // which is no date of a task, and so no word of those
+	if rest, ok := strings.CutPrefix(strings.ToLower(strings.TrimSpace(text)), yesterday); ok {
+		date, err := when.ParseDate("today"+rest, now, loc)
+		return date.Time.In(loc).AddDate(0, 0, -1), err
 	}
 	date, err := when.ParseDate(text, now, loc)
 	return date.Time, err

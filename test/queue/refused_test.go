@@ -200,12 +200,13 @@ func (m mistakes) addAddresses() {
 	m.bad("a URL without a scheme", with("url", "example.org/hook"), "url", "")
 	m.bad("a URL without a host", with("url", "http:///hook"), "url", "")
 	m.bad("a URL with a line break", with("url", "http://127.0.0.1:1/\r\nX: y"), "url", "cannot be read")
+	m.bad("a URL with a wrong port", with("url", "http://127.0.0.1:99999/"), "url", "port")
 	m.bad("no URL", withJSON(`"countdown":1`), "url", "missing")
 	m.bad("an unresolvable host", with("url", "http://no.such.host.invalid/"), "url", "no.such.host.invalid")
 	m.bad("a header that injects another", withJSON(ok+`"headers":{"X-A":"b\r\nX-C: d"}`), "headers.X-A", "line")
 	m.bad("a header whose name injects another", withJSON(ok+`"headers":{"X-A: b\r\nX-C":"d"}`), "headers", "no name of a header")
 	m.bad("a header of a form that injects another", with("headers.X-A", "b\nX-C: d"), "headers.X-A", "line")
-	m.bad("a method that injects a header", with("method", "GET / HTTP/1.1\r\nX: y"), "method", "no method")
+	m.bad("a method that injects a header", with("method", "GET / HTTP/1.1\r\nX: y"), "method", "")
 }
 
 func (m mistakes) addBodies() {
@@ -245,6 +246,8 @@ func (m mistakes) addTimes() {
 
 func (m mistakes) addFields() {
 	m.bad("a limit of retries that is none", with("retry.limit", "-1"), "retry", "")
+	m.bad("a limit that is none", with("limit", "often"), "limit", "")
+	m.bad("codes that are none", with("codes", `{"done":["99"]}`), "codes", "")
 	m.bad("a format that is none", with("format", "xml"), "format", "neither form nor json")
 	m.bad("a callback that is neither", with("callback", "perhaps"), "callback", "neither true nor false")
 	m.bad("a notice to nobody", withJSON(ok+`"notify":{}`), "notify", "neither a url nor an email")

@@ -3,6 +3,10 @@
 package cli_test
 
 import (
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,13 +20,39 @@ var answersOfHTTPMD = map[string]string{
 	"after start manobi":   `manobi is ready`,
 	"task.id=first":        `"id":"first"(?s:.*)"status":"done"(?s:.*)"result":\{"status":200`,
 	`"id":"order-7"}`:      `"status":"scheduled","id":"order-7"\}`,
-	"Idempotency-Key":      `\{"status":"scheduled","id":"(post-[0-9a-f]+)"\}\n\{"status":"scheduled","id":"post-[0-9a-f]+"\}`,
-	"task.eta=":            `"executions":1(?s:.*)\{"status":"ok"(?s:.*)"due":"(?s:.*)"scheduled","id":"order-7"(?s:.*)"cancel","id":"order-7"(?s:.*)"tasks":\[\{"id":"first"`,
+	"countdown=1h\n":       `\{"status":"scheduled","id":"(post-[0-9a-f]+)"\}\n\{"status":"scheduled","id":"post-[0-9a-f]+"\}`,
+	"task.eta='2099":       `"executions":1(?s:.*)Content-Type: application/json\r\n(?s:.*)\{"status":"ok"(?s:.*)"due":"(?s:.*)"scheduled","id":"order-7"(?s:.*)"cancel","id":"order-7"(?s:.*)"tasks":\[\{"id":"first"`,
+	"task.id=greeting":     `"id":"greeting"\}\n\{"status":"scheduled","id":"hourly"\}\n(?s:.*)"repeat":"every hour"`,
+	"task.countdown=2h":    `"error":"conflict"(?s:.*)"differs":\["countdown"\]`,
+	"bookmark=$next":       `"tasks":\[\{"id":"(?s:.*)"bookmark":"`,
+	"task.id=convert":      `"id":"convert"\}`,
+	"$CALLBACK":            `"status":"done","id":"convert"\}\n(?s:.*)"status":"done"(?s:.*)"result":\{"pages":7\}(?s:.*)\n\{"pages":7\}`,
+	"Bearer $TOKEN":        `"id":"ordered"\}\n\{"error":"forbidden"`,
 	"/queue/batch":         `"status":"scheduled","id":"[^"]+","code":201(?s:.*)"field":"url","code":400`,
 	"/later/$ENDPOINT":     `"id":"handed"\}\n\{"status":"scheduled"`,
 	"/ping/nightly-backup": `"id":"expect:nightly-backup","due":"(?s:.*)"id":"expect:nightly-backup","due":"`,
 	"after gateway token":  `^after_\S+\n\{"gateway":\{"tokens":\{"shop":"sha256:[0-9a-f]{64} post read worker=manobi limit=10/s"`,
 	"/openapi.json":        `"openapi": ?"3.1.0"`,
+}
+
+// answers types a block that may be refused, and gives all that it says.
+func (r *reader) answers(block string) string {
+	r.t.Helper()
+	frank := *r
+	frank.here = strings.NewReplacer("curl -sSf ", "curl -sS ")
+	return frank.succeeds(r.here.Replace(block))
+}
+
+// callbacks is an endpoint that answers 202, and tells the URLs that it was given.
+func callbacks(t *testing.T) (address string, called <-chan string) {
+	t.Helper()
+	urls := make(chan string, 1)
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		w.WriteHeader(http.StatusAccepted)
+		urls <- q.Header.Get("X-After-Callback")
+	}))
+	t.Cleanup(endpoint.Close)
+	return endpoint.URL, urls
 }
 
 // queueSection is the part of docs/http.md that is typed here.
@@ -36,12 +66,16 @@ func TestCommandsOfTheQueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
+	slow, called := callbacks(t)
+	const token = "after_of-a-shop"
 	r := &reader{
 		t: t,
 		env: []string{
 			"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "TZ=UTC", "TERM=dumb", "GORACE=atexit_sleep_ms=0", "AFTER_STORE_LISTEN=" + address,
 			"AFTER_COUCH_URL=http://after:after@" + address, "AFTER_STATE_FOLDER=" + filepath.Join(folder, "state"),
 			"AFTER_STORE_DATA=" + filepath.Join(folder, "data"), "AFTER_JOBS_FOLDER=" + folder,
+			"AFTER_HTTP_SIGNING_KEY=whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "AFTER_HTTP_CALLBACK_URL=http://" + address + "/_after",
+			fmt.Sprintf(`AFTER_GATEWAY_TOKENS={"shop":"sha256:%x post worker=manobi"}`, sha256.Sum256([]byte(token))), "TOKEN=" + token, "SLOW=" + slow,
 		},
 		here: strings.NewReplacer("127.0.0.1:5984", address, "127.0.0.1%3A5984", strings.ReplaceAll(address, ":", "%3A"), "curl ", "curl -sSf "),
 	}
@@ -72,11 +106,14 @@ func TestCommandsOfTheQueue(t *testing.T) {
 			t.Errorf("block %d is of the kind %q, which nobody tests", i+1, kind)
 			continue
 		}
-		out := r.succeeds(exported.String() + block)
+		out := r.answers(exported.String() + block)
 		for line := range strings.Lines(block) {
 			if strings.HasPrefix(line, "export ") {
 				exported.WriteString(line)
 			}
+		}
+		if strings.Contains(block, "$SLOW") {
+			exported.WriteString("export CALLBACK='" + <-called + "'\n")
 		}
 		found := false
 		for piece, answer := range answersOfHTTPMD {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -14,6 +15,8 @@ type Snapshot struct {
 	db    *Database
 	view  *view
 	stats counters
+
+	taken time.Time
 
 	docs, rows, indexes lookups
 
@@ -53,7 +56,7 @@ func (d *Database) readable() error {
 
 func (d *Database) snapshotOf(v *view) (*Snapshot, error) {
 	s := &Snapshot{
-		db: d, view: v,
+		db: d, view: v, taken: time.Now(),
 		docs: newLookups(d.number, kindDoc), rows: newLookups(d.number, kindSeq), indexes: newLookups(d.number, kindIndex),
 	}
 	raw, err := s.get(countersKey(d.number))
@@ -71,7 +74,7 @@ func (d *Database) snapshotOf(v *view) (*Snapshot, error) {
 func (v *Snapshot) Another() *Snapshot {
 	v.db.store.views.again(v.view)
 	return &Snapshot{
-		db: v.db, view: v.view, stats: v.stats,
+		db: v.db, view: v.view, stats: v.stats, taken: v.taken,
 		docs: newLookups(v.db.number, kindDoc), rows: newLookups(v.db.number, kindSeq), indexes: newLookups(v.db.number, kindIndex),
 	}
 }
@@ -105,6 +108,9 @@ func (v *Snapshot) Renew() error {
 	}
 	return err
 }
+
+// Old tells that the view was taken long ago, by Options.OldView. Answers that a slow client takes piece by piece go on with a newer one then.
+func (v *Snapshot) Old() bool { return time.Since(v.taken) >= v.db.store.opts.OldView }
 
 // Close gives the view back.
 func (v *Snapshot) Close() error {

@@ -42,6 +42,8 @@ type Options struct {
 	// CompactBytes is the disk space that superseded revisions of a database take, as it is estimated, after which they are removed, however
 	// many they are, provided that they outnumber the documents; 0 means 64 MiB.
 	CompactBytes int64
+	// OldView is the age from which on answers that are still being sent give a view of a database up for a newer one; 0 means two seconds.
+	OldView time.Duration
 	// Relaxed answers writes before they are on disk: a power cut, or the death of the process, can cost those of the last second or so.
 	// Whole batches are lost, the newest first, never one of those that others build on.
 	Relaxed bool
@@ -75,6 +77,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.CompactAfter == 0 {
 		o.CompactAfter = 100_000
+	}
+	if o.OldView == 0 {
+		o.OldView = 2 * time.Second
 	}
 	if o.CompactBytes == 0 {
 		o.CompactBytes = 64 << 20

@@ -20,6 +20,8 @@ type listing struct {
 	buf  []byte
 	rows int
 	sent bool // something has gone out
+
+	later *store.Row // its attachments are sent once nothing is being walked through
 }
 
 const listBuffer = 64 << 10
@@ -29,6 +31,14 @@ func (l *listing) flush() error {
 	_, err := l.c.w.Write(l.buf)
 	l.buf = l.buf[:0]
 	return err
+}
+
+// rest lets a newer view take the place of one that is old, since the client is slow. Nothing may be walked through.
+func (l *listing) rest() error {
+	if !l.snap.Old() {
+		return nil
+	}
+	return l.snap.Renew()
 }
 
 // flushed is a flusher.
@@ -89,24 +99,55 @@ func (l *listing) write() error {
 	return l.rangeRows(r, offset+int64(l.v.skip))
 }
 
-// rangeRows writes the rows of a range.
+// rangeRows writes the rows of a range. Where the view has become old meanwhile it goes on behind the last row with a newer one.
 func (l *listing) rangeRows(r store.Range, offset int64) error {
 	if err := l.head(offset); err != nil {
 		return err
 	}
-	skipped := 0
-	err := l.visit(r, func(row *store.Row) error {
-		if skipped < l.v.skip {
-			skipped++
-			return nil
+	for skipped, more := 0, true; more; {
+		more = false
+		last, began := r.Start, skipped+l.rows > 0
+		err := l.visit(r, func(row *store.Row) error {
+			if began && r.Descending && row.ID == r.Start {
+				return nil // a range begins with its start
+			}
+			last = row.ID
+			if skipped < l.v.skip {
+				skipped++
+				return nil
+			}
+			if l.rows >= l.v.limit {
+				return store.ErrStop
+			}
+			err := l.row(row, false)
+			if more = l.later != nil || l.snap.Old(); err == nil && more {
+				err = store.ErrStop
+			}
+			return err
+		})
+		if err == nil && more {
+			err = l.between()
 		}
-		if l.rows >= l.v.limit {
-			return store.ErrStop
+		if err != nil {
+			return err
 		}
-		return l.row(row, false)
-	})
+		if r.Start = last; !r.Descending {
+			r.Start += "\x00"
+		}
+	}
 	l.buf = append(l.buf, "\r\n]}"...)
-	return err
+	return nil
+}
+
+// between does what cannot be done while the rows are walked through.
+func (l *listing) between() error {
+	if row := l.later; row != nil {
+		l.later = nil
+		if err := l.content(row); err != nil {
+			return err
+		}
+	}
+	return l.rest()
 }
 
 func (l *listing) visit(r store.Range, visit func(*store.Row) error) error {
@@ -201,7 +242,11 @@ func (l *listing) keys() error {
 	keys = keys[min(l.v.skip, len(keys)):]
 	keys = keys[:min(l.v.limit, len(keys))]
 	for _, key := range keys {
-		if err := l.key(key); err != nil {
+		err := l.key(key)
+		if err == nil {
+			err = l.between()
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -251,19 +296,39 @@ func (l *listing) row(row *store.Row, byKey bool) error {
 	if row.Deleted && byKey {
 		b = append(b, `,"deleted":true`...)
 	}
-	b = append(b, '}')
+	l.buf = append(b, '}')
 	if l.v.includeDocs {
-		b = append(b, `,"doc":`...)
-		if row.Deleted {
-			b = append(b, "null"...)
-		} else {
+		l.buf = append(l.buf, `,"doc":`...)
+		switch {
+		case row.Deleted:
+			l.buf = append(l.buf, "null"...)
+		case l.v.files.data && row.HasAttachments():
+			one := row.Clone()
+			l.later = &one
+			return nil
+		default:
 			var err error
-			if b, err = appendListed(b, l.snap, row, l.v.conflicts, &l.v.files, l.flushed); err != nil {
+			if l.buf, err = appendListed(l.buf, l.snap, row, l.v.conflicts, &l.v.files, l.flushed); err != nil {
 				return err
 			}
 		}
 	}
-	l.buf = append(b, '}')
+	return l.end()
+}
+
+// content ends a row with a document whose attachments are sent, which may take long. The view is a newer one afterwards.
+func (l *listing) content(row *store.Row) (err error) {
+	files := l.v.files
+	files.letGo = true
+	if l.buf, err = appendListed(l.buf, l.snap, row, l.v.conflicts, &files, l.flushed); err != nil {
+		return err
+	}
+	return l.end()
+}
+
+// end ends a row.
+func (l *listing) end() error {
+	l.buf = append(l.buf, '}')
 	if len(l.buf) >= listBuffer {
 		return l.flush()
 	}

@@ -36,6 +36,8 @@ type finding struct {
 	patience time.Duration // with patterns that can take long; 0 if there are none
 
 	last []byte // where the last match stands in the index; nil before the first
+	at   []byte // and what was looked at last
+	rest bool   // the view has become old while the asker took the answer: it goes on behind at with a newer one
 
 	w   io.Writer
 	out []byte // of the answer, what has not been written yet
@@ -102,24 +104,39 @@ func (f *finding) scanDocuments(ctx context.Context, db *store.Database, from []
 	if f.snap, err = db.Snapshot(); err != nil {
 		return err
 	}
-	r, any := f.plan.documentRange(f.q.desc, from)
-	if any {
-		err = f.snap.AllDocs(r, func(row *store.Row) error {
-			if err := f.canceled(ctx); err != nil {
-				return err
+	for r, any := f.plan.documentRange(f.q.desc, from); any; any = f.rest {
+		if f.rest {
+			f.rest, from = false, bytes.Clone(f.at)
+			if r.Start = string(from); !f.q.desc {
+				r.Start += "\x00"
 			}
-			if f.q.desc && from != nil && row.ID == string(from) {
-				return nil // a range begins with its start, a page behind it
-			}
-			f.keys++
-			matched, err := f.consider(row, !strings.HasPrefix(row.ID, "_design/"))
-			if matched {
-				f.last = append(f.last[:0], row.ID...)
-			}
-			return err
-		})
+			err = f.snap.Renew()
+		}
+		if err == nil {
+			err = f.snap.AllDocs(r, func(row *store.Row) error { return f.visitDocument(ctx, row, from) })
+		}
+		if err != nil {
+			break
+		}
 	}
 	return errors.Join(err, f.snap.Close())
+}
+
+// visitDocument looks at a document of a range that goes on from a place.
+func (f *finding) visitDocument(ctx context.Context, row *store.Row, from []byte) error {
+	if err := f.canceled(ctx); err != nil {
+		return err
+	}
+	if f.q.desc && from != nil && row.ID == string(from) {
+		return nil // a range begins with its start, a page behind it
+	}
+	f.keys++
+	f.at = append(f.at[:0], row.ID...)
+	matched, err := f.consider(row, !strings.HasPrefix(row.ID, "_design/"))
+	if matched {
+		f.last = append(f.last[:0], row.ID...)
+	}
+	return err
 }
 
 // documentRange gives the ids that the plan leaves; any is false if there are none.
@@ -160,11 +177,21 @@ func (f *finding) scanIndex(ctx context.Context, db *store.Database, from []byte
 	if !f.q.update || f.q.staleOK {
 		open = f.plan.index.asItStands
 	}
-	r, err := open(ctx, db)
-	if err != nil {
-		return err
+	for {
+		r, err := open(ctx, db)
+		if err != nil {
+			return err
+		}
+		f.snap, f.rest = r.snap, false
+		if err := errors.Join(f.scanRows(ctx, r, from), r.close()); err != nil || !f.rest {
+			return err
+		}
+		from = bytes.Clone(f.at)
 	}
-	f.snap = r.snap
+}
+
+// scanRows goes through the rows of an index behind a place.
+func (f *finding) scanRows(ctx context.Context, r *reading, from []byte) error {
 	lower, upper := f.plan.index.bounds(f.plan.spans)
 	switch {
 	case from == nil:
@@ -173,24 +200,25 @@ func (f *finding) scanIndex(ctx context.Context, db *store.Database, from []byte
 	case !f.q.desc && bytes.Compare(from, lower) >= 0:
 		lower = append(bytes.Clone(from), 0)
 	}
-	if bytes.Compare(lower, upper) < 0 {
-		look := f.fetching(r)
-		if f.plan.covering {
-			look = f.deriving(r)
-		}
-		err = r.visit(lower, upper, f.q.desc, func(e entry) error {
-			if err := f.canceled(ctx); err != nil {
-				return err
-			}
-			f.keys++
-			matched, err := look(e)
-			if matched {
-				f.last = append(f.last[:0], e.row...)
-			}
-			return err
-		})
+	if bytes.Compare(lower, upper) >= 0 {
+		return nil
 	}
-	return errors.Join(err, r.close())
+	look := f.fetching(r)
+	if f.plan.covering {
+		look = f.deriving(r)
+	}
+	return r.visit(lower, upper, f.q.desc, func(e entry) error {
+		if err := f.canceled(ctx); err != nil {
+			return err
+		}
+		f.keys++
+		f.at = append(f.at[:0], e.row...)
+		matched, err := look(e)
+		if matched {
+			f.last = append(f.last[:0], e.row...)
+		}
+		return err
+	})
 }
 
 // fetching looks at the documents that an index lists.
@@ -274,6 +302,9 @@ func (f *finding) found(write func() error) error {
 	}
 	err := send(f.w, f.out)
 	f.out = f.out[:0]
+	if f.rest = f.snap.Old(); err == nil && f.rest {
+		return store.ErrStop
+	}
 	return err
 }
 

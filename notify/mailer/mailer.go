@@ -150,7 +150,12 @@ type Error struct {
 	err error
 }
 
-func (e *Error) Error() string { return e.err.Error() }
+func (e *Error) Error() string {
+	if e.err == nil {
+		return "the mail was not taken"
+	}
+	return e.err.Error()
+}
 
 func (e *Error) Unwrap() error { return e.err }
 

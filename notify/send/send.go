@@ -96,6 +96,7 @@ func Run(ctx context.Context, o Options) {
 	defer stop()
 	var owned sync.WaitGroup
 	owned.Go(func() { s.follow(ctx, working) })
+	s.wake(time.Now()) // a server may say nothing of a feed until something comes
 	s.look(ctx, working)
 	owned.Wait()
 	late := time.AfterFunc(farewell, stop)
@@ -205,6 +206,7 @@ func (s *sender) pass(ctx, working context.Context) error {
 	s.mu.Unlock()
 	g := &gathering{sender: s, batches: map[string]*batch{}}
 	r := couch.Range{Start: notify.Prefix, End: notify.Prefix + "\ufff0", IncludeDocs: true, Limit: page}
+	last := ""
 	for {
 		listing, err := s.Database.AllDocs(ctx, r)
 		if err != nil {
@@ -212,7 +214,7 @@ func (s *sender) pass(ctx, working context.Context) error {
 			return err
 		}
 		for _, row := range listing.Rows {
-			if it, err := read(row.Doc); err == nil {
+			if it, err := read(row.Doc); err == nil && row.ID != last {
 				s.consider(ctx, working, it, g)
 			}
 		}
@@ -224,7 +226,8 @@ func (s *sender) pass(ctx, working context.Context) error {
 		if len(listing.Rows) < page {
 			break
 		}
-		r.Start, r.Skip = listing.Rows[len(listing.Rows)-1].ID+"\x00", 0
+		last = listing.Rows[page-1].ID // the next page begins with it, unless it is gone by then
+		r.Start = last
 	}
 	g.flush(working, false)
 	s.mu.Lock()

@@ -71,6 +71,7 @@ func measurements() []measurement {
 		{"burst", "tasks on one second", measureBurst},
 		{"calls-rate", "calls of a URL, all due", measureCalls},
 		{"calls-endpoints", "10,000 endpoints called every ten seconds", measureEndpoints},
+		{"posts", "posts into the queue", measurePosts},
 		{"memory", "sleeping tasks: heap, and time from start to ready", measureMemory},
 	}
 }

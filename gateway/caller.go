@@ -69,7 +69,6 @@ func (a asCaller) RoundTrip(r *http.Request) (*http.Response, error) {
 		return a.next.RoundTrip(r)
 	}
 	sent := r.WithContext(r.Context())
-	sent.Header = r.Header.Clone()
 	if who.authorization != "" {
 		sent.Header["Authorization"] = []string{who.authorization}
 	}

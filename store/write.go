@@ -199,7 +199,7 @@ func (w *writer) get(key []byte) (m meta, err error) {
 // keep copies b to where it stays.
 func (w *writer) keep(b []byte) []byte {
 	if cap(w.arena)-len(w.arena) < len(b) {
-		w.arena = make([]byte, 0, max(16<<10, 2*len(b)))
+		w.arena = make([]byte, 0, max(min(16<<10, 4*cap(w.arena)), 512, 2*len(b))) // one document needs little, and a batch soon has much
 	}
 	at := len(w.arena)
 	w.arena = append(w.arena, b...)

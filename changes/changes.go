@@ -53,7 +53,8 @@ type Options struct {
 	// the connection is given up.
 	Heartbeat time.Duration
 
-	// At most one of these three filters, as in [couch.ChangesQuery].
+	// At most one of these three filters, as in [couch.ChangesQuery]. Where the server knows no selectors, as PouchDB Server, the whole feed is
+	// followed instead: whoever gives one looks at the rows himself, too.
 	Selector json.RawMessage
 	DocIDs   []string
 	Filter   string
@@ -127,6 +128,8 @@ func Follow(ctx context.Context, db *couch.Database, o Options, deliver func(ctx
 			return context.Cause(ctx)
 		case f.refused != nil:
 			return f.refused
+		case couch.IsNotFound(err) && f.unselected(ctx):
+			continue
 		case couch.IsNotFound(err):
 			f.since = ""
 		}
@@ -134,6 +137,25 @@ func Follow(ctx context.Context, db *couch.Database, o Options, deliver func(ctx
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// unselected gives up the selector where the database is there, so that it is the filter that the server does not find. It has to be so twice:
+// the database may have come in between. It says whether the feed goes on where it was.
+func (f *follower) unselected(ctx context.Context) bool {
+	if f.o.Selector == nil {
+		return false
+	}
+	if _, err := f.db.Info(ctx); err != nil {
+		return false
+	}
+	if f.unfound++; f.unfound == 1 {
+		return true
+	}
+	f.o.Selector = nil
+	if f.o.Log != nil {
+		f.o.Log.WithField("database", f.db.Name()).Info("the server knows no selectors: following all changes of the database")
+	}
+	return true
 }
 
 // follower is the state of one Follow; its goroutine owns all of it.
@@ -144,6 +166,7 @@ type follower struct {
 
 	since    string // where the feed goes on
 	failures int    // attempts in a row that brought nothing
+	unfound  int    // times that the server did not find the selector's filter
 	down     bool   // the last thing said about the connection was that it is lost
 	refused  error  // what deliver returned
 }

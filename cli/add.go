@@ -31,6 +31,7 @@ type addOptions struct {
 	id, data       string
 	arguments      string
 	tags           []string
+	told           toldFlags
 	wait           bool
 }
 
@@ -49,6 +50,7 @@ before arguments that begin with a dash.`,
   after add manobi http '{"url": "https://example.org/ping"}' --in 5m --retry 3
   after add manobi backup --repeat "every day at 2:00" --id nightly-backup --jitter 5m --pause-after 3
   after add manobi report --repeat "0 9 * * MON-FRI" --except holidays --after nightly-backup
+  after add manobi backup --repeat "every day at 2:00" --expect 25h --notify ops@example.org
   after add manobi exec -- df -h`,
 		Args: some("the name of a worker", "the name of a job"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.add(cmd, args, o) },
@@ -72,6 +74,7 @@ before arguments that begin with a dash.`,
 	flags.StringVar(&o.data, "data", "", "`JSON` for the task's data, or @file, or @- for standard input")
 	flags.StringVar(&o.arguments, "arguments", "", "the job's arguments as `JSON`, or @file, or @-")
 	flags.StringSliceVar(&o.tags, "tag", nil, "a `tag`; may be given more than once")
+	o.told.add(flags)
 	flags.BoolVar(&o.wait, "wait", false, "wait until it has ended; the exit status is 6 if that is not as done")
 	keyFlags(cmd, serverKeys()...)
 	a.jsonFlag(cmd)
@@ -164,6 +167,9 @@ func (a *app) spec(args []string, o addOptions, now time.Time) (client.Spec, err
 		}
 	}
 	if err := o.policies(&spec, now, loc); err != nil {
+		return none, err
+	}
+	if err := o.told.into(&spec); err != nil {
 		return none, err
 	}
 	if o.once {

@@ -55,6 +55,7 @@ after calls shows how the endpoints do, after runs each call of one.`,
 	flags.StringVar(&o.add.timeout, "timeout", "", "the longest `call`: 30s")
 	flags.StringVar(&o.add.id, "id", "", "the task's `id`; one that is there already is a conflict (default: a new one)")
 	flags.StringSliceVar(&o.add.tags, "tag", nil, "a `tag`; may be given more than once")
+	o.add.told.add(flags)
 	flags.BoolVar(&o.add.wait, "wait", false, "wait until it has ended; the exit status is 6 if that is not as done")
 	keyFlags(cmd, serverKeys()...)
 	a.jsonFlag(cmd)

@@ -15,6 +15,7 @@ import (
 	"github.com/adlayer/after/cli/process"
 	"github.com/adlayer/after/config"
 	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/expect"
 	"github.com/adlayer/after/jobs"
 	"github.com/adlayer/after/jobs/call"
 	"github.com/adlayer/after/jobs/folder"
@@ -158,6 +159,8 @@ func (r *runner) work(ctx context.Context, c *config.Config, client *couch.Clien
 	if c.Worker.Retention > 0 {
 		housekeeping.Go(func() { r.prune(ctx, c, client) })
 	}
+	keeper := &expect.Keeper{DB: client.Database(c.Couch.Database), Names: r.names, Log: r.log, Now: time.Now}
+	housekeeping.Go(func() { keeper.Run(ctx) })
 	return worker.Run(ctx, worker.Config{
 		Names: r.names, Client: client, Database: c.Couch.Database, Jobs: jobsOf(c, client, r.log, r.caller),
 		Concurrency: c.Worker.Concurrency, Drain: c.Worker.Drain, StateFolder: state, Filter: c.Changes.Filter, Site: c.Worker.Site,
@@ -203,7 +206,7 @@ func codesOf(texts []string) []call.Code {
 // jobsOf joins the jobs that the program registered, those of the jobs folder, and the built-in ones. Where jobs are only listed, there is
 // neither a client nor a caller.
 func jobsOf(c *config.Config, client *couch.Client, log *logger, caller *call.Caller) jobs.Source {
-	sources := []jobs.Source{jobs.Default()}
+	sources := []jobs.Source{jobs.Default(), switches(c, client)}
 	options := folder.Options{}
 	if log != nil {
 		options.Log = log
@@ -212,6 +215,23 @@ func jobsOf(c *config.Config, client *couch.Client, log *logger, caller *call.Ca
 	sources = append(sources, std.New(std.Options{ExecAllow: c.Jobs.Exec.Allow, Replicator: client, Caller: caller}))
 	sources = append(sources, folder.New(c.Jobs.Folder, options))
 	return jobs.Sources(sources...)
+}
+
+// switches holds the job of dead-man's switches.
+func switches(c *config.Config, client *couch.Client) jobs.Source {
+	var db *couch.Database
+	if client != nil {
+		db = client.Database(c.Couch.Database)
+	}
+	r := jobs.NewRegistry()
+	job, err := expect.NewJob(db, time.Now)
+	if err == nil {
+		err = r.Add(job)
+	}
+	if err != nil {
+		panic("the job expect: " + err.Error()) // a mistake in its package
+	}
+	return r
 }
 
 // reload reads the configuration again and takes what can be taken at once. It says whether the workers must start anew.

@@ -17,6 +17,7 @@ import (
 	"github.com/adlayer/after/cli/embedded"
 	"github.com/adlayer/after/config"
 	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/expect"
 	"github.com/adlayer/after/fleet"
 	"github.com/adlayer/after/runs"
 	"github.com/adlayer/after/worker"
@@ -144,7 +145,7 @@ func (s *setup) run(ctx context.Context, admin string) error {
 		}
 	}
 	db := s.server.Database(names[0])
-	if err := errors.Join(db.EnsureIndex(ctx, worker.Index()), db.EnsureIndex(ctx, worker.CalendarIndex())); err != nil {
+	if err := errors.Join(db.EnsureIndex(ctx, worker.Index()), db.EnsureIndex(ctx, worker.CalendarIndex()), db.EnsureIndex(ctx, expect.Index())); err != nil {
 		return err
 	}
 	if err := s.tell("index of live tasks", "there"); err != nil {

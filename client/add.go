@@ -53,6 +53,9 @@ type Spec struct {
 	Note     string // for people
 	Data     any    // anything that encodes to JSON
 
+	Notify *task.Notify // who is told what came of it; nil: nobody
+	Expect string       // how often it is to be done ("every 1h"), so that its silence is told; empty: unknown
+
 	// Fields are further fields of the document, such as _attachments, which are written as they stand. None of those above may be among them.
 	Fields map[string]json.RawMessage
 }
@@ -83,6 +86,8 @@ type document struct {
 	Tags     []string        `json:"tags,omitempty"`
 	Note     string          `json:"note,omitempty"`
 	Data     json.RawMessage `json:"data,omitempty"`
+	Notify   *task.Notify    `json:"notify,omitempty"`
+	Expect   string          `json:"expect,omitempty"`
 }
 
 type named struct {
@@ -158,7 +163,7 @@ func (s Spec) task(now time.Time, calendar func(string) (*when.Calendar, error))
 	d := document{
 		ID: s.ID, Type: "task", Worker: s.Worker, Job: s.Job, Status: task.Waiting, Timezone: s.Timezone,
 		Retry: s.Retry, Overlap: s.Overlap, Expires: s.Expires, Pause: s.PauseAfter, After: s.After, When: s.AfterWhen,
-		Delivery: s.Delivery, Site: s.Site, Tags: s.Tags, Note: s.Note,
+		Delivery: s.Delivery, Site: s.Site, Tags: s.Tags, Note: s.Note, Notify: s.Notify, Expect: s.Expect,
 	}
 	var err error
 	for _, step := range []func(*document, time.Time) error{s.name, s.call, s.plan, s.rest} {

@@ -65,9 +65,6 @@ func (x *exchange) acceptAll(orders []json.RawMessage) ([]batched, error) {
 	for i, raw := range orders {
 		o, err := decodeOrder(raw)
 		var t *task.Task
-		if err == nil && o.Expect != nil {
-			err = bad("expect", "post a task that is expected by itself")
-		}
 		if err == nil {
 			t, err = x.prepare(ctx, o)
 		}

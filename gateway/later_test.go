@@ -132,12 +132,12 @@ func TestPing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r.t = t
-			for query, field := range map[string]string{"": "every", "?every=often": "every", "?every=1h&colour=red": "colour"} {
+			for query, field := range map[string]string{"": "every", "?every=often": "every", "?every=1h&colour=red": "colour", "?every=1h&notify.email=x": "notify.email"} {
 				if a := r.post("/ping/backup"+query, "", ""); a.status != http.StatusBadRequest || a.get("field") != field {
 					t.Errorf("%s: %d %s", query, a.status, a.body)
 				}
 			}
-			for query, due := range map[string]string{"?every=1h&worker=w": "2026-11-22T13:00:00Z"} {
+			for query, due := range map[string]string{"?every=1h&worker=w&notify.email=ops@example.org&notify.email=b@example.org": "2026-11-22T13:00:00Z"} {
 				a := r.post("/ping/back%2Fup"+query, "", "")
 				if a.status != http.StatusOK || a.get("id") != "expect:back/up" || a.get("due") != due {
 					t.Errorf("%s: %d %s", query, a.status, a.body)
@@ -147,16 +147,27 @@ func TestPing(t *testing.T) {
 			if doc.Get("worker").Str != "w" || doc.Get("job.name").Str != "expect" || doc.Get("job.arguments.since").Str != "2026-11-22T12:00:00Z" {
 				t.Errorf("%s", doc.Raw)
 			}
-			r.work("expect:back/up", map[string]any{"status": "error", "date": "2026-11-22T10:00:00Z", "error": map[string]string{"message": "did not run"}})
-			for _, query := range []string{"", "?every=every+2h", ""} {
-				r.post("/ping/back%2Fup"+query, "", "")
+			if told := doc.Get("notify").Raw; told != `{"email":["ops@example.org","b@example.org"],"on":["missed","recovered"]}` {
+				t.Errorf("told: %s", told)
 			}
-			if doc := r.document("expect:back/up"); doc.Get("status").Str != "reschedule" || doc.Get("date").Str != "2026-11-22T14:00:00Z" {
-				t.Errorf("put off: %s", doc.Raw)
+			plan := map[string]any{
+				"from": "2026-11-22T09:00:00Z", "index": 1, "nominal": "2026-11-22T10:00:00Z", "due": "2026-11-22T10:00:00Z", "key": "k",
+				"last": map[string]string{"nominal": "2026-11-22T09:00:00Z", "at": "2026-11-22T09:00:00Z", "status": "done"},
 			}
-			r.post("/queue", form, "task.id=x&task.url=http://localhost/&task.expect=every+30m")
-			if doc := r.document("expect:x"); doc.Get("date").Str != "2026-11-22T12:30:00Z" || doc.Get("worker").Str != "manobi" {
-				t.Errorf("by a posted task: %s", doc.Raw)
+			r.work("expect:back/up", map[string]any{"status": "scheduled", "date": "2026-11-22T10:00:00Z", "plan": plan})
+			r.post("/ping/back%2Fup", "", "")
+			if doc := r.document("expect:back/up"); doc.Get("status").Str != "scheduled" || doc.Get("date").Str != "2026-11-22T10:00:00Z" {
+				t.Errorf("a sign of life moved the date: %s", doc.Raw)
+			}
+			plan["last"] = map[string]string{"nominal": "2026-11-22T09:00:00Z", "at": "2026-11-22T09:00:00Z", "status": "error"}
+			r.work("expect:back/up", map[string]any{"plan": plan})
+			r.post("/ping/back%2Fup", "", "")
+			if doc := r.document("expect:back/up"); doc.Get("status").Str != "run" {
+				t.Errorf("after a silence: %s", doc.Raw)
+			}
+			r.post("/ping/back%2Fup?every=every+2h", "", "")
+			if doc := r.document("expect:back/up"); doc.Get("status").Str != "reschedule" || doc.Get("date").Str != "2026-11-22T14:00:00Z" || doc.Get("notify.email.1").Str != "b@example.org" {
+				t.Errorf("another period: %s", doc.Raw)
 			}
 			if a := r.get("/ping/x"); a.status != http.StatusMethodNotAllowed {
 				t.Errorf("GET: %d %s", a.status, a.body)

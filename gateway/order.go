@@ -37,9 +37,8 @@ type order struct {
 	Callback  bool              `json:"callback,omitempty"` // the endpoint may finish later
 	Tags      []string          `json:"tags,omitempty"`
 
-	form  map[string][]string // the parameters of a form, instead of Params
-	raw   *original           // a whole request that is handed over, instead of both
-	every string              // what Expect says
+	form map[string][]string // the parameters of a form, instead of Params
+	raw  *original           // a whole request that is handed over, instead of both
 }
 
 // readOrder reads a post by its content type.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -8,26 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidwall/gjson"
-
-	"github.com/adlayer/after/client"
 	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/expect"
 	"github.com/adlayer/after/task"
 	"github.com/adlayer/after/when"
 )
-
-// A dead-man's switch is a task that every ping puts off, and whose job says that no ping came when it runs at last.
-const (
-	switchPrefix = "expect:" // of its id
-	switchJob    = "expect"
-)
-
-// expectation is the argument of its job.
-type expectation struct {
-	ID    string `json:"id"`
-	Every string `json:"every"`
-	Since string `json:"since"` // the last ping
-}
 
 // ping serves /ping/<id>: whoever has that id lives. The first ping says how often others will come.
 func (x *exchange) ping(rest string) error {
@@ -42,17 +28,16 @@ func (x *exchange) pinged(id string) error {
 	if err := x.may(rightPost); err != nil {
 		return err
 	}
-	q := x.r.URL.Query()
-	for name := range q {
-		if name != "every" && name != "worker" {
-			return bad(name, "there is no parameter %q: there are every and worker", name)
-		}
-	}
-	t, err := x.expect(x.r.Context(), id, q.Get("every"), q.Get("worker"))
+	p, err := readPing(x.r.URL.Query())
 	if err != nil {
 		return err
 	}
-	x.answer(http.StatusOK, expected{scheduled{task.Scheduled, t.ID, x.warning(x.r.Context(), t.Worker)}, gjson.ParseBytes(t.Date).Str})
+	p.id = id
+	t, due, err := x.sign(x.r.Context(), p)
+	if err != nil {
+		return err
+	}
+	x.answer(http.StatusOK, expected{scheduled{task.Scheduled, t.ID, x.warning(x.r.Context(), t.Worker)}, when.Format(due)})
 	return nil
 }
 
@@ -63,96 +48,107 @@ type expected struct {
 	Due string `json:"due"` // when it is too late for the next one
 }
 
-// period reads how often something is expected: "1h" or "every 1h".
-func period(text string) (time.Duration, error) {
-	every, err := when.ParseDuration(strings.TrimSpace(strings.TrimPrefix(text, "every ")))
-	if err != nil || every <= 0 {
-		return 0, bad("every", "%q is no duration: write every=1h, say", text)
-	}
-	return every, nil
+// ping is what a sign of life says beside who lives; all but the id may be empty where it is not the first one.
+type ping struct {
+	id, worker string
+	every      time.Duration
+	notify     *task.Notify
 }
 
-// expect puts the switch of an id off by its period, and makes it where there is none.
-func (x *exchange) expect(ctx context.Context, id, every, worker string) (*task.Task, error) {
+// readPing reads the parameters of a ping: every, worker, notify.url, notify.email and notify.on, the last two as often as wanted.
+func readPing(q url.Values) (p ping, err error) {
+	to := map[string]any{}
+	for name, values := range q {
+		switch name {
+		case "every":
+			if p.every, err = task.ParsePeriod(values[0]); err != nil {
+				return p, bad("every", "%v; write every=1h, say", err)
+			}
+		case "worker":
+			p.worker = values[0]
+		case "notify.url":
+			to["url"] = values[0]
+		case "notify.email", "notify.on":
+			to[strings.TrimPrefix(name, "notify.")] = values
+		default:
+			return p, bad(name, "there is no parameter %q: there are every, worker, notify.url, notify.email and notify.on", name)
+		}
+	}
+	if len(to) == 0 {
+		return p, nil
+	}
+	raw, err := json.Marshal(to)
+	if err != nil {
+		return p, err
+	}
+	if p.notify, err = task.ParseNotify(raw); err != nil {
+		return p, badNotify(err)
+	}
+	return p, nil
+}
+
+// sign writes a sign of life into the switch of an id, and makes it where there is none. It gives when the next one is due.
+func (x *exchange) sign(ctx context.Context, p ping) (t *task.Task, due time.Time, err error) {
 	const tries = 20
-	var err error
 	for range tries {
-		var t *task.Task
-		if t, err = x.tasks.Get(ctx, switchPrefix+id); couch.IsNotFound(err) {
-			t, err = x.newSwitch(ctx, id, every, worker)
+		var s expect.Switch
+		if t, err = x.tasks.Get(ctx, expect.ID(p.id)); couch.IsNotFound(err) {
+			t, s, err = x.newSwitch(p)
 		} else if err == nil {
-			t, err = x.putOff(t, id, every)
+			t, s, err = x.seen(t, p)
 		}
 		if err != nil {
-			return nil, err
+			return nil, due, err
 		}
 		var rev string
 		if rev, err = x.db.Put(ctx, t.ID, t.Encode()); err == nil {
-			return t.WithRev(rev), nil
+			return t.WithRev(rev), x.now.Add(s.Every), nil
 		}
 		if couch.IsNotFound(err) {
-			return nil, noDatabase(x.opts.Database)
+			return nil, due, noDatabase(x.opts.Database)
 		}
 		if !couch.IsConflict(err) || ctx.Err() != nil {
-			return nil, err
+			return nil, due, err
 		}
 	}
-	return nil, err
+	return nil, due, err
 }
 
-func (x *exchange) newSwitch(ctx context.Context, id, every, worker string) (*task.Task, error) {
-	if worker == "" {
-		worker = x.opts.Worker
-	}
+func (x *exchange) newSwitch(p ping) (*task.Task, expect.Switch, error) {
+	s := expect.Switch{ID: p.id, Worker: cmp.Or(p.worker, x.opts.Worker), Every: p.every, Notify: p.notify}
 	switch {
-	case worker == "":
-		return nil, bad("worker", "name the worker that watches, or have one configured (gateway.worker)")
-	case every == "":
-		return nil, bad("every", "this is the first ping of %s: say how often others will come, every=1h", id)
+	case s.Worker == "":
+		return nil, s, bad("worker", "name the worker that watches, or have one configured (gateway.worker)")
+	case s.Every == 0:
+		return nil, s, bad("every", "this is the first ping of %s: say how often others will come, every=1h", p.id)
 	}
-	if err := x.mayUse(worker); err != nil {
-		return nil, err
+	if err := x.mayUse(s.Worker); err != nil {
+		return nil, s, err
 	}
-	wait, err := period(every)
+	raw, err := s.Document(x.now)
 	if err != nil {
-		return nil, err
+		return nil, s, err
 	}
-	t, err := x.tasks.Prepare(ctx, client.Spec{
-		ID: switchPrefix + id, Worker: worker, Job: switchJob, Date: x.now.Add(wait), Arguments: expectation{id, every, when.Format(x.now)},
-	})
-	if err != nil {
-		return nil, asField(err)
-	}
-	return t, nil
+	t, err := task.Decode(raw)
+	return t, s, err
 }
 
-// putOff gives a switch another date.
-func (x *exchange) putOff(t *task.Task, id, every string) (*task.Task, error) {
-	if t.Job != switchJob {
-		return nil, conflict("id", "the document %s is no switch that a ping puts off: choose another id", t.ID)
+// seen gives a switch that is there after a ping.
+func (x *exchange) seen(t *task.Task, p ping) (*task.Task, expect.Switch, error) {
+	s, ok := expect.Of(t)
+	if !ok {
+		return nil, s, conflict("id", "the document %s is no switch that a ping puts off: choose another id", t.ID)
 	}
-	if err := x.mayUse(t.Worker); err != nil {
-		return nil, err
+	if err := x.mayUse(s.Worker); err != nil {
+		return nil, s, err
 	}
-	if every == "" {
-		every = gjson.GetBytes(t.Arguments, "every").Str
+	s.Every, s.Worker = cmp.Or(p.every, s.Every), cmp.Or(p.worker, s.Worker)
+	if p.notify != nil {
+		s.Notify = p.notify
 	}
-	wait, err := period(every)
-	if err != nil {
-		return nil, err
+	if err := x.mayUse(s.Worker); err != nil {
+		return nil, s, err
 	}
-	job := map[string]any{"name": switchJob, "arguments": expectation{id, every, when.Format(x.now)}}
-	for _, field := range []struct {
-		name  string
-		value any
-	}{{"job", job}, {"date", when.Format(x.now.Add(wait))}, {"status", task.Reschedule}} {
-		raw, err := json.Marshal(field.value)
-		if err != nil {
-			return nil, err
-		}
-		if t, err = t.WithField(field.name, raw); err != nil {
-			return nil, err
-		}
-	}
-	return t, nil
+	next, err := s.Seen(t, x.now)
+	return next, s, err
 }

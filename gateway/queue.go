@@ -97,11 +97,6 @@ func (x *exchange) accept(o *order, key, patience string) error {
 	if err != nil {
 		return err
 	}
-	if o.Expect != nil {
-		if _, err := x.expect(ctx, t.ID, o.every, o.Worker); err != nil {
-			return err
-		}
-	}
 	if again {
 		x.w.Header().Set("Idempotent-Replayed", "true")
 	}

@@ -58,6 +58,25 @@ func IsInvalid(err error) bool {
 	return errors.As(err, &i)
 }
 
+type missedError struct{ error }
+
+func (e missedError) Unwrap() error { return e.error }
+
+// Missed marks an error that says that something did not happen in time: it is [Permanent], its kind is "missed", and those whom the task's
+// notify names are told of the event "missed". Missed(nil) is nil.
+func Missed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return Permanent(missedError{err})
+}
+
+// IsMissed says whether an error, or one that it wraps, was marked by [Missed].
+func IsMissed(err error) bool {
+	var m missedError
+	return errors.As(err, &m)
+}
+
 type codedError struct {
 	error
 

@@ -215,7 +215,7 @@ func (t *Task) runNow(v View) Decision {
 	plan := &Plan{
 		From: old.From, Index: old.Index, Nominal: v.Now, Due: v.Now, Key: firingKey(t.ID, v.Now, askedBy(t.Rev)),
 		Rule: s.fingerprint(next), Calendars: old.Calendars, CatchUp: old.CatchUp, Last: old.Last, Paused: old.Paused, Skipped: old.Skipped,
-		Back: &back, Recovers: old.Recovers,
+		Back: &back, Recovers: old.Recovers, Done: old.Done,
 	}
 	if old.Back != nil {
 		plan.Back = old.Back

@@ -209,7 +209,7 @@ func (t *Task) draft(now time.Time, v View) (next *Task, s schedule, err error) 
 	}
 	next = t.change(v)
 	next.setStatus(Scheduled)
-	plan := &Plan{From: cut(from), Nominal: first, Key: firingKey(t.ID, first, askedBy(t.Rev)), Rule: s.fingerprint(t), Calendars: s.calendars(), Recovers: t.failedForGood()}
+	plan := &Plan{From: cut(from), Nominal: first, Key: firingKey(t.ID, first, askedBy(t.Rev)), Rule: s.fingerprint(t), Calendars: s.calendars(), Recovers: t.failedForGood(), Done: t.Plan.done()}
 	plan.Due = s.due(first, plan.Key)
 	next.setPlan(plan)
 	if date.Words || (t.Date != nil && s.rule != nil && !first.Equal(date.Time)) {
@@ -338,7 +338,7 @@ func (t *Task) moveTo(date time.Time, s schedule) {
 	t.setDate(date)
 	plan := &Plan{
 		From: t.Plan.From, Index: s.index(t.Plan, date), Nominal: date, Key: firingKey(t.ID, date, asked), Rule: s.fingerprint(t),
-		Calendars: s.calendars(), Last: t.Plan.Last, Paused: t.Plan.Paused, Skipped: t.Plan.Skipped, Recovers: t.Plan.Recovers,
+		Calendars: s.calendars(), Last: t.Plan.Last, Paused: t.Plan.Paused, Skipped: t.Plan.Skipped, Recovers: t.Plan.Recovers, Done: t.Plan.Done,
 	}
 	plan.Due = s.due(date, plan.Key)
 	t.setPlan(plan)

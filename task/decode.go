@@ -197,7 +197,7 @@ func (t *Task) readWatch() {
 		}
 	}
 	if value := t.value(fieldExpect); value != nil {
-		if t.Expect, err = parseExpect(value); err != nil {
+		if t.Expect, err = ParseExpect(value); err != nil {
 			t.Expect = nil
 			t.wrong(fieldExpect, err)
 		}

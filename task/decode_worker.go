@@ -39,6 +39,8 @@ func decodePlan(value []byte) *Plan {
 			p.Interrupted = string(value) == "true"
 		case "awaits":
 			p.Awaits = string(value) == "true"
+		case "done":
+			p.Done = instant(value)
 		case "recovers":
 			p.Recovers = string(value) == "true"
 		}

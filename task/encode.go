@@ -137,6 +137,7 @@ func appendPlan(b []byte, p *Plan) []byte {
 	b = appendFlag(b, "interrupted", p.Interrupted)
 	b = appendFlag(b, "awaits", p.Awaits)
 	b = appendFlag(b, "recovers", p.Recovers)
+	b = appendTimeField(b, "done", p.Done)
 	b = appendFlag(b, "paused", p.Paused)
 	b = appendFlag(b, "ended", p.Ended)
 	if last := p.Last; last != nil {

@@ -36,7 +36,8 @@ func ParsePeriod(text string) (time.Duration, error) {
 	return every, nil
 }
 
-func parseExpect(value []byte) (*Expect, error) {
+// ParseExpect reads the field expect.
+func ParseExpect(value []byte) (*Expect, error) {
 	e := &Expect{}
 	if value[0] != '{' {
 		return e, e.readEvery(value)
@@ -69,4 +70,24 @@ func (e *Expect) readEvery(value []byte) (err error) {
 	}
 	e.Every, err = ParsePeriod(string(text))
 	return err
+}
+
+// LastDone gives when the task was last done, as far as its document tells; zero is never.
+func (t *Task) LastDone() time.Time {
+	switch {
+	case t.Plan != nil && !t.Plan.Done.IsZero():
+		return t.Plan.Done
+	case t.Plan != nil && t.Plan.Last != nil && t.Plan.Last.Status == Done:
+		return t.Plan.Last.At
+	case t.Status == Done:
+		return t.Finished
+	}
+	return time.Time{}
+}
+
+func (p *Plan) done() time.Time {
+	if p == nil {
+		return time.Time{}
+	}
+	return p.Done
 }

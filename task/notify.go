@@ -22,6 +22,9 @@ const (
 	EventMissed    Event = "missed"    // a firing did not run: nobody held the task, it expired, or no sign of life came
 )
 
+// Events gives all of them.
+func Events() []Event { return []Event{EventDone, EventError, EventRecovered, EventMissed} }
+
 // Notify says who is told what of a task: the field notify, {"url": "https://…", "email": ["a@example.org"], "on": ["error", "done",
 // "recovered", "missed"]}.
 type Notify struct {
@@ -92,12 +95,10 @@ func (n *Notify) read(key string, value []byte) error {
 			return fmt.Errorf("on: %w", err)
 		}
 		for _, text := range list {
-			switch event := Event(text); event {
-			case EventDone, EventError, EventRecovered, EventMissed:
-				n.On = append(n.On, event)
-			default:
+			if !slices.Contains(Events(), Event(text)) {
 				return fmt.Errorf("on: %q is no event; there are done, error, recovered and missed", shortenText(text, mostHistoryError))
 			}
+			n.On = append(n.On, Event(text))
 		}
 	default:
 		return fmt.Errorf("%q is an unknown key; known are url, email and on", shortenText(key, mostHistoryError))

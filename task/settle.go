@@ -272,9 +272,12 @@ func (t *Task) tally(status Status, v View) {
 		plan.Last = &Ended{Nominal: plan.Nominal, At: v.Now, Status: status}
 		t.setPlan(&plan)
 	}
-	if t.Plan.Recovers {
+	if done := t.Expect != nil && status == Done; t.Plan.Recovers || done {
 		plan := *t.Plan
 		plan.Recovers = false
+		if done {
+			plan.Done = v.Now
+		}
 		t.setPlan(&plan)
 	}
 	switch {

@@ -111,6 +111,7 @@ type Plan struct {
 	Ended       bool      // nothing comes after, though the planned firing did not come to an end: the task was canceled, or given up
 	Skipped     time.Time // no date up to here runs any more, whatever calendars and overlap say: a person skipped it, or it lay within a pause
 	Last        *Ended    // the last firing that came to an end; nil before there is one
+	Done        time.Time // when a firing of a task that is expected was last done; zero before
 	Back        *Firing   // where the plan goes on after a firing that a person asked for beside it; nil else
 }
 

@@ -118,6 +118,8 @@ func outcomeOf(ctx context.Context, result json.RawMessage, err error) task.Outc
 		o.Kind = "panic"
 	case jobs.IsInvalid(err):
 		o.Kind = task.KindInvalid
+	case jobs.IsMissed(err):
+		o.Kind = task.KindMissed
 	}
 	return o
 }

@@ -1,4 +1,4 @@
-// Package std holds the jobs that every worker has: noop, log, http, exec, expect and start_replication.
+// Package std holds the jobs that every worker has: noop, log, http, exec and start_replication.
 package std
 
 import (
@@ -73,8 +73,6 @@ func New(o Options) *jobs.Registry {
 	add(caller.Job())
 	add(jobs.NewTyped("exec", newExec(o).run,
 		jobs.Describe("runs a command that the configuration allows: [command, arguments...]")))
-	add(jobs.NewTyped("expect", expect, jobs.Strict(),
-		jobs.Describe("says that something did not run: every sign of life puts its task off")))
 	add(jobs.NewTyped("start_replication", replication{o.Replicator}.run,
 		jobs.Describe("starts a replication of CouchDB: source, target, options")))
 	return r

@@ -74,7 +74,7 @@ func TestList(t *testing.T) {
 			t.Errorf("%s has no description", info.Name)
 		}
 	}
-	if diff := cmp.Diff([]string{"exec", "expect", "http", "log", "noop", "start_replication"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"exec", "http", "log", "noop", "start_replication"}, names); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -440,17 +440,5 @@ func TestStartReplicationFails(t *testing.T) {
 	cause := errors.New("no")
 	if _, err = run(t, std.Options{Replicator: &replicator{err: cause}}, "start_replication", ends); !errors.Is(err, cause) || jobs.IsPermanent(err) {
 		t.Errorf("when the server fails: %v", err)
-	}
-}
-
-// TestExpect: the job says what did not run, and is not tried again.
-func TestExpect(t *testing.T) {
-	t.Parallel()
-	_, err := run(t, std.Options{}, "expect", object(t, `{"id":"backup","every":"25h","since":"2026-11-22T06:00:00Z"}`))
-	if err == nil || err.Error() != "backup did not run since 2026-11-22T06:00:00Z, and is expected every 25h" || !jobs.IsPermanent(err) {
-		t.Errorf("%v", err)
-	}
-	if _, err := run(t, std.Options{}, "expect", object(t, `{"every":"25h"}`)); err == nil || !strings.Contains(err.Error(), "id is missing") {
-		t.Errorf("without an id: %v", err)
 	}
 }

@@ -52,12 +52,25 @@ func Check(raw []byte) error {
 	switch {
 	case errors.Is(err, jsonv2.ErrUnknownName):
 		return wrong(name, "%s: the job http knows no such argument", name)
+	case semantic.GoType != nil && semantic.Err == nil && name == "":
+		return wrong("", "%s found, an object wanted", kind(semantic.JSONKind))
 	case semantic.GoType != nil && semantic.Err == nil:
-		return wrong(name, "%s: %s found, which is no value for it", name, semantic.JSONKind)
+		return wrong(name, "%s: %s found, which is no value for it", name, kind(semantic.JSONKind))
 	case semantic.Err != nil:
 		return &ArgumentError{name, semantic.Err}
 	}
 	return &ArgumentError{name, err}
+}
+
+// kind names what stands in JSON.
+func kind(k jsontext.Kind) string {
+	switch k {
+	case '[':
+		return "array"
+	case '{':
+		return "object"
+	}
+	return k.String()
 }
 
 func checkMethod(method string) error {

@@ -14,6 +14,7 @@ func TestCheck(t *testing.T) {
 	for text, want := range map[string]struct{ argument, says string }{
 		``:                                    {"url", "url is missing"},
 		`{}`:                                  {"url", "url is missing"},
+		`["no object"]`:                       {"", "array found, an object wanted"},
 		`{"url":7}`:                           {"url", "url: number found"},
 		`{"url":"ftp://x"}`:                   {"url", "no http or https"},
 		`{"url":"http://x","colour":1}`:       {"colour", "knows no such argument"},

@@ -53,6 +53,9 @@ type Call struct {
 	Repeat   json.RawMessage // as in the document
 	Retry    json.RawMessage // as in the document
 	Timeout  time.Duration   // whole milliseconds
+
+	Notify *task.Notify // who is told what came of it; nil: nobody
+	Expect string       // how often it is to be done ("every 1h"), so that its silence is told; empty: unknown
 }
 
 // State is how a task of a queue stands.
@@ -119,7 +122,7 @@ func (c Call) spec() (Spec, Content, error) {
 	arguments := map[string]any{"url": c.URL, "method": method}
 	content := Content{
 		"url": []byte(c.URL), "method": []byte(method), "worker": []byte(c.Worker), "timezone": []byte(c.Timezone), "repeat": c.Repeat, "retry": c.Retry,
-		"timeout": []byte(c.timeout()), "eta": c.eta(),
+		"timeout": []byte(c.timeout()), "eta": c.eta(), "notify": c.notify(), "expect": c.expect(),
 	}
 	if len(c.Headers) > 0 {
 		arguments["headers"] = c.Headers
@@ -139,6 +142,7 @@ func (c Call) spec() (Spec, Content, error) {
 	}
 	return Spec{
 		ID: c.ID, Worker: c.Worker, Job: httpJob, Arguments: arguments, Date: c.Date, Timezone: c.Timezone, Repeat: c.Repeat, Retry: c.Retry, Timeout: c.Timeout,
+		Notify: c.Notify, Expect: c.Expect,
 	}, content, nil
 }
 
@@ -148,6 +152,24 @@ func (c Call) timeout() string {
 		return ""
 	}
 	return strconv.FormatInt(c.Timeout.Milliseconds(), 10) + "ms"
+}
+
+// notify is who is told as a post has it, as JSON; nil for nobody.
+func (c Call) notify() json.RawMessage {
+	if c.Notify == nil {
+		return nil
+	}
+	raw, _ := json.Marshal(c.Notify) //nolint:errchkjson // texts have no error
+	return raw
+}
+
+// expect is how often the task is expected as a post has it, as JSON; nil where that is unknown.
+func (c Call) expect() json.RawMessage {
+	if c.Expect == "" {
+		return nil
+	}
+	raw, _ := json.Marshal(c.Expect) //nolint:errchkjson // texts have no error
+	return raw
 }
 
 // eta is the date as a post has it, as JSON; nil for none.

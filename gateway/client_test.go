@@ -50,6 +50,7 @@ func TestSameCall(t *testing.T) {
 		Worker: "w", URL: "http://localhost/x", Method: "put", Headers: map[string]string{"X-A": "b", "X-B": "c"}, Form: map[string][]string{"b": {"2"}, "a": {"1", "é"}},
 		Date: time.Date(2099, 1, 1, 0, 0, 0, 5e6, time.UTC), Timezone: "Europe/Berlin", Repeat: json.RawMessage(`{"days": 1, "months": 2}`),
 		Retry: json.RawMessage(`{"limit":2, "interval":"5s"}`), Timeout: 1500 * time.Millisecond,
+		Notify: &task.Notify{URL: "http://localhost/told", Email: []string{"ops@example.org"}, On: []task.Event{task.EventError}}, Expect: "every 1h",
 	}
 	calls := map[string]client.Call{
 		"full": full, "json": {Worker: "w", URL: "http://localhost/", JSON: json.RawMessage(`{"a": [1, {"b": null}]}`)},

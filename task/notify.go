@@ -123,14 +123,30 @@ func (n *Notify) readURL(value []byte) error {
 }
 
 func (n *Notify) addEmail(text string) error {
-	address, err := mail.ParseAddress(text)
+	if address, err := mail.ParseAddress(text); err == nil && !strings.ContainsAny(text, "\r\n") {
+		text = address.Address // without the name before it
+	}
+	if err := CheckAddress(text); err != nil {
+		return err
+	}
 	switch {
-	case err != nil || strings.ContainsAny(text, "\r\n"):
-		return fmt.Errorf("%q is no mail address", shortenText(text, mostHistoryError))
 	case len(n.Email) == mostEmails:
 		return fmt.Errorf("more than %d addresses", mostEmails)
-	case !slices.Contains(n.Email, address.Address):
-		n.Email = append(n.Email, address.Address)
+	case !slices.Contains(n.Email, text):
+		n.Email = append(n.Email, text)
+	}
+	return nil
+}
+
+// CheckAddress says what is wrong with a recipient's address: it must be name@host in printable ASCII, without quotes, comments or anything
+// that a header or a command could be made of.
+func CheckAddress(text string) error {
+	const unfit = "\"\\()<>[]:;, \t"
+	local, domain, found := strings.Cut(text, "@")
+	ascii := !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
+	parsed, err := mail.ParseAddress(text)
+	if !found || !ascii || err != nil || parsed.Address != text || strings.ContainsAny(text, unfit) || len(local) > 64 || len(domain) > 255 {
+		return fmt.Errorf("%q is no mail address: write name@host.example, in ASCII", shortenText(text, mostHistoryError))
 	}
 	return nil
 }

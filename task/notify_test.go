@@ -22,6 +22,8 @@ func TestParseNotify(t *testing.T) {
 		{`{"url":["https://example.org"]}`, "url: must be a string"},
 		{`{"email":"ops"}`, `email: "ops" is no mail address`},
 		{`{"email":"a@example.org\r\nBcc: b@example.org"}`, "no mail address"},
+		{`{"email":"jörg@example.org"}`, "in ASCII"},
+		{`{"email":"\"a b\"@example.org"}`, "in ASCII"},
 		{`{"email":[7]}`, "email: must be a string or an array of strings"},
 		{`{"email":null}`, "email: must be a string or an array of strings"},
 		{`{"url":"https://example.org","on":["failed"]}`, `on: "failed" is no event`},

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/adlayer/after/notify"
+	"github.com/adlayer/after/task"
 )
 
 // The ways to speak TLS with a mail server.
@@ -84,7 +85,7 @@ func (o Options) read() (*settings, error) {
 	if o.Host == "" {
 		return s, nil
 	}
-	if s.from, err = mail.ParseAddress(o.From); err != nil || CheckAddress(s.from.Address) != nil {
+	if s.from, err = mail.ParseAddress(o.From); err != nil || task.CheckAddress(s.from.Address) != nil {
 		return nil, fmt.Errorf("from: %q is no mail address", o.From)
 	}
 	if strings.ContainsAny(s.from.Name, "\r\n\x00") {
@@ -117,19 +118,6 @@ func (o Options) secure() (*tls.Config, error) {
 	}
 	c.RootCAs = pool
 	return c, nil
-}
-
-// CheckAddress says what is wrong with a recipient's address: it must be name@host in printable ASCII, without quotes, comments or anything
-// that a header or a command could be made of.
-func CheckAddress(text string) error {
-	const unfit = "\"\\()<>[]:;, \t"
-	local, domain, found := strings.Cut(text, "@")
-	ascii := !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
-	parsed, err := mail.ParseAddress(text)
-	if !found || !ascii || err != nil || parsed.Address != text || strings.ContainsAny(text, unfit) || len(local) > 64 || len(domain) > 255 {
-		return fmt.Errorf("%q is no mail address: write name@host.example, in ASCII", shortened(text, 100))
-	}
-	return nil
 }
 
 // allows says whether the configuration lets an address be mailed.

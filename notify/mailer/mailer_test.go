@@ -85,7 +85,7 @@ func TestAddresses(t *testing.T) {
 		"a> RCPT TO:<b@example.org": false, "\"a b\"@example.org": false, "a@b@c": false, "m\u00fcller@example.org": false, "a,b@example.org": false,
 		strings.Repeat("a", 65) + "@example.org": false,
 	} {
-		if err := CheckAddress(text); (err == nil) != fit {
+		if err := task.CheckAddress(text); (err == nil) != fit {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

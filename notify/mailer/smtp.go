@@ -12,6 +12,8 @@ import (
 
 	gomail "github.com/wneessen/go-mail"
 	"github.com/wneessen/go-mail/smtp"
+
+	"github.com/adlayer/after/task"
 )
 
 // send hands one mail over. Those whose address makes no sense are refused before anything is sent.
@@ -22,7 +24,7 @@ func (m *Mailer) send(ctx context.Context, s *settings, l *letter, to []string) 
 	refused = map[string]error{}
 	var fit []string
 	for _, address := range to {
-		switch err := CheckAddress(address); {
+		switch err := task.CheckAddress(address); {
 		case err != nil:
 			refused[address] = err
 		case !s.allows(address):

@@ -146,7 +146,7 @@ func (w *world) sends(senders int, window time.Duration) {
 // TestOnce: of two senders with the same name, one posts a notice, and what failed is posted again; one that is refused for good is given up.
 func TestOnce(t *testing.T) {
 	t.Parallel()
-	onServers(t, []couchtest.Server{couchtest.Embedded(t)}, func(w *world) {
+	onServers(t, couchtest.Servers(t), func(w *world) {
 		const many = 150
 		w.answer = func(id string, n int) error {
 			switch {

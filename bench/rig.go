@@ -35,7 +35,8 @@ func newRig(binary string, tasks int) (*rig, error) {
 		r.binary, err = filepath.Abs(binary)
 		return r, err
 	}
-	build := exec.Command("go", "build", "-o", r.binary, "github.com/adlayer/after/cmd/after")
+	build := exec.Command("go", "build", "-trimpath", "-o", r.binary, "github.com/adlayer/after/cmd/after")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as make build does: with a C compiler Pebble would keep its memory elsewhere
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		return nil, errors.Join(fmt.Errorf("building the binary: %w", err), os.RemoveAll(folder))

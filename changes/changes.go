@@ -142,7 +142,7 @@ func Follow(ctx context.Context, db *couch.Database, o Options, deliver func(ctx
 // unselected gives up the selector where the database is there, so that it is the filter that the server does not find. It has to be so twice:
 // the database may have come in between. It says whether the feed goes on where it was.
 func (f *follower) unselected(ctx context.Context) bool {
-	if f.o.Selector == nil {
+	if f.o.Selector == nil || f.selected {
 		return false
 	}
 	if _, err := f.db.Info(ctx); err != nil {
@@ -167,6 +167,7 @@ type follower struct {
 	since    string // where the feed goes on
 	failures int    // attempts in a row that brought nothing
 	unfound  int    // times that the server did not find the selector's filter
+	selected bool   // it has followed the selector
 	down     bool   // the last thing said about the connection was that it is lost
 	refused  error  // what deliver returned
 }

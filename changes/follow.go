@@ -186,6 +186,7 @@ func (f *follower) hand(ctx context.Context, rows []Row, seq string) error {
 		return err
 	}
 	f.since = seq
+	f.selected = f.selected || f.o.Selector != nil
 	return nil
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -61,10 +63,13 @@ func (k *Keeper) Run(ctx context.Context) {
 		wait(ctx, next)
 	}
 	names, _ := json.Marshal(k.Names) // strings can always be encoded
-	selector := fmt.Appendf(nil, `{"$or":[{"worker":{"$in":%[1]s},"expect":{"$exists":true}},{"worker":{"$in":%[1]s},"job.name":%[2]q},{"expect.worker":{"$in":%[1]s}}]}`, names, Job)
+	selector := fmt.Appendf(nil, `{"$or":[{"worker":{"$in":%[1]s},"expect":{"$exists":true}},{"expect.worker":{"$in":%[1]s}},{"_id":{"$gt":%[2]q,"$lt":"expect;"}}]}`, names, prefix)
 	options := changes.Options{Since: since, IncludeDocs: true, Selector: selector, Log: k.Log}
 	_ = changes.Follow(ctx, k.DB, options, func(ctx context.Context, rows []changes.Row, _ string) error {
 		for _, row := range rows {
+			if id, is := strings.CutPrefix(row.ID, prefix); is && row.Deleted {
+				delete(k.known, id)
+			}
 			k.take(ctx, row.Doc, row.Deleted)
 		}
 		return nil
@@ -127,7 +132,9 @@ func (k *Keeper) take(ctx context.Context, raw []byte, deleted bool) {
 		return
 	}
 	if is, ok := Of(t); ok {
-		k.known[is.ID] = known{is, Late(t)}
+		if slices.Contains(k.Names, is.Worker) {
+			k.known[is.ID] = known{is, Late(t)}
+		}
 		return
 	}
 	if t.Expect == nil || t.Worker == "" || t.Status == task.Canceled || t.Job == Job {
@@ -147,7 +154,13 @@ func (k *Keeper) take(ctx context.Context, raw []byte, deleted bool) {
 	}
 	for next := pauseFirst; ctx.Err() == nil; next = min(2*next, pauseMost) {
 		err := k.write(ctx, want, t, recovered)
-		if err == nil {
+		switch couch.Status(err) {
+		case 0:
+			if err == nil {
+				return
+			}
+		case http.StatusBadRequest, http.StatusForbidden, http.StatusRequestEntityTooLarge:
+			k.Log.WithError(err).WithField("task", t.ID).Error("the database refuses the switch of a task that is expected: nobody watches it")
 			return
 		}
 		k.Log.WithError(err).WithField("task", t.ID).Warn("the switch of a task that is expected was not written: trying again")

@@ -115,6 +115,17 @@ func testKeeper(t *testing.T, client *couch.Client, db *couch.Database) {
 		t.Errorf("another worker's switch was made here: %v", err)
 	}
 
+	// One that was deleted, because the task was expected no more, is made again when it is.
+	doc, err := db.Get(t.Context(), "expect:elsewhere")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Delete(t.Context(), doc.ID, doc.Rev); err != nil {
+		t.Fatal(err)
+	}
+	k.put("elsewhere", `{"worker":"zoe","job":"noop","expect":{"every":"2h","worker":"manobi"}}`)
+	k.await("expect:elsewhere", func(again gjson.Result) bool { return there(again) && again.Get("_rev").Str > "2" })
+
 	// A switch that has raised "missed" is run at once when its task is done again.
 	now := time.Now().UTC().Format(time.RFC3339)
 	const plan = `"plan":{"from":"2026-12-01T09:00:00Z","index":1,"nominal":"2026-12-01T10:00:00Z","due":"2026-12-01T10:00:00Z","key":"k",`

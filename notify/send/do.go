@@ -22,7 +22,7 @@ func (s *sender) do(working context.Context, what step, it *item) (again time.Ti
 	switch what.action {
 	case post:
 		if !s.claim(working, it) {
-			return time.Time{}
+			return time.Now().Add(s.Retry) // whoever has it may fail, and a server may have no feed that tells of it
 		}
 		next.URL = s.post(working, it)
 	case mail:
@@ -81,7 +81,11 @@ func (s *sender) settle(working context.Context, it *item) {
 				_, err = s.write(working, body)
 			}
 		}
-		if err == nil || couch.IsConflict(err) || couch.IsNotFound(err) || couch.IsForbidden(err) {
+		if err == nil || couch.IsConflict(err) {
+			return
+		}
+		if couch.IsNotFound(err) || couch.IsForbidden(err) {
+			s.logOf(it).WithError(err).Error("what came of a notice cannot be written: it may be told again")
 			return
 		}
 		if failures == 1 {

@@ -2,6 +2,7 @@ package send
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/adlayer/after/couch"
@@ -116,6 +117,11 @@ func (g *gathering) dropped(b *batch) {
 // flush sends all digests. With more, notices may be left that they had no room for.
 func (g *gathering) flush(working context.Context, more bool) {
 	for set, b := range g.batches {
+		if time.Since(g.since) > claimTime-time.Minute { // others may take them up before the mail is out
+			g.dropped(b)
+			g.wake(time.Now())
+			continue
+		}
 		g.mail(working, set, b, more)
 	}
 	g.batches, g.held, g.weight = map[string]*batch{}, 0, 0
@@ -147,15 +153,17 @@ func (g *gathering) mail(working context.Context, set string, b *batch, more boo
 		g.bury(working, b.refs)
 		return
 	}
-	var old []ref
+	failure, _ := errors.AsType[*mailer.Error](err)
+	refusedForGood := failure != nil && failure.Permanent
+	var lost []ref
 	for _, r := range b.refs {
-		if r.old {
-			old = append(old, r)
+		if r.old || refusedForGood {
+			lost = append(lost, r)
 		}
 	}
-	if len(old) > 0 {
-		g.Log.WithError(err).Errorf("%d notices of tasks for %s are given up: they could not be mailed for %v", len(old), set, g.Keep)
-		g.bury(working, old)
+	if len(lost) > 0 {
+		g.Log.WithError(err).Errorf("%d notices of tasks for %s are given up: the mail is refused for good, or could not be mailed for %v", len(lost), set, g.Keep)
+		g.bury(working, lost)
 	}
 }
 

@@ -77,6 +77,8 @@ type sender struct {
 	unmailed int       // notices that wait for a mail server to be configured, in this pass
 	told     time.Time // when the log said so
 
+	toldIllegible time.Time // when the log said that one cannot be read
+
 	woken  chan struct{}
 	places chan struct{} // holds the posts under way
 	mails  chan struct{} // holds the mails under way
@@ -145,12 +147,14 @@ func (s *sender) look(ctx, working context.Context) {
 		}
 		now := time.Now()
 		if due := s.due(); due.IsZero() || now.Before(due) {
-			timer.Reset(s.until(now, due))
+			timer.Reset(s.until(now))
 			continue
 		}
 		err := s.pass(ctx, working)
-		if err != nil && !couch.IsNotFound(err) && ctx.Err() == nil {
-			s.Log.WithError(err).Warn("the notices of tasks cannot be read; trying again")
+		if err != nil && ctx.Err() == nil {
+			if !couch.IsNotFound(err) { // the worker makes the database, or has lost it and says so
+				s.Log.WithError(err).Warn("the notices of tasks cannot be read; trying again")
+			}
 			s.wake(time.Now().Add(s.Retry))
 		}
 		// A pass through many that are not due costs something: it takes a small part of the time.
@@ -163,14 +167,13 @@ func (s *sender) look(ctx, working context.Context) {
 }
 
 // until is how long to wait for the next pass.
-func (s *sender) until(now, due time.Time) time.Duration {
-	if due.IsZero() {
-		s.mu.Lock()
+func (s *sender) until(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wakeAt.IsZero() {
 		s.wakeAt = now.Add(sweep)
-		s.mu.Unlock()
-		return sweep
 	}
-	return due.Sub(now)
+	return max(0, s.wakeAt.Sub(now))
 }
 
 func (s *sender) due() time.Time {
@@ -214,7 +217,10 @@ func (s *sender) pass(ctx, working context.Context) error {
 			return err
 		}
 		for _, row := range listing.Rows {
-			if it, err := read(row.Doc); err == nil && row.ID != last {
+			switch it, err := read(row.Doc); {
+			case err != nil:
+				s.illegible(row.ID, err)
+			case row.ID != last:
 				s.consider(ctx, working, it, g)
 			}
 		}
@@ -235,6 +241,19 @@ func (s *sender) pass(ctx, working context.Context) error {
 	s.mu.Unlock()
 	s.complain()
 	return nil
+}
+
+// illegible says once an hour of all notices that cannot be read that there are such; they stay.
+func (s *sender) illegible(id string, err error) {
+	s.mu.Lock()
+	again := time.Since(s.toldIllegible) >= time.Hour
+	if again {
+		s.toldIllegible = time.Now()
+	}
+	s.mu.Unlock()
+	if again {
+		s.Log.WithError(err).WithField("notice", id).Error("a notice cannot be read: nobody is told of it until it is mended or deleted")
+	}
 }
 
 // complain says once a minute that notices wait for a mail server.

@@ -100,7 +100,7 @@ func (w *windows) withdraw(set string) {
 // forget drops what says nothing any more.
 func (w *windows) forget(now time.Time) {
 	for set, s := range w.sets {
-		if !s.busy && !s.gathered && s.failures == 0 && !now.Before(s.until) {
+		if !s.busy && !s.gathered && (s.failures == 0 && !now.Before(s.until) || now.Sub(s.until) > mostWait) {
 			delete(w.sets, set)
 		}
 	}

@@ -134,6 +134,7 @@ func (x *exchange) send(status int, kind string, body []byte) {
 		h["Cache-Control"] = []string{"no-store"}
 	}
 	h["X-Content-Type-Options"] = []string{"nosniff"}
+	h["Cross-Origin-Resource-Policy"] = []string{"same-origin"} // requests of CORS are judged by that, all others of foreign pages by this
 	x.w.WriteHeader(status)
 	if x.r.Method != http.MethodHead {
 		_, _ = x.w.Write(body) // a reader that has gone is no error of ours

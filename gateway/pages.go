@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"mime"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/adlayer/after/internal/cors"
@@ -37,7 +39,10 @@ func errAsked() error {
 // asks first, and it brings the passwords and cookies that it has.
 func (x *exchange) foreign(name string) bool {
 	h := x.r.Header
-	if h["Origin"] == nil && h["Sec-Fetch-Site"] == nil || x.w.Header().Get("Access-Control-Allow-Origin") != "" {
+	if h["Origin"] == nil && h["Sec-Fetch-Site"] == nil {
+		return false
+	}
+	if said := x.w.Header(); said.Get("Access-Control-Allow-Origin") != "" && (said.Get("Access-Control-Allow-Credentials") != "" || !x.ambient()) {
 		return false
 	}
 	asked := x.r
@@ -46,4 +51,25 @@ func (x *exchange) foreign(name string) bool {
 		asked.Method = http.MethodPost
 	}
 	return new(http.CrossOriginProtection).Check(asked) != nil
+}
+
+// ambient says whether the credentials of a request may be those that a browser adds by itself, without having asked first: its page is let in,
+// but not with them. What a browser asks about, it does not send with them then.
+func (x *exchange) ambient() bool {
+	h := x.r.Header
+	if h["Authorization"] == nil && h["Cookie"] == nil {
+		return false
+	}
+	for name := range h { // no form can have these
+		if name == "Idempotency-Key" || strings.HasPrefix(name, headerPrefix) {
+			return false
+		}
+	}
+	switch x.r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost:
+	default:
+		return false
+	}
+	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	return kind == "" || kind == "text/plain" || kind == "application/x-www-form-urlencoded" || kind == "multipart/form-data"
 }

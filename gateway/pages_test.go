@@ -103,3 +103,46 @@ func TestForeignPages(t *testing.T) {
 		}
 	})
 }
+
+// TestPagesWithoutCredentials: a page that is let in, but not with the passwords of the browser, cannot post with those: a browser sends forms
+// without asking.
+func TestPagesWithoutCredentials(t *testing.T) {
+	t.Parallel()
+	for name, origin := range map[string]string{"any": "*", "one": page} {
+		o := options()
+		o.CORS = gateway.CORS{Origins: []string{origin}}
+		for where, r := range map[string]*rig{"within": within(t, o), "before": before(t, o)} {
+			t.Run(name+" "+where, func(t *testing.T) {
+				t.Parallel()
+				r.t = t
+				header := map[string]string{"Origin": page, "Sec-Fetch-Site": "cross-site"}
+				for kind, status := range map[string]int{form: http.StatusForbidden, "text/plain": http.StatusForbidden, inJSON: http.StatusCreated} {
+					body := `{"url":"http://localhost/","worker":"manobi"}`
+					if kind == form {
+						body = "task.url=http://localhost/&task.worker=manobi"
+					}
+					if a := r.ask(asking{method: http.MethodPost, path: "/queue", kind: kind, body: body, header: header}); a.status != status {
+						t.Errorf("%s: %d %s", kind, a.status, a.body)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestNoDatabase: a queue that is there before the worker that makes the database says that it is early, whatever is posted.
+func TestNoDatabase(t *testing.T) {
+	t.Parallel()
+	o := options()
+	o.Database = "not-yet"
+	r := before(t, o)
+	for _, a := range []asking{
+		{method: http.MethodPost, path: "/queue", kind: form, body: "task.url=http://localhost/"},
+		{method: http.MethodPost, path: "/later/http://localhost/x?after.in=1h", kind: "text/plain", body: "x"},
+		{method: http.MethodPost, path: "/ping/a?every=1h"},
+	} {
+		if got := r.ask(a); got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
+			t.Errorf("%s: %d %s", a.path, got.status, got.body)
+		}
+	}
+}

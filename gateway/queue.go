@@ -94,6 +94,9 @@ func (x *exchange) accept(o *order, key, patience string) error {
 		body = &client.Body{Open: o.raw.body.open, Length: o.raw.body.size}
 	}
 	t, again, err := x.tasks.Post(ctx, t, body)
+	if couch.IsNotFound(err) {
+		return noDatabase(x.opts.Database)
+	}
 	if err != nil {
 		return err
 	}

@@ -112,6 +112,9 @@ func (v *Snapshot) Renew() error {
 // Old tells that the view was taken long ago, by Options.OldView. Answers that a slow client takes piece by piece go on with a newer one then.
 func (v *Snapshot) Old() bool { return time.Since(v.taken) >= v.db.store.opts.OldView }
 
+// Held tells that a client which took its answer for so long kept the view for longer than Options.OldView.
+func (v *Snapshot) Held(took time.Duration) bool { return took >= v.db.store.opts.OldView }
+
 // Close gives the view back.
 func (v *Snapshot) Close() error {
 	err := v.release()

@@ -50,6 +50,7 @@ func (c *call) bulkGetMany(s *stream, b []byte, snap *store.Snapshot, refs []bul
 	rows := make([]gatheredRow, min(len(refs), len(readers)*mostPart))
 	size := firstPart
 	for comma := false; len(refs) > 0; {
+		before := s.renewed
 		n := min(len(refs), len(readers)*size)
 		part, rows := refs[:n], rows[:n]
 		refs = refs[n:]
@@ -72,7 +73,7 @@ func (c *call) bulkGetMany(s *stream, b []byte, snap *store.Snapshot, refs []bul
 				return s.end(b, err)
 			}
 		}
-		if s.out >= renewAfter {
+		if s.out >= renewAfter || s.renewed != before {
 			if err := c.renewReaders(s, snap, readers); err != nil {
 				return s.end(b, err)
 			}

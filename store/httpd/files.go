@@ -129,6 +129,8 @@ type stream struct {
 	c    *call
 	sent bool
 	out  int // bytes since the snapshot was taken
+
+	renewed int // how often the snapshot gave way to a newer one
 }
 
 // renewAfter is how much is sent of an answer of many documents before its snapshot gives way to a newer one, so that a slow client keeps nothing of
@@ -141,6 +143,7 @@ func (s *stream) renew(snap *store.Snapshot) error {
 		return nil
 	}
 	s.out = 0
+	s.renewed++
 	return snap.Renew()
 }
 

@@ -199,7 +199,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.r = overridden(r)
 	}
 	c.frameOptions()
-	c.minimal()
+	if !found { // what is mounted has headers of its own, and Prefer may be for somebody else
+		c.minimal()
+	}
 	c.pace() //nolint:contextcheck // the request carries it
 	rules := c.s.settings.now().cors
 	if found && mounted.CORS != nil {

@@ -35,9 +35,10 @@ type finding struct {
 
 	patience time.Duration // with patterns that can take long; 0 if there are none
 
-	last []byte // where the last match stands in the index; nil before the first
-	at   []byte // and what was looked at last
-	rest bool   // the view has become old while the asker took the answer: it goes on behind at with a newer one
+	last []byte        // where the last match stands in the index; nil before the first
+	at   []byte        // and what was looked at last
+	rest bool          // the view has become old while the asker took the answer: it goes on behind at with a newer one
+	held time.Duration // how long the asker took what was sent from this view
 
 	w   io.Writer
 	out []byte // of the answer, what has not been written yet
@@ -106,7 +107,7 @@ func (f *finding) scanDocuments(ctx context.Context, db *store.Database, from []
 	}
 	for r, any := f.plan.documentRange(f.q.desc, from); any; any = f.rest {
 		if f.rest {
-			f.rest, from = false, bytes.Clone(f.at)
+			f.rest, f.held, from = false, 0, bytes.Clone(f.at)
 			if r.Start = string(from); !f.q.desc {
 				r.Start += "\x00"
 			}
@@ -182,7 +183,7 @@ func (f *finding) scanIndex(ctx context.Context, db *store.Database, from []byte
 		if err != nil {
 			return err
 		}
-		f.snap, f.rest = r.snap, false
+		f.snap, f.rest, f.held = r.snap, false, 0
 		if err := errors.Join(f.scanRows(ctx, r, from), r.close()); err != nil || !f.rest {
 			return err
 		}
@@ -300,9 +301,12 @@ func (f *finding) found(write func() error) error {
 	if len(f.out) < findBuffer {
 		return nil
 	}
+	begun := time.Now()
 	err := send(f.w, f.out)
 	f.out = f.out[:0]
-	if f.rest = f.snap.Old(); err == nil && f.rest {
+	f.held += time.Since(begun)
+	// A long search for a client that takes its answer keeps its view: by an index, a document that changes may lie elsewhere in a newer one.
+	if f.rest = f.snap.Held(f.held); err == nil && f.rest {
 		return store.ErrStop
 	}
 	return err

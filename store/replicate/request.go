@@ -247,7 +247,7 @@ func (p *fieldReader) what(r *Request) {
 // they are.
 func withDecoded(ids []string) []string {
 	for _, id := range slices.Clone(ids) {
-		if text, err := url.QueryUnescape(id); err == nil && text != id {
+		if text, err := url.PathUnescape(id); err == nil && text != id {
 			ids = append(ids, text)
 		}
 	}

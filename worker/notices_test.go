@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/adlayer/after/changes"
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/jobs"
 	"github.com/adlayer/after/notify"
@@ -118,13 +119,14 @@ func testNoticesOfMissed(t *testing.T, b *bundle) {
 	b.start("manobi")
 	b.awaitStatus("unknown", "error")
 	b.awaitStatus("expired", "error")
+	b.awaitStatus("once", "error")
 	got := b.notices()
-	if events(got["expired"]) != "missed" || events(got["unknown"]) != "error" || got["unknown"][0].Kind != "invalid" {
+	if events(got["once"]) != "missed" || events(got["expired"]) != "missed" || events(got["unknown"]) != "error" || got["unknown"][0].Kind != "invalid" {
 		t.Errorf("%+v", got)
 	}
 }
 
-// testNoticeFirst: who cannot write a notice writes no outcome.
+// testNoticeFirst: in the order in which the database was written, the notice comes before what it tells of.
 func testNoticeFirst(t *testing.T, b *bundle) {
 	t.Helper()
 	b.start("manobi")
@@ -133,6 +135,23 @@ func testNoticeFirst(t *testing.T, b *bundle) {
 	list := b.notices()["t"]
 	if len(list) != 1 || list[0].Key != doc.Get("plan.key").String() || !strings.HasPrefix(list[0].ID, "notice:"+list[0].Key+"#1") {
 		t.Fatalf("%+v", list)
+	}
+	var order []string
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	_ = changes.Follow(ctx, b.db, changes.Options{}, func(_ context.Context, rows []changes.Row, _ string) error {
+		for _, row := range rows {
+			if row.ID == "t" || row.ID == list[0].ID {
+				order = append(order, row.ID)
+			}
+		}
+		if len(order) == 2 {
+			stop()
+		}
+		return nil
+	})
+	if !slices.Equal(order, []string{list[0].ID, "t"}) {
+		t.Errorf("written were %q", order)
 	}
 }
 

@@ -64,11 +64,8 @@ func Check(raw []byte) error {
 
 // kind names what stands in JSON.
 func kind(k jsontext.Kind) string {
-	switch k {
-	case '[':
-		return "array"
-	case '{':
-		return "object"
+	if name, ok := map[jsontext.Kind]string{'[': "array", '{': "object"}[k]; ok {
+		return name
 	}
 	return k.String()
 }

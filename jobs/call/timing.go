@@ -60,7 +60,7 @@ func newStopwatch(now func() time.Time) *stopwatch {
 // may have begun to make another one for any other request, and goes on with that for as long as it takes.
 func (s *stopwatch) release(answer *http.Response) {
 	s.mu.Lock()
-	over := s.idle > 0 && s.other == 0 && answer.ProtoMajor == 1
+	over := s.idle == 1 && s.other == 0 && answer.ProtoMajor == 1 // of one request: HTTP/2 tells other things of a connection
 	s.mu.Unlock()
 	if over {
 		stopwatches.Put(s)

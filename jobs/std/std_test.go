@@ -270,7 +270,7 @@ func TestHTTPErrors(t *testing.T) {
 		"no address":  {map[string]any{"url": "example.com"}, "arguments: url example.com is no http or https address", true, 0, 0},
 		"other":       {map[string]any{"url": "file:///etc/passwd"}, "is no http or https address", true, 0, 0},
 		"unreadable":  {map[string]any{"url": "http://ada:secret@a b/"}, "arguments: url cannot be read", true, 0, 0},
-		"method":      {map[string]any{"url": url, "method": "A B"}, `net/http: invalid method "A B"`, true, 0, 0},
+		"method":      {map[string]any{"url": url, "method": "A B"}, `arguments: method: "A B" is none that can be sent`, true, 0, 0},
 		"typo":        {map[string]any{"url": url, "header": 1}, `arguments: the job knows no "header"`, true, 0, 0},
 		"array":       {[]any{url}, "arguments: array found, an object wanted", true, 0, 0},
 	}

@@ -251,7 +251,7 @@ func (m mistakes) addFields() {
 	m.bad("a format that is none", with("format", "xml"), "format", "neither form nor json")
 	m.bad("a callback that is neither", with("callback", "perhaps"), "callback", "neither true nor false")
 	m.bad("a notice to nobody", withJSON(ok+`"notify":{}`), "notify", "neither a url nor an email")
-	m.bad("an expectation that is none", with("expect", "sometimes"), "expect", "no period")
+	m.bad("an expectation that is none", with("expect", "sometimes"), "expect", "cannot read the duration")
 	m.bad("parameters that are no object", withJSON(ok+`"params":[1]`), "params", "an object")
 	m.bad("parameters that are no form", withJSON(ok+`"params":{"a":{"b":1}}`), "params.a", `"format": "json"`)
 	m.bad("no worker", asked{path: "/queue", kind: form, body: "task.url=http://127.0.0.1:1/"}, "worker", "gateway.worker")

@@ -121,6 +121,9 @@ func (s *sender) follow(ctx, working context.Context) {
 			}
 		},
 	}
+	if !s.there(ctx) {
+		return
+	}
 	_ = changes.Follow(ctx, s.Database, options, func(ctx context.Context, rows []changes.Row, _ string) error {
 		for _, row := range rows {
 			if it, err := read(row.Doc); err == nil && !row.Deleted {
@@ -129,6 +132,18 @@ func (s *sender) follow(ctx, working context.Context) {
 		}
 		return ctx.Err()
 	})
+}
+
+// there waits for the database, which a worker makes at its very first start; false is that the context ended before.
+func (s *sender) there(ctx context.Context) bool {
+	for failures := 1; ; failures++ {
+		if _, err := s.Database.Info(ctx); !couch.IsNotFound(err) {
+			return ctx.Err() == nil // whatever else is wrong, the feed says it
+		}
+		if !pause(ctx, backoff(50*time.Millisecond, failures, 5*time.Second)) {
+			return false
+		}
+	}
 }
 
 // sweep is how often all notices are looked through though nothing asks for it: in a cluster a feed may be behind.

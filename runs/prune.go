@@ -22,7 +22,7 @@ func Prune(ctx context.Context, db *couch.Database, k Keep) (int, error) {
 	p := pruner{db: db, keep: k, seen: map[string]int{}}
 	// From the highest id down: of each task the newest firing comes first.
 	r := couch.Range{Descending: true, Limit: prunePage}
-	for {
+	for last := ""; ; {
 		listing, err := db.AllDocs(ctx, r)
 		if couch.IsNotFound(err) {
 			return p.deleted, nil
@@ -30,9 +30,10 @@ func Prune(ctx context.Context, db *couch.Database, k Keep) (int, error) {
 		if err != nil {
 			return p.deleted, fmt.Errorf("listing runs: %w", err)
 		}
-		gone := false
 		for _, row := range listing.Rows {
-			gone = p.look(row)
+			if row.ID != last {
+				p.look(row)
+			}
 		}
 		if err := p.bury(ctx); err != nil {
 			return p.deleted, err
@@ -40,10 +41,8 @@ func Prune(ctx context.Context, db *couch.Database, k Keep) (int, error) {
 		if len(listing.Rows) < prunePage {
 			return p.deleted, nil
 		}
-		r.Start, r.Skip = listing.Rows[prunePage-1].ID, 1
-		if gone { // then the next one is the first from there
-			r.Skip = 0
-		}
+		last = listing.Rows[prunePage-1].ID // the next page begins with it, unless it is gone by then
+		r.Start = last
 	}
 }
 
@@ -55,24 +54,23 @@ type pruner struct {
 	deleted int
 }
 
-// look decides about one run and says whether it goes.
-func (p *pruner) look(row couch.Listed) bool {
+// look decides about one run.
+func (p *pruner) look(row couch.Listed) {
 	id, nominal, ok := parseID(row.ID)
 	if !ok {
-		return false // no run of ours
+		return // no run of ours
 	}
 	p.seen[id]++
 	date, err := time.Parse(time.RFC3339Nano, nominal)
 	old := err == nil && date.Before(p.keep.Since)
 	if !old && (p.keep.PerTask == 0 || p.seen[id] <= p.keep.PerTask) {
-		return false
+		return
 	}
 	grave, err := json.Marshal(map[string]any{"_id": row.ID, "_rev": row.Rev, "_deleted": true})
 	if err != nil { // texts can always be encoded
-		return false
+		return
 	}
 	p.graves = append(p.graves, grave)
-	return true
 }
 
 func (p *pruner) bury(ctx context.Context) error {

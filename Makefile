@@ -14,7 +14,7 @@ PREFIX       ?=
 GOLANGCI     := v2.15.0
 VERSION      := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS      := -X github.com/adlayer/after/cli.version=$(VERSION)
-FUZZTIME     ?= 5s
+FUZZTIME     ?= 3s
 TORTURE      ?= 100
 NPM_SUITES   := $(patsubst %/package.json,%,$(wildcard test/*/package.json))
 NPM_STAMPS   := $(addsuffix /node_modules/.package-lock.json,$(NPM_SUITES))

@@ -88,7 +88,9 @@ func (a *app) callAsTask(url string, o callFlags) (addOptions, error) {
 	case !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://"):
 		return add, fmt.Errorf("%q is no address that begins with http:// or https://", url)
 	}
-	add.repeat.rule = o.every + o.cron
+	if add.repeat.rule, add.repeat.flag = o.every, "every"; o.cron != "" {
+		add.repeat.rule, add.repeat.flag = o.cron, "cron"
+	}
 	arguments := map[string]any{}
 	if o.request != "" {
 		raw, err := a.jsonOf("request", o.request)

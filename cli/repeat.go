@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 // repeatFlags say when a task fires again.
 type repeatFlags struct {
 	rule, until    string
+	flag           string // that gave the rule; empty is repeat
 	times          int64
 	jitter, adjust string
 	except         []string
@@ -86,7 +88,7 @@ func (f *repeatFlags) document(now time.Time, loc *time.Location) (json.RawMessa
 	scope := when.Scope{Now: now, Zone: loc, Calendar: anyCalendar}
 	_, text, err = ruleOf(text, scope)
 	if err != nil {
-		return nil, fmt.Errorf("--repeat: %w", err)
+		return nil, fmt.Errorf("--%s: %w", cmp.Or(f.flag, "repeat"), err)
 	}
 	var rule any = text
 	if json.Valid([]byte(text)) { // an object, or a number of milliseconds
@@ -99,16 +101,16 @@ func (f *repeatFlags) document(now time.Time, loc *time.Location) (json.RawMessa
 	if strings.HasPrefix(text, "{") {
 		object = map[string]any{}
 		if err := json.Unmarshal([]byte(text), &object); err != nil {
-			return nil, fmt.Errorf("--repeat: %w", err)
+			return nil, fmt.Errorf("--%s: %w", cmp.Or(f.flag, "repeat"), err)
 		}
 	}
 	maps.Copy(object, bounds)
 	raw, err := json.Marshal(object)
 	if err != nil {
-		return nil, fmt.Errorf("--repeat: %w", err)
+		return nil, fmt.Errorf("--%s: %w", cmp.Or(f.flag, "repeat"), err)
 	}
 	if _, err := when.ParseRule(raw, scope); err != nil {
-		return nil, fmt.Errorf("--repeat: %w", err)
+		return nil, fmt.Errorf("--%s: %w", cmp.Or(f.flag, "repeat"), err)
 	}
 	return raw, nil
 }

@@ -39,14 +39,18 @@ func (a *app) say(format string, args ...any) {
 type table struct {
 	headers []string
 	rows    [][]string
+	widths  []int // of the columns, once it was printed
 }
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
+// printTable prints the rows, which it takes out: what is added and printed later goes on below, under the same headers.
 func (a *app) printTable(t *table) error {
+	rows := t.rows
+	t.rows = nil
 	var b strings.Builder
 	if !a.terminal {
-		for _, row := range t.rows {
+		for _, row := range rows {
 			for i, cell := range row {
 				row[i] = oneLine(cell)
 			}
@@ -54,25 +58,27 @@ func (a *app) printTable(t *table) error {
 		}
 		return a.write(b.String())
 	}
-	widths := make([]int, len(t.headers))
-	for _, row := range append([][]string{t.headers}, t.rows...) {
+	colour := a.paint
+	if t.widths == nil {
+		t.widths = make([]int, len(t.headers))
+		rows = append([][]string{t.headers}, rows...)
+		colour = a.dim
+	}
+	for _, row := range rows {
 		for i, cell := range row {
-			widths[i] = max(widths[i], shownWidth(oneLine(cell)))
+			t.widths[i] = max(t.widths[i], shownWidth(oneLine(cell)))
 		}
 	}
-	for n, row := range append([][]string{t.headers}, t.rows...) {
+	for _, row := range rows {
 		var line strings.Builder
 		for i, cell := range row {
 			cell = oneLine(cell)
-			padding := strings.Repeat(" ", widths[i]-shownWidth(cell)+2)
-			if n > 0 {
-				cell = a.paint(cell)
-			} else {
-				cell = a.dim(cell)
-			}
+			padding := strings.Repeat(" ", t.widths[i]-shownWidth(cell)+2)
+			cell = colour(cell)
 			line.WriteString(cell + padding)
 		}
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+		colour = a.paint
 	}
 	return a.write(b.String())
 }

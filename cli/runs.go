@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ func newRuns(a *app) *cobra.Command {
 		Short: "Show the single runs of a task",
 		Long: `Shows the history of a task, the newest run first: every firing of a repeat and every attempt of a retry, with its date,
 how late it started, how long it took and what came of it. It is there when the task is deleted, too, for as long as
-runs.keep and runs.per_task say.
+runs.keep and runs.per_task say. With --follow the last ones come oldest first, and below them each new one as it ends.
 
 Tasks without a repeat whose first run succeeds have no history: after get shows all there is.
 
@@ -41,7 +42,7 @@ Tasks without a repeat whose first run succeeds have no history: after get shows
 	flags.StringVar(&o.since, "since", "", "only runs that started after this `date`, or so long ago: yesterday, 12h, 7d")
 	flags.StringVar(&o.status, "status", "", "only runs that ended with this `status`: done, error or canceled")
 	flags.IntVarP(&o.limit, "limit", "n", 20, "at most this `many`, the newest; 0 is all")
-	flags.BoolVarP(&o.follow, "follow", "f", false, "go on showing runs as they end, until interrupted")
+	flags.BoolVarP(&o.follow, "follow", "f", false, "show the oldest first, and go on with runs as they end, until interrupted")
 	keyFlags(cmd, serverKeys()...)
 	a.jsonFlag(cmd)
 	return cmd
@@ -82,7 +83,12 @@ func (a *app) runs(cmd *cobra.Command, id string, o runsOptions) error {
 		}
 		all = append(all, r)
 	}
-	if err := a.printRuns(all); err != nil {
+	slices.SortStableFunc(all, func(x, y runs.Run) int { return y.Started.Compare(x.Started) }) // also attempts, of which the ids sort 10 before 9
+	if o.follow {
+		slices.Reverse(all)
+	}
+	shown := &table{headers: []string{"DATE", "ATTEMPT", "STATUS", "LATE", "TOOK", "MEMBER", "OUTCOME"}}
+	if err := a.printRuns(shown, all); err != nil {
 		return err
 	}
 	if !o.follow {
@@ -91,7 +97,12 @@ func (a *app) runs(cmd *cobra.Command, id string, o runsOptions) error {
 		}
 		return nil
 	}
-	err = runs.Follow(ctx, db, id, since, f, func(r runs.Run) error { return a.printRuns([]runs.Run{r}) })
+	err = runs.Follow(ctx, db, id, since, f, func(r runs.Run) error {
+		if slices.ContainsFunc(all, func(listed runs.Run) bool { return listed.ID == r.ID }) {
+			return nil // it ended while the list was read
+		}
+		return a.printRuns(shown, []runs.Run{r})
+	})
 	if context.Cause(ctx) != nil {
 		return nil
 	}
@@ -119,7 +130,8 @@ func sinceOf(text string, now time.Time) (time.Time, error) {
 	return date.Time, err
 }
 
-func (a *app) printRuns(all []runs.Run) error {
+// printRuns shows runs below those that the table has shown.
+func (a *app) printRuns(t *table, all []runs.Run) error {
 	if a.json {
 		for _, r := range all {
 			if err := a.printJSON(r); err != nil {
@@ -131,7 +143,6 @@ func (a *app) printRuns(all []runs.Run) error {
 	if len(all) == 0 {
 		return nil
 	}
-	t := &table{headers: []string{"DATE", "ATTEMPT", "STATUS", "LATE", "TOOK", "MEMBER", "OUTCOME"}}
 	for _, r := range all {
 		attempt := strconv.FormatInt(r.Attempt, 10)
 		if r.Duplicate {

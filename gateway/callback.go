@@ -58,7 +58,7 @@ func (x *exchange) calledBack(token string) error {
 		}
 	}
 	if couch.IsNotFound(err) {
-		return missing("the task of this callback is not there any more")
+		return taskIsGone()
 	}
 	if err != nil {
 		return err
@@ -97,26 +97,51 @@ const callbackPatience = 10 * time.Second
 // end writes the outcome into the document of a run that waits for it. The same said again changes nothing.
 func (x *exchange) end(ctx context.Context, run webhook.Callback, end ending) error {
 	t, err := x.tasks.Get(ctx, run.Task)
-	if err == nil && t.Plan == nil && !t.Ended() { // the endpoint was faster than its worker, which is about to write that the run is on
-		if t, err = x.outcome(ctx, t, callbackPatience, func(now *task.Task) bool { return now.Plan != nil }); err == nil && t.Plan == nil && !t.Ended() {
-			return busy("the worker of the task has not written yet that it runs; try again")
-		}
-	}
 	if err != nil {
 		return err
 	}
-	if said := gjson.ParseBytes(t.Callback); said.Get("key").Str == run.Key && said.Get("attempt").Int() == run.Attempt {
-		if said.Get("status").Str == end.Status {
-			return nil
-		}
-		return conflict("status", "this callback was %s before", said.Get("status").Str)
+	if status := saidBefore(t, run); status == end.Status {
+		return nil
+	} else if status != "" {
+		return conflict("status", "this run ended as %s before", status)
 	}
-	next, err := t.WithCallback(task.Callback{
+	outcome := task.Callback{
 		Key: run.Key, Attempt: run.Attempt, Status: task.Status(end.Status), Result: end.Result, Error: end.Error, Code: end.Code, At: x.now,
-	})
-	if err != nil {
+	}
+	next, err := t.WithCallback(outcome)
+	if errors.Is(err, task.ErrEarly) { // the endpoint was faster than its worker, which is about to write that the run is on
+		t, err = x.outcome(ctx, t, callbackPatience, func(now *task.Task) bool {
+			_, err := now.WithCallback(outcome)
+			return !errors.Is(err, task.ErrEarly)
+		})
+		if err != nil {
+			return err
+		}
+		next, err = t.WithCallback(outcome)
+	}
+	switch {
+	case t.Deleted:
+		return taskIsGone()
+	case errors.Is(err, task.ErrEarly):
+		return busy(err.Error() + "; try again")
+	case err != nil:
 		return conflict("", "nothing waits for this callback: %v", err)
 	}
 	_, err = x.db.Put(ctx, run.Task, next.Encode())
 	return err
 }
+
+// saidBefore is what the same callback said before, as the document tells: it waits there for the worker, or ended the task. Empty where
+// it said nothing.
+func saidBefore(t *task.Task, run webhook.Callback) string {
+	said := gjson.ParseBytes(t.Callback)
+	switch {
+	case said.Get("key").Str == run.Key && said.Get("attempt").Int() == run.Attempt:
+		return said.Get("status").Str
+	case (t.Status == task.Done || t.Status == task.Failed) && t.Key() == run.Key && t.Attempt() == run.Attempt && (t.Error == nil || t.Error.Kind == task.KindJob):
+		return string(t.Status)
+	}
+	return ""
+}
+
+func taskIsGone() error { return missing("the task of this callback is not there any more") }

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,27 +89,109 @@ func TestCallbackBeforeTheWorkerWrote(t *testing.T) {
 	must(t, err)
 	o := options()
 	o.Callbacks = verifier
-	came := make(chan struct{}, 100)
-	o.Now = func() time.Time { came <- struct{}{}; return time.Now() }
+	waiting := listeners{&http.Transport{}, make(chan struct{}, 1)}
+	o.Transport = waiting
 	r := before(t, o)
-	_, err = r.db.Put(t.Context(), "early", []byte(`{"worker":"manobi","job":"http","status":"waiting"}`))
-	must(t, err)
-	token, err := signer.Callback(webhook.Callback{Task: "early", Key: "k", Attempt: 1, Expires: time.Now().Add(time.Hour)})
-	must(t, err)
-	answered := make(chan answer)
-	go func() {
-		defer close(answered)
-		a, err := r.send(t.Context(), asking{method: http.MethodPost, path: "/callback/" + token, kind: inJSON, body: `{"result":7}`, nobody: true})
-		if err != nil {
-			t.Error(err)
+	const date = "2026-11-22T06:00:00Z"
+	begin := func(id string) map[string]any {
+		return map[string]any{"status": task.Running, "plan": map[string]any{"from": date, "nominal": date, "due": "2099-01-01T00:00:00Z", "key": id, "awaits": true}}
+	}
+	for id, test := range map[string]struct {
+		meanwhile func(id string)
+		status    int
+	}{
+		"begun":   {func(id string) { r.work(id, begin(id)) }, http.StatusAccepted},
+		"another": {func(id string) { r.work(id, begin("other")) }, http.StatusConflict},
+		"deleted": {func(id string) { must(t, r.tasks.Delete(t.Context(), id)) }, http.StatusNotFound},
+	} {
+		_, err = r.db.Put(t.Context(), id, []byte(`{"worker":"manobi","job":"http","status":"waiting"}`))
+		must(t, err)
+		for len(waiting.opened) > 0 {
+			<-waiting.opened
 		}
-		answered <- a
-	}()
-	<-came
-	r.work("early", map[string]any{"status": task.Running, "plan": map[string]any{
-		"from": "2026-11-22T06:00:00Z", "nominal": "2026-11-22T06:00:00Z", "due": "2099-01-01T00:00:00Z", "key": "k", "awaits": true,
-	}})
-	if a := <-answered; a.status != http.StatusAccepted || r.document("early").Get("callback.result").Int() != 7 {
-		t.Errorf("%d %s", a.status, a.body)
+		token, err := signer.Callback(webhook.Callback{Task: id, Key: id, Attempt: 1, Expires: time.Now().Add(time.Hour)})
+		must(t, err)
+		answered := make(chan answer, 1)
+		go func() {
+			a, err := r.send(t.Context(), asking{method: http.MethodPost, path: "/callback/" + token, kind: inJSON, body: `{"result":7}`, nobody: true})
+			if err != nil {
+				t.Error(err)
+			}
+			answered <- a
+		}()
+		select {
+		case <-waiting.opened:
+		case a := <-answered:
+			t.Fatalf("%s: it did not wait: %d %s", id, a.status, a.body)
+		}
+		test.meanwhile(id)
+		if a := <-answered; a.status != test.status {
+			t.Errorf("%s: %d %s", id, a.status, a.body)
+		}
+	}
+	if result := r.document("begun").Get("callback.result").Int(); result != 7 {
+		t.Errorf("it says %d", result)
+	}
+}
+
+// listeners tells when somebody begins to follow a feed of the server.
+type listeners struct {
+	*http.Transport
+
+	opened chan struct{}
+}
+
+func (l listeners) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.URL.Path, "/_changes") {
+		select {
+		case l.opened <- struct{}{}:
+		default:
+		}
+	}
+	return l.Transport.RoundTrip(r)
+}
+
+// TestCallbackOfAnOtherFiring: where the document tells that the firing is over, nothing is waited for; where it ended as the callback says, that is
+// no news.
+func TestCallbackOfAnOtherFiring(t *testing.T) {
+	t.Parallel()
+	secret := webhook.NewSecret()
+	verifier, err := webhook.NewVerifier(secret)
+	must(t, err)
+	signer, err := webhook.NewSigner(secret)
+	must(t, err)
+	o := options()
+	o.Callbacks = verifier
+	waiting := listeners{&http.Transport{}, make(chan struct{}, 1)}
+	o.Transport = waiting
+	r := before(t, o)
+	const plan = `,"plan":{"from":"2026-11-22T06:00:00Z","nominal":"2026-11-22T06:00:00Z","due":"2026-11-22T06:00:00Z","key":"t@2026-11-22T06:00:00Z/1-aaaaaaaa"}`
+	for name, test := range map[string]struct {
+		document, body string
+		status         int
+	}{
+		"rescheduled":       {`"status":"reschedule","date":"2099-01-01T00:00:00Z"` + plan, `{}`, http.StatusConflict},
+		"written anew":      {`"status":"waiting","date":"2099-01-01T00:00:00Z"`, `{}`, http.StatusConflict},
+		"being canceled":    {`"status":"cancel"` + plan, `{}`, http.StatusConflict},
+		"it ended so":       {`"status":"done","executions":1` + plan, `{}`, http.StatusAccepted},
+		"it ended else":     {`"status":"done","executions":1` + plan, `{"status":"error"}`, http.StatusConflict},
+		"it failed so":      {`"status":"error","error":{"message":"no","kind":"job","attempt":1}` + plan, `{"status":"error"}`, http.StatusAccepted},
+		"it came too late":  {`"status":"error","error":{"message":"no","kind":"timeout","attempt":1}` + plan, `{"status":"error"}`, http.StatusConflict},
+		"another attempt's": {`"status":"done","retries":1` + plan, `{}`, http.StatusConflict},
+	} {
+		document, err := r.db.Put(t.Context(), name, []byte(`{"worker":"manobi","job":"http",`+test.document+`}`))
+		must(t, err)
+		token, err := signer.Callback(webhook.Callback{Task: name, Key: "t@2026-11-22T06:00:00Z/1-aaaaaaaa", Attempt: 1, Expires: time.Now().Add(time.Hour)})
+		must(t, err)
+		a := r.ask(asking{method: http.MethodPost, path: "/callback/" + token, kind: inJSON, body: test.body, nobody: true})
+		if a.status != test.status {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+		if now, err := r.db.Get(t.Context(), name); err != nil || now.Rev != document {
+			t.Errorf("%s: it was written: %v", name, err)
+		}
+	}
+	if len(waiting.opened) > 0 {
+		t.Error("it waited")
 	}
 }

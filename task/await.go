@@ -120,15 +120,22 @@ type Callback struct {
 	At      time.Time       `json:"at"`
 }
 
+// ErrEarly is the error of [Task.WithCallback] for a firing that a worker may have begun without having written so yet: the next revision tells.
+var ErrEarly = errors.New("the worker of the task has not written yet that it runs")
+
 // WithCallback gives the task with an outcome in its field callback, or says why it cannot be that of the firing that is on.
 func (t *Task) WithCallback(c Callback) (*Task, error) {
 	switch {
 	case t.Ended():
 		return nil, fmt.Errorf("the task has ended as %s", t.Status)
+	case t.Status == Cancel:
+		return nil, errors.New("the task is being canceled")
 	case c.Status != Done && c.Status != Failed:
 		return nil, fmt.Errorf("status %q is neither done nor error", c.Status)
-	case c.Key != t.Key():
-		return nil, fmt.Errorf("the firing %s is over: the task is at %s", c.Key, t.Key())
+	case t.mayBegin(c.Key):
+		return nil, ErrEarly
+	case c.Key != t.Key() || t.Asks():
+		return nil, fmt.Errorf("the firing %s is over: the task was planned anew, or has gone on", c.Key)
 	case c.Attempt != t.Attempt():
 		return nil, fmt.Errorf("attempt %d is over: the task is at attempt %d", c.Attempt, t.Attempt())
 	}
@@ -138,6 +145,30 @@ func (t *Task) WithCallback(c Callback) (*Task, error) {
 		return nil, fmt.Errorf("encoding a callback: %w", err)
 	}
 	return t.WithField("callback", raw)
+}
+
+// mayBegin says whether a firing can be one that began from this revision, in which somebody asks for one, or from one shortly before it: a
+// task that is due at once runs before its plan is written. It cannot where the document tells that it is over.
+func (t *Task) mayBegin(key string) bool {
+	if !t.Asks() && t.Status != RunNow || key == t.Key() {
+		return false
+	}
+	nominal, asked := partsOf(key)
+	was, askedThen := partsOf(t.Key())
+	switch {
+	case asked == askedBy(t.Rev):
+		return true
+	case t.Plan != nil && (generation(asked) < generation(askedThen) || asked == askedThen && nominal.Before(was)):
+		return false
+	case !t.Asks() || t.Repeat != nil: // its first date may be another one than the document's
+		return true
+	}
+	loc, err := when.LoadLocation(t.Timezone)
+	if err != nil {
+		return true
+	}
+	date, err := when.ParseDateJSON(t.Date, nominal, loc)
+	return err != nil || t.Date == nil || date.Words || date.Time.Equal(nominal)
 }
 
 // remove ends the task and has its document deleted, with no more in the tombstone than which task it was and how it ended.

@@ -3,6 +3,7 @@ package task
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -388,6 +389,24 @@ func firingKey(id string, nominal time.Time, asked string) string {
 	b := append(append(few[:0], id...), '@')
 	b = append(when.AppendFormat(b, nominal), '/')
 	return string(append(b, asked...))
+}
+
+// partsOf takes a firing's identity apart: its nominal date, and the revision that asked for it as askedBy shortens it.
+func partsOf(key string) (nominal time.Time, asked string) {
+	slash := strings.LastIndexByte(key, '/')
+	if slash < 0 {
+		return time.Time{}, ""
+	}
+	at := strings.LastIndexByte(key[:slash], '@')
+	nominal, _ = time.Parse(time.RFC3339Nano, key[at+1:slash]) // zero where it is not one of ours
+	return nominal, key[slash+1:]
+}
+
+// generation is the number that a revision begins with, 0 where it has none.
+func generation(rev string) int64 {
+	number, _, _ := strings.Cut(rev, "-")
+	n, _ := strconv.ParseInt(number, 10, 64)
+	return n
 }
 
 // askedBy shortens a revision to its number and the first eight digits of its hash.

@@ -17,6 +17,7 @@ import (
 	"github.com/adlayer/after/cli/embedded"
 	"github.com/adlayer/after/cli/process"
 	"github.com/adlayer/after/config"
+	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/gateway"
 	"github.com/adlayer/after/store/httpd"
 	"github.com/adlayer/after/webhook"
@@ -154,6 +155,7 @@ func (a *app) gateway(ctx context.Context, c *config.Config, v *voice) (err erro
 	if err := reachable(ctx, c, log); err != nil {
 		return err
 	}
+	tellOfTokens(ctx, c, c.Couch.URL, o.TLS, log)
 	queue, err := gateway.New(o)
 	if err != nil {
 		return &codeError{err: err, code: exitUsage}
@@ -216,6 +218,30 @@ func reachable(ctx context.Context, c *config.Config, log *logger) error {
 		return h.explain(err)
 	}
 	return h.accepted(ctx)
+}
+
+// tellOfTokens says in the log where the server of the tasks does not let in the queue's own user, as whom requests with a token go there.
+func tellOfTokens(ctx context.Context, c *config.Config, address string, secure *tls.Config, log logrus.FieldLogger) {
+	if len(c.Gateway.Tokens) == 0 {
+		return
+	}
+	server, err := couch.Dial(address, couch.Options{User: c.Couch.User, Password: c.Couch.Password, UserAgent: "after/" + Version(), TLS: secure})
+	if err == nil {
+		defer server.Close()
+		_, err = server.Session(ctx)
+	}
+	if err == nil && c.Couch.User == "" {
+		err = errors.New("couch.user is empty")
+	}
+	if err == nil {
+		if _, err = server.Database(c.Couch.Database).Info(ctx); couch.IsNotFound(err) {
+			return // a worker makes it
+		}
+	}
+	if err != nil {
+		log.WithError(err).Errorf("gateway.tokens: whoever brings a token gets a 502, since the server of the tasks does not let in the queue's own user %q: "+
+			"make couch.user and couch.password one that it knows", c.Couch.User)
+	}
 }
 
 // untilStopped returns when the process is asked to end, or its listener has failed.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"os"
@@ -101,6 +102,13 @@ func (a *app) serve(ctx context.Context, cmd *cobra.Command, c *config.Config, v
 	if err := entry.Serves(); err != nil {
 		return err
 	}
+	var own *tls.Config
+	if c.Store.Secure() {
+		if own, err = ownCertificate(c); err != nil {
+			return &codeError{err: err, code: exitUsage}
+		}
+	}
+	tellOfTokens(ctx, c, server.URL(), own, log)
 	stops, reloads := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	process.NotifyStop(stops)
 	process.NotifyReload(reloads)

@@ -50,6 +50,7 @@ func (x *exchange) calledBack(token string) error {
 	if err != nil {
 		return err
 	}
+	x.asOwn = true
 	ctx := context.WithValue(x.r.Context(), callerKey{}, x.own())
 	const tries = 20
 	for range tries {

@@ -96,6 +96,11 @@ func (x *exchange) asRefusal(err error) *refusal {
 		}
 		return &refusal{status: http.StatusConflict, Name: "conflict", Reason: e.Error(), Field: first, Differs: e.Fields}
 	}
+	if couch.IsUnauthorized(err) && x.asOwn {
+		x.log.WithError(err).WithField("path", x.r.URL.Path).Errorf("gateway: the server of the tasks refuses the queue's own user %q, as whom tokens and "+
+			"callbacks reach it: couch.user and couch.password must be right", x.opts.User)
+		return &refusal{status: http.StatusBadGateway, Name: "bad_gateway", Reason: "the server of the tasks refuses the queue's own user (couch.user); the log says more"}
+	}
 	if e, ok := errors.AsType[*couch.Error](err); ok && e.Status < http.StatusInternalServerError {
 		name := e.Name
 		if name == "" {

@@ -144,6 +144,8 @@ type exchange struct {
 	r   *http.Request // with the caller in its context
 	who *caller
 	now time.Time // when it came
+	// asOwn says that it goes on to the server with the gateway's own credentials.
+	asOwn bool
 }
 
 // ServeHTTP answers one request.
@@ -165,7 +167,7 @@ func (x *exchange) serve() error {
 	if err != nil {
 		return err
 	}
-	x.who = who
+	x.who, x.asOwn = who, who.token != nil
 	x.r = x.r.WithContext(context.WithValue(x.r.Context(), callerKey{}, who))
 	path, ok := strings.CutPrefix(x.r.URL.EscapedPath(), x.opts.Prefix+"/") // as it was sent: an address within it stays as it is
 	if !ok {

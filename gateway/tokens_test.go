@@ -7,7 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sirupsen/logrus/hooks/test"
+
 	"github.com/adlayer/after/gateway"
+	"github.com/adlayer/after/webhook"
 )
 
 func TestParseToken(t *testing.T) {
@@ -103,6 +106,42 @@ func TestTokens(t *testing.T) {
 				t.Errorf("an unknown token: %d %s", a.status, a.body)
 			}
 		})
+	}
+}
+
+// TestOwnUser: a server that refuses the queue's own user is no fault of who brings a token, or was given a callback.
+func TestOwnUser(t *testing.T) {
+	t.Parallel()
+	token, hash := gateway.NewToken()
+	secret := webhook.NewSecret()
+	verifier, err := webhook.NewVerifier(secret)
+	must(t, err)
+	signer, err := webhook.NewSigner(secret)
+	must(t, err)
+	callback, err := signer.Callback(webhook.Callback{Task: "t", Key: "k", Attempt: 1, Expires: time.Now().Add(time.Hour)})
+	must(t, err)
+	log, hook := test.NewNullLogger()
+	o := options()
+	o.Tokens, o.Callbacks, o.Log, o.Password = []gateway.Token{{Name: "all", Hash: hash, Rights: []string{"post", "read"}}}, verifier, log, "former"
+	for name, r := range map[string]*rig{"within": within(t, o), "before": before(t, o)} {
+		for what, q := range map[string]asking{
+			"post":     {method: http.MethodPost, path: "/queue", kind: form, body: "task.url=http://localhost/"},
+			"list":     {method: http.MethodGet, path: "/queue"},
+			"callback": {method: http.MethodPost, path: "/callback/" + callback},
+		} {
+			q.nobody, q.header = true, map[string]string{"Authorization": "Bearer " + token}
+			if a := r.ask(q); a.status != http.StatusBadGateway || !strings.Contains(a.get("reason"), "refuses the queue's own user") {
+				t.Errorf("%s, %s: %d %s", name, what, a.status, a.body)
+			}
+			if entry := hook.LastEntry(); entry == nil || !strings.Contains(entry.Message, "couch.user") {
+				t.Errorf("%s, %s: the log says %v", name, what, entry)
+			}
+			hook.Reset()
+		}
+		a := r.ask(asking{method: http.MethodGet, path: "/queue", nobody: true})
+		if a.status != http.StatusUnauthorized {
+			t.Errorf("%s, without credentials: %d %s", name, a.status, a.body)
+		}
 	}
 }
 

@@ -106,7 +106,8 @@ func (x *exchange) leaveAlone(h *host) error {
 }
 
 // wait takes a place under every limit that the call is under, one after another, and once under each: where a redirect
-// led it on, these are the limits of another host.
+// led it on, these are the limits of another host. Those that are shared by the most come last, so that a call which is put off by the limit
+// of its host takes no place from calls of others.
 func (x *exchange) wait(ctx context.Context) error {
 	s, firing := x.settings, ""
 	take := func(name string, limit Limit) error {
@@ -144,6 +145,11 @@ func (x *exchange) wait(ctx context.Context) error {
 			return err
 		}
 	}
+	if key, limit, found := s.limitOf(name); found {
+		if err := take("host "+key, limit); err != nil {
+			return err
+		}
+	}
 	for _, tag := range x.tags() {
 		if limit, found := s.limits["#"+tag]; found {
 			if err := take("#"+tag, limit); err != nil {
@@ -152,12 +158,7 @@ func (x *exchange) wait(ctx context.Context) error {
 		}
 	}
 	if s.limit != nil {
-		if err := take("all", *s.limit); err != nil {
-			return err
-		}
-	}
-	if key, limit, found := s.limitOf(name); found {
-		return take("host "+key, limit)
+		return take("all", *s.limit)
 	}
 	return nil
 }

@@ -266,6 +266,33 @@ func TestRates(t *testing.T) {
 	}
 }
 
+// TestLimitOfOne: who is put off by the limit of a host, or of a tag, takes no place from the calls of others under the limit for all.
+func TestLimitOfOne(t *testing.T) {
+	t.Parallel()
+	for name, slow := range map[string]string{"host": "slow.example", "tag": "#own"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				o := call.Options{Limit: "1/s", Limits: map[string]string{slow: "1/h"}, Patience: 10 * time.Second}
+				o.Transport = transport(func(*http.Request) (int, error) { return http.StatusOK, nil })
+				c := fresh(t, o)
+				begun := time.Now()
+				for _, test := range []struct{ id, arguments, want string }{
+					{"a", `{"url":"http://slow.example","tag":"own"}`, "done after 0s"},
+					{"b", `{"url":"http://slow.example","tag":"own"}`, "snooze 1h0m0s after 0s"},
+					{"c", `{"url":"http://slow.example","tag":"own"}`, "snooze 1h0m0s after 0s"},
+					{"d", `{"url":"http://quick.example"}`, "done after 1s"},
+				} {
+					result, err := c.Run(t.Context(), of(t, test.id, 0), arguments(t, "%s", test.arguments))
+					if got := fmt.Sprintf("%s after %v", outcome(result, err), time.Since(begun)); got != test.want {
+						t.Errorf("%s: %s, want %s", test.id, got, test.want)
+					}
+				}
+			})
+		})
+	}
+}
+
 // TestPlaces are given in the order of dates; who waits for long is put off, and comes first when it comes again.
 func TestPlaces(t *testing.T) {
 	t.Parallel()

@@ -33,6 +33,10 @@ func (x *exchange) batch() error {
 	if media, _, err := mime.ParseMediaType(x.r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		return &refusal{status: http.StatusUnsupportedMediaType, Name: "bad_content_type", Reason: "send JSON (application/json), and say so in Content-Type"}
 	}
+	q, err := x.parameters("worker")
+	if err != nil {
+		return err
+	}
 	body, release, err := x.body()
 	defer release()
 	if err != nil {
@@ -47,7 +51,7 @@ func (x *exchange) batch() error {
 	if len(all.Tasks) == 0 || len(all.Tasks) > mostBatch {
 		return bad("tasks", "a batch has 1 to %d tasks, not %d", mostBatch, len(all.Tasks))
 	}
-	results, err := x.acceptAll(all.Tasks)
+	results, err := x.acceptAll(all.Tasks, q.Get("worker"))
 	if err != nil {
 		return err
 	}
@@ -55,7 +59,8 @@ func (x *exchange) batch() error {
 	return nil
 }
 
-func (x *exchange) acceptAll(orders []json.RawMessage) ([]batched, error) {
+// acceptAll takes orders, which the worker makes where they name none.
+func (x *exchange) acceptAll(orders []json.RawMessage, worker string) ([]batched, error) {
 	ctx := x.r.Context()
 	results := make([]batched, len(orders))
 	var docs [][]byte
@@ -64,6 +69,9 @@ func (x *exchange) acceptAll(orders []json.RawMessage) ([]batched, error) {
 	first := map[string]int{} // within the batch, an id counts once
 	for i, raw := range orders {
 		o, err := decodeOrder(raw)
+		if err == nil {
+			err = o.madeBy(worker)
+		}
 		var t *task.Task
 		if err == nil {
 			t, err = x.prepare(ctx, o)

@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -67,12 +69,39 @@ func (x *exchange) post() error {
 	if err := x.may(rightPost); err != nil {
 		return err
 	}
+	q, err := x.parameters("wait", "worker")
+	if err != nil {
+		return err
+	}
 	o, release, err := x.order()
 	defer release()
 	if err != nil {
 		return err
 	}
-	return x.accept(o, x.r.Header.Get("Idempotency-Key"), x.r.URL.Query().Get("wait"))
+	if err := o.madeBy(q.Get("worker")); err != nil {
+		return err
+	}
+	return x.accept(o, x.r.Header.Get("Idempotency-Key"), q.Get("wait"))
+}
+
+// parameters reads the query, in which there may be nothing but those named.
+func (x *exchange) parameters(names ...string) (url.Values, error) {
+	q := x.r.URL.Query()
+	for name := range q {
+		if !slices.Contains(names, name) {
+			return nil, bad(name, "there is no parameter %q here: there are %s", name, strings.Join(names, ", "))
+		}
+	}
+	return q, nil
+}
+
+// madeBy takes the worker that the address names.
+func (o *order) madeBy(worker string) error {
+	if worker != "" && o.Worker != "" && o.Worker != worker {
+		return bad("worker", "the address names the worker %s, and what was posted %s", worker, o.Worker)
+	}
+	o.Worker = cmp.Or(o.Worker, worker)
+	return nil
 }
 
 // accept writes an order as a task and answers.
@@ -267,11 +296,9 @@ func (x *exchange) list() error {
 	if err := x.may(rightRead); err != nil {
 		return err
 	}
-	q := x.r.URL.Query()
-	for name := range q {
-		if name != "status" && name != "worker" && name != "job" && name != "limit" && name != "bookmark" {
-			return bad(name, "there is no parameter %q: there are status, worker, job, limit and bookmark", name)
-		}
+	q, err := x.parameters("status", "worker", "job", "limit", "bookmark")
+	if err != nil {
+		return err
 	}
 	f := client.Filter{Status: task.Status(q.Get("status")), Worker: q.Get("worker"), Job: q.Get("job"), Limit: usualPage}
 	if text := q.Get("limit"); text != "" {

@@ -397,3 +397,27 @@ func TestWarning(t *testing.T) {
 		}
 	})
 }
+
+// TestWorkerOfTheAddress: the address may name the worker of a post, and nothing else than is known there.
+func TestWorkerOfTheAddress(t *testing.T) {
+	t.Parallel()
+	r := within(t, options())
+	for _, test := range []struct{ query, kind, body, worker, field string }{
+		{"?worker=w", form, "task.url=http://localhost/", "w", ""},
+		{"?worker=w", form, "task.url=http://localhost/&task.worker=w", "w", ""},
+		{"?worker=w", inJSON, `{"url":"http://localhost/","worker":"v"}`, "", "worker"},
+		{"?wiat=30s", inJSON, `{"url":"http://localhost/"}`, "", "wiat"},
+	} {
+		a := r.post("/queue"+test.query, test.kind, test.body)
+		if test.field != "" && (a.status != http.StatusBadRequest || a.get("field") != test.field) || test.field == "" && r.document(a.get("id")).Get("worker").Str != test.worker {
+			t.Errorf("%s %s: %d %s", test.query, test.body, a.status, a.body)
+		}
+	}
+	a := r.post("/queue/batch?worker=w", inJSON, `{"tasks":[{"url":"http://localhost/"},{"url":"http://localhost/","worker":"v"}]}`)
+	if id := a.get("results.0.id"); r.document(id).Get("worker").Str != "w" || a.get("results.1.field") != "worker" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if a := r.post("/queue/batch?wait=1s", inJSON, `{"tasks":[]}`); a.status != http.StatusBadRequest || a.get("field") != "wait" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}

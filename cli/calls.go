@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/adlayer/after/client"
+	"github.com/adlayer/after/jobs/call"
 	"github.com/adlayer/after/runs"
 	"github.com/adlayer/after/task"
 	"github.com/adlayer/after/when"
@@ -101,17 +101,8 @@ func (a *app) calls(cmd *cobra.Command, worker string) error {
 }
 
 func (a *app) endpointOf(ctx context.Context, s *session, t *task.Task) (endpoint, error) {
-	arguments := gjson.ParseBytes(t.Arguments)
 	e := endpoint{
-		ID: t.ID, Worker: t.Worker, Method: arguments.Get("method").String(), URL: arguments.Get("url").String(), Status: statusOf(t),
-	}
-	if e.Method == "" {
-		e.Method = http.MethodGet
-		for _, body := range []string{"body", "form", "text", "base64", "attachment"} {
-			if arguments.Get(body).Exists() {
-				e.Method = http.MethodPost
-			}
-		}
+		ID: t.ID, Worker: t.Worker, Method: call.MethodOf(t.Arguments), URL: gjson.GetBytes(t.Arguments, "url").String(), Status: statusOf(t),
 	}
 	if !client.IsPaused(t) && t.Plan != nil {
 		e.Next = when.Format(t.Plan.Due)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/adlayer/after/jobs/call"
 	"github.com/adlayer/after/task"
 	"github.com/adlayer/after/when"
 )
@@ -19,8 +20,9 @@ type entry struct {
 	Job        string          `json:"job,omitempty"`
 	Method     string          `json:"method,omitempty"`
 	URL        string          `json:"url,omitempty"`
-	Due        string          `json:"due,omitempty"` // the next start; none where the task has ended
-	Repeat     json.RawMessage `json:"repeat,omitempty"`
+	Due        string          `json:"due,omitempty"`    // the next start; none where the task has ended
+	Repeat     json.RawMessage `json:"repeat,omitempty"` // as in the document
+	Period     string          `json:"period,omitempty"` // the repeat in words
 	Timezone   string          `json:"timezone,omitempty"`
 	Executions int64           `json:"executions"`        // runs that came to an outcome
 	Attempt    int64           `json:"attempt,omitempty"` // of the firing at hand, from 1
@@ -42,7 +44,7 @@ type failure struct {
 	Next    string `json:"next,omitempty"` // when it is tried again
 }
 
-func entryOf(t *task.Task) *entry {
+func (x *exchange) entryOf(t *task.Task) *entry {
 	if t.Deleted {
 		return &entry{ID: t.ID, Rev: t.Rev, Status: "deleted"}
 	}
@@ -53,8 +55,11 @@ func entryOf(t *task.Task) *entry {
 	if e.Status == "" {
 		e.Status = task.Waiting
 	}
+	if t.Repeat != nil {
+		e.Period = x.periodOf(t)
+	}
 	if t.Job == jobName {
-		e.Method, e.URL = gjson.GetBytes(t.Arguments, "method").Str, gjson.GetBytes(t.Arguments, "url").Str
+		e.Method, e.URL = call.MethodOf(t.Arguments), gjson.GetBytes(t.Arguments, "url").Str
 	}
 	switch {
 	case t.Ended():
@@ -68,6 +73,20 @@ func entryOf(t *task.Task) *entry {
 		e.Error = &failure{f.Message, f.Kind, f.Attempt, f.Code, date(f.Next)}
 	}
 	return e
+}
+
+// periodOf says the repeat of a task in words; nothing where it cannot be read. The days of calendars are none of them.
+func (x *exchange) periodOf(t *task.Task) string {
+	loc, err := when.LoadLocation(t.Timezone)
+	if err != nil {
+		return ""
+	}
+	unread := func(string) (*when.Calendar, error) { return &when.Calendar{}, nil }
+	rule, err := when.ParseRule(t.Repeat, when.Scope{Now: x.now, Zone: loc, Seed: t.ID, Calendar: unread})
+	if err != nil {
+		return ""
+	}
+	return rule.Words()
 }
 
 func date(t time.Time) string {

@@ -139,7 +139,7 @@ func (x *exchange) accept(o *order, key, patience string) error {
 		if t, err = x.outcome(ctx, t, wait, ran); err != nil {
 			return err
 		}
-		e := entryOf(t)
+		e := x.entryOf(t)
 		e.Warning = warning
 		x.answer(http.StatusCreated, e)
 		return nil
@@ -185,7 +185,7 @@ func (x *exchange) show(id string) error {
 			return err
 		}
 	}
-	x.answer(http.StatusOK, entryOf(t))
+	x.answer(http.StatusOK, x.entryOf(t))
 	return nil
 }
 
@@ -326,7 +326,7 @@ func (x *exchange) list() error {
 	}
 	p := page{Tasks: make([]*entry, 0, len(tasks)), Bookmark: next}
 	for _, t := range tasks {
-		p.Tasks = append(p.Tasks, entryOf(t))
+		p.Tasks = append(p.Tasks, x.entryOf(t))
 	}
 	x.answer(http.StatusOK, p)
 	return nil

@@ -333,6 +333,26 @@ func TestCancelAndReschedule(t *testing.T) {
 	})
 }
 
+// TestEntries: a task shows the method that its call has, whoever wrote it, and its repeat as it stands in the document and in words.
+func TestEntries(t *testing.T) {
+	t.Parallel()
+	r := within(t, options())
+	for name, test := range map[string]struct{ document, method, repeat, period string }{
+		"a":       {`"job":{"name":"http","arguments":{"url":"http://localhost/"}},"repeat":"1s"`, "GET", `"1s"`, "every second"},
+		"b":       {`"job":{"name":"http","arguments":{"url":"http://localhost/","text":"x"}},"repeat":{"days":1,"calendars":["none"]}`, "POST", `{"days":1,"calendars":["none"]}`, ""},
+		"c":       {`"job":{"name":"http","arguments":{"url":"http://localhost/","method":"put"}},"repeat":"0 9 * * *","timezone":"Europe/Berlin"`, "PUT", `"0 9 * * *"`, "at 09:00 every day, in Europe/Berlin"},
+		"d":       {`"job":"noop","repeat":"sometimes"`, "", `"sometimes"`, ""},
+		"nothing": {`"job":"noop"`, "", "", ""},
+	} {
+		_, err := r.db.Put(t.Context(), name, []byte(`{"worker":"w",`+test.document+`}`))
+		must(t, err)
+		a := r.get("/queue/" + name)
+		if a.get("method") != test.method || gjson.Get(a.body, "repeat").Raw != test.repeat || a.get("period") != test.period {
+			t.Errorf("%s: %s", name, a.body)
+		}
+	}
+}
+
 // TestList: pages hold together, whatever number of tasks they have.
 func TestList(t *testing.T) {
 	t.Parallel()

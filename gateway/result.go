@@ -17,7 +17,7 @@ func (x *exchange) result(id string) error {
 		return err
 	}
 	if t.Result == nil {
-		return missing("the task " + id + " has no result: its status is " + string(entryOf(t).Status))
+		return missing("the task " + id + " has no result: its status is " + string(x.entryOf(t).Status))
 	}
 	h := x.w.Header()
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/tidwall/gjson"
 
 	"github.com/adlayer/after/when"
 )
@@ -70,6 +73,30 @@ func (a *Arguments) Validate() error {
 		return wrong("codes", "codes: %w", err)
 	}
 	return checkHeaders(a.Headers)
+}
+
+// MethodOf gives the method of the call that arguments ask for, as they stand in a document; empty where they cannot be read.
+func MethodOf(raw []byte) string {
+	if method := gjson.GetBytes(raw, "method").Str; method != "" { // without a look at what may be a long body
+		return strings.ToUpper(method)
+	}
+	var a Arguments
+	if json.Unmarshal(raw, &a) != nil {
+		return ""
+	}
+	return a.method()
+}
+
+// method is GET, or POST where there is a body, unless the arguments say which.
+func (a *Arguments) method() string {
+	if a.Method != "" {
+		return strings.ToUpper(a.Method)
+	}
+	if body := string(a.Body); body != "" && body != "null" && body != `""` || encode(a.Form) != "" || a.Text != nil && *a.Text != "" || len(a.Base64) > 0 ||
+		a.Attachment != "" {
+		return http.MethodPost
+	}
+	return http.MethodGet
 }
 
 func checkHeaders(headers map[string]Values) error {

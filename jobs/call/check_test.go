@@ -2,11 +2,43 @@ package call_test
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/adlayer/after/jobs/call"
 )
+
+// TestMethodOf: the method that a document's arguments lead to, which is the one that the job sends.
+func TestMethodOf(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"url":"http://x.example"}`:                                         "GET",
+		`{"url":"http://x.example","method":"","body":null,"attachment":""}`: "GET",
+		`{"url":"http://x.example","method":"put"}`:                          "PUT",
+		`{"url":"http://x.example","Method":"put"}`:                          "PUT",
+		`{"url":"http://x.example","body":{}}`:                               "POST",
+		`{"url":"http://x.example","body":""}`:                               "GET",
+		`{"url":"http://x.example","form":{}}`:                               "GET",
+		`{"url":"http://x.example","form":{"a":1}}`:                          "POST",
+		`{"url":"http://x.example","text":""}`:                               "GET",
+		`{"url":"http://x.example","text":"a"}`:                              "POST",
+		`{"url":"http://x.example","base64":"AA=="}`:                         "POST",
+		`{"url":"http://x.example","base64":""}`:                             "GET",
+	} {
+		var sent string
+		c := fresh(t, call.Options{Transport: transport(func(r *http.Request) (int, error) { sent = r.Method; return http.StatusOK, nil })})
+		if result, err := c.Run(t.Context(), of(t, "a", 0), arguments(t, "%s", text)); err != nil || sent != want || call.MethodOf([]byte(text)) != want {
+			t.Errorf("%s: %s is sent, %s is told, want %s: %v %v", text, sent, call.MethodOf([]byte(text)), want, result, err)
+		}
+	}
+	if method := call.MethodOf([]byte(`{"url":"http://x.example","attachment":"a"}`)); method != "POST" {
+		t.Errorf("with an attachment: %s", method)
+	}
+	if method := call.MethodOf([]byte(`[1]`)); method != "" {
+		t.Errorf("what cannot be read: %s", method)
+	}
+}
 
 // TestCheck names the argument that is wrong, and takes what the job takes.
 func TestCheck(t *testing.T) {

@@ -47,14 +47,7 @@ func (x *exchange) prepare(ctx context.Context) (err error) {
 	if x.body, err = bodyOf(x.task, x.in); err != nil {
 		return err
 	}
-	method := strings.ToUpper(x.in.Method)
-	if method == "" {
-		method = http.MethodGet
-		if !x.body.empty() {
-			method = http.MethodPost
-		}
-	}
-	x.request, err = http.NewRequestWithContext(ctx, method, x.in.URL, nil)
+	x.request, err = http.NewRequestWithContext(ctx, x.in.method(), x.in.URL, nil)
 	if err != nil {
 		return jobs.Invalid(inner(err))
 	}

@@ -22,16 +22,22 @@ var answersOfHTTPMD = map[string]string{
 	`"id":"order-7"}`:      `"status":"scheduled","id":"order-7"\}`,
 	"countdown=1h\n":       `\{"status":"scheduled","id":"(post-[0-9a-f]+)"\}\n\{"status":"scheduled","id":"post-[0-9a-f]+"\}`,
 	"task.eta='2099":       `"executions":1(?s:.*)Content-Type: application/json\r\n(?s:.*)\{"status":"ok"(?s:.*)"due":"(?s:.*)"scheduled","id":"order-7"(?s:.*)"cancel","id":"order-7"(?s:.*)"tasks":\[\{"id":"first"`,
-	"task.id=greeting":     `"id":"greeting"\}\n\{"status":"scheduled","id":"hourly"\}\n(?s:.*)"repeat":"every hour"`,
+	"task.id=greeting":     `"id":"greeting"\}\n\{"status":"scheduled","id":"bounded"\}\n\{"status":"scheduled","id":"hourly"\}\n(?s:.*)"repeat":"1h","period":"every hour"`,
+	"task.id=twice":        `"executions":2(?s:.*)"id":"twice@(?s:.*)"id":"twice@`,
+	"ftp://example.org -d": `"field":"url"\}\n(?s:.*)"field":"countdown"\}\n(?s:.*)"field":"headers.X-Colour"\}\n(?s:.*)"error":"bad_content_type"(?s:.*)"error":"too_large"`,
+	"task.worker=nobody":   `"warning":"no worker named nobody is running(?s:.*)"status":"error"(?s:.*)"failure":\{"message":"[^"]*169\.254\.169\.254 must not be called`,
+	"task.id=told":         `"id":"told"\}\n\{"status":"scheduled","id":"[^"]+"\}`,
 	"task.countdown=2h":    `"error":"conflict"(?s:.*)"differs":\["countdown"\]`,
 	"bookmark=$next":       `"tasks":\[\{"id":"(?s:.*)"bookmark":"`,
 	"task.id=convert":      `"id":"convert"\}`,
 	"$CALLBACK":            `"status":"done","id":"convert"\}\n(?s:.*)"status":"done"(?s:.*)"result":\{"pages":7\}(?s:.*)\n\{"pages":7\}`,
-	"Bearer $TOKEN":        `"id":"ordered"\}\n\{"error":"forbidden"`,
+	"Bearer $TOKEN":        `"id":"ordered"\}\n\{"error":"forbidden"(?s:.*) 429 (?s:.*)(?i:retry-after): \d+`,
+	"Access-Control-":      `(?i:access-control-allow-origin: https://app\.example)(?s:.*)"error":"forbidden"`,
 	"/queue/batch":         `"status":"scheduled","id":"[^"]+","code":201(?s:.*)"field":"url","code":400`,
-	"/later/$ENDPOINT":     `"id":"handed"\}\n\{"status":"scheduled"`,
+	"after.id=handed":      `"id":"handed"\}\n\{"status":"scheduled"`,
+	"after.at=":            `"id":"at"\}\n\{"status":"scheduled","id":"every"\}\n\{"status":"scheduled","id":"cron"\}\n(?s:.*)"result":\{"status":200(?s:.*)"result":\{"status":201`,
 	"/ping/nightly-backup": `"id":"expect:nightly-backup","due":"(?s:.*)"id":"expect:nightly-backup","due":"`,
-	"after gateway token":  `^after_\S+\n\{"gateway":\{"tokens":\{"shop":"sha256:[0-9a-f]{64} post read worker=manobi limit=10/s"`,
+	"after gateway token":  `^after_\S+\n\{"gateway":\{"tokens":\{"shop":"sha256:[0-9a-f]{64} post read worker=manobi limit=2/h"`,
 	"/openapi.json":        `"openapi": ?"3.1.0"`,
 }
 
@@ -75,7 +81,8 @@ func TestCommandsOfTheQueue(t *testing.T) {
 			"AFTER_COUCH_URL=http://after:after@" + address, "AFTER_STATE_FOLDER=" + filepath.Join(folder, "state"),
 			"AFTER_STORE_DATA=" + filepath.Join(folder, "data"), "AFTER_JOBS_FOLDER=" + folder,
 			"AFTER_HTTP_SIGNING_KEY=whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "AFTER_HTTP_CALLBACK_URL=http://" + address + "/_after",
-			fmt.Sprintf(`AFTER_GATEWAY_TOKENS={"shop":"sha256:%x post worker=manobi"}`, sha256.Sum256([]byte(token))), "TOKEN=" + token, "SLOW=" + slow,
+			fmt.Sprintf(`AFTER_GATEWAY_TOKENS={"shop":"sha256:%x post worker=manobi limit=2/h"}`, sha256.Sum256([]byte(token))), "TOKEN=" + token, "SLOW=" + slow,
+			"AFTER_GATEWAY_CORS_ORIGINS=https://app.example",
 		},
 		here: strings.NewReplacer("127.0.0.1:5984", address, "127.0.0.1%3A5984", strings.ReplaceAll(address, ":", "%3A"), "curl ", "curl -sSf "),
 	}
@@ -98,11 +105,14 @@ func TestCommandsOfTheQueue(t *testing.T) {
 	}
 	for i, match := range fence.FindAllStringSubmatch(section, -1) {
 		kind, block := match[1], match[2]
-		if kind == "json" {
+		switch kind {
+		case "json":
 			r.configures(block)
 			continue
-		}
-		if kind != "sh" {
+		case "go": // the tests of the repository compile it
+			continue
+		case "sh":
+		default:
 			t.Errorf("block %d is of the kind %q, which nobody tests", i+1, kind)
 			continue
 		}

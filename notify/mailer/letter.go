@@ -50,15 +50,23 @@ func (s *settings) gathered(d *Digest) (*letter, error) {
 	return l, s.write(l, digestSubjectTemplate, digestTemplate, d.view())
 }
 
-func (s *settings) write(l *letter, subject, body string, data any) (err error) {
-	if l.subject, err = s.templates.execute(subject, data); err != nil {
-		return fmt.Errorf("the template of subjects: %w", err)
+// write fills in what the templates make. Where the configuration's own fail, ours take their place, and the mail says so: one that nobody gets
+// would hide more than a mail that looks otherwise.
+func (s *settings) write(l *letter, subject, body string, data any) error {
+	var failed []string
+	var written [2]string
+	for i, name := range []string{subject, body} {
+		text, err := s.templates.execute(name, data)
+		if err != nil {
+			failed = append(failed, "The template of the configuration failed, and the program's own was taken: "+untitled(err))
+			if text, err = s.fallback.execute(name, data); err != nil {
+				return fmt.Errorf("the template %s: %w", name, err)
+			}
+		}
+		written[i] = text
 	}
-	l.subject = shortened(visible(strings.Join(strings.Fields(l.subject), " ")), mostSubject)
-	if l.text, err = s.templates.execute(body, data); err != nil {
-		return fmt.Errorf("the template of mails: %w", err)
-	}
-	l.text = legible(l.text)
+	l.subject = shortened(visible(strings.Join(strings.Fields(written[0]), " ")), mostSubject)
+	l.text = legible(strings.Join(append([]string{written[1]}, failed...), "\n"))
 	return nil
 }
 

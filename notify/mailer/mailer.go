@@ -47,6 +47,13 @@ type Mailer struct {
 	sending  chan struct{} // holds whoever sends
 }
 
+// Recipients are whom a mail goes to.
+type Recipients struct {
+	Addresses []string
+	// Some says that it may leave without those that the server puts off. Else it waits for them, so that nobody has it twice.
+	Some bool
+}
+
 // settings are options that were read.
 type settings struct {
 	Options
@@ -54,6 +61,8 @@ type settings struct {
 	from      *mail.Address
 	tls       *tls.Config
 	templates *templates
+	fallback  *templates    // the program's own
+	replaced  chan struct{} // closed when others are in force
 }
 
 // New makes a mailer. It does no I/O but for reading the files that the options name.
@@ -68,19 +77,30 @@ func (m *Mailer) Configure(o Options) error {
 	if err != nil {
 		return err
 	}
-	m.settings.Store(s)
+	if former := m.settings.Swap(s); former != nil {
+		close(former.replaced)
+	}
 	return nil
 }
+
+// Configured gives a channel that is closed when other options are in force.
+func (m *Mailer) Configured() <-chan struct{} { return m.settings.Load().replaced }
 
 // Ready says whether there is a mail server.
 func (m *Mailer) Ready() bool { return m.settings.Load().Host != "" }
 
 func (o Options) read() (*settings, error) {
-	s := &settings{Options: o}
+	s := &settings{Options: o, replaced: make(chan struct{})}
 	s.TLS, s.Agent, s.Timeout = cmp.Or(o.TLS, StartTLS), cmp.Or(o.Agent, "after"), cmp.Or(o.Timeout, time.Minute)
 	var err error
 	if s.templates, err = readTemplates(o.Templates); err != nil {
 		return nil, err
+	}
+	s.fallback = s.templates
+	if o.Templates != "" {
+		if s.fallback, err = readTemplates(""); err != nil {
+			return nil, err
+		}
 	}
 	if o.Host == "" {
 		return s, nil
@@ -149,7 +169,7 @@ func (e *Error) Unwrap() error { return e.err }
 
 // One sends a notice by itself. refused are recipients that the server does not take, and why, while the others have the mail; an error is an
 // *[Error], and nobody has it.
-func (m *Mailer) One(ctx context.Context, n *notify.Notice, to []string) (refused map[string]error, err error) {
+func (m *Mailer) One(ctx context.Context, n *notify.Notice, to Recipients) (refused map[string]error, err error) {
 	s := m.settings.Load()
 	l, err := s.single(n)
 	if err != nil {
@@ -159,7 +179,7 @@ func (m *Mailer) One(ctx context.Context, n *notify.Notice, to []string) (refuse
 }
 
 // Digest sends one mail for all that was gathered, as [Mailer.One] does.
-func (m *Mailer) Digest(ctx context.Context, d *Digest, to []string) (refused map[string]error, err error) {
+func (m *Mailer) Digest(ctx context.Context, d *Digest, to Recipients) (refused map[string]error, err error) {
 	s := m.settings.Load()
 	l, err := s.gathered(d)
 	if err != nil {

@@ -134,6 +134,14 @@ func TestTemplates(t *testing.T) {
 	if err != nil || l.subject != "manobi t" || !strings.Contains(l.text, "Attempt   2\nKind      job\nCode      507\n\nError:\n\nthe disk is full") {
 		t.Errorf("%v: %s\n%s", err, l.subject, l.text)
 	}
+	// One that fails on some notice alone: nobody is kept from it.
+	s = settled(t, with(map[string]string{"subject.txt": "{{slice .Error 0 10}}", "body.txt": "{{.Event}} {{slice .Error 0 10}}"}))
+	n := notice()
+	n.Error = "short"
+	l, err = s.single(n)
+	if err != nil || l.subject != "t: error: short" || !strings.Contains(l.text, "\nshort\n") || !strings.Contains(l.text, "body.txt:1:13: executing") {
+		t.Errorf("%v: %s\n%s", err, l.subject, l.text)
+	}
 	for says, files := range map[string]map[string]string{
 		"body.txt:2: missing value for if":          {"body.txt": "\n{{if}}"},
 		"at <.Tusks>":                               {"digest.txt": "a\u00e4b cd{{.Tusks}}"},

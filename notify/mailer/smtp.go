@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/textproto"
 	"strconv"
@@ -17,13 +18,13 @@ import (
 )
 
 // send hands one mail over. Those whose address makes no sense are refused before anything is sent.
-func (m *Mailer) send(ctx context.Context, s *settings, l *letter, to []string) (refused map[string]error, err error) {
+func (m *Mailer) send(ctx context.Context, s *settings, l *letter, to Recipients) (refused map[string]error, err error) {
 	if s.Host == "" {
 		return nil, &Error{Server: true, err: errors.New("mail.host in the configuration names no mail server")}
 	}
 	refused = map[string]error{}
 	var fit []string
-	for _, address := range to {
+	for _, address := range to.Addresses {
 		switch err := task.CheckAddress(address); {
 		case err != nil:
 			refused[address] = err
@@ -53,7 +54,7 @@ func (m *Mailer) send(ctx context.Context, s *settings, l *letter, to []string) 
 		return refused, &Error{Server: true, err: fmt.Errorf("mail server %s: %w", s.place(), err)}
 	}
 	defer session.close()
-	return refused, session.deliver(s, message, fit, refused)
+	return refused, session.deliver(s, message, Recipients{fit, to.Some}, refused)
 }
 
 func (s *settings) place() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
@@ -126,27 +127,38 @@ func (s *settings) dial(ctx context.Context, network, address string) (net.Conn,
 	return secure, nil
 }
 
-// deliver sends the mail to those that the server takes, and notes the others. Where it takes none for now, that is the error.
-func (o *session) deliver(s *settings, message *gomail.Msg, to []string, refused map[string]error) error {
+// deliver sends the mail to those that the server takes, and notes the others. Where it puts one off, that is the error, or with some, where it
+// puts off all.
+func (o *session) deliver(s *settings, message *gomail.Msg, to Recipients, refused map[string]error) error {
 	if err := o.client.Mail("<" + s.from.Address + ">"); err != nil {
 		return &Error{Server: true, err: fmt.Errorf("mail server %s does not take mails from %s: %w", s.place(), s.from.Address, err)}
 	}
 	taken := 0
-	for _, address := range to {
+	later := map[string]error{}
+	for _, address := range to.Addresses {
 		switch err := o.client.Rcpt("<" + address + ">"); {
 		case err == nil:
 			taken++
 		case permanent(err):
 			refused[address] = err
-		default: // all or none: whoever is told now would be told again with the others
-			return &Error{Server: code(err) == 0, err: fmt.Errorf("mail server %s does not take mails to %s now: %w", s.place(), address, err)}
+		default:
+			cut := parted(err)
+			err = &Error{Server: cut, err: fmt.Errorf("mail server %s does not take mails to %s now: %w", s.place(), address, err)}
+			if cut || !to.Some {
+				return err
+			}
+			later[address] = err
 		}
 	}
 	if taken == 0 {
+		for _, err := range later {
+			return err
+		}
 		return nil
 	}
+	maps.Copy(refused, later)
 	if err := o.content(message); err != nil {
-		return &Error{Server: code(err) == 0, Permanent: permanent(err), err: fmt.Errorf("mail server %s: %w", s.place(), err)}
+		return &Error{Server: parted(err), Permanent: permanent(err), err: fmt.Errorf("mail server %s: %w", s.place(), err)}
 	}
 	return nil
 }
@@ -181,3 +193,9 @@ func code(err error) int {
 }
 
 func permanent(err error) bool { return code(err) >= 500 }
+
+// parted says whether the server is away, or about to be: it is not about what it was asked.
+func parted(err error) bool {
+	const goingAway = 421
+	return code(err) == 0 || code(err) == goingAway
+}

@@ -84,15 +84,18 @@ func readTemplates(folder string) (*templates, error) {
 			}
 		}
 		if _, err := root.New(name).Parse(string(text)); err != nil {
-			return nil, fmt.Errorf("templates in %s: %s", folder, strings.TrimPrefix(err.Error(), "template: "))
+			return nil, fmt.Errorf("templates in %s: %s", folder, untitled(err))
 		}
 	}
 	t := &templates{root}
 	if err := t.try(); err != nil {
-		return nil, fmt.Errorf("templates in %s: %s", folder, strings.TrimPrefix(err.Error(), "template: "))
+		return nil, fmt.Errorf("templates in %s: %s", folder, untitled(err))
 	}
 	return t, checkFolder(folder)
 }
+
+// untitled is the message of a template's error from its file on.
+func untitled(err error) string { return strings.TrimPrefix(err.Error(), "template: ") }
 
 // checkFolder refuses a folder that is not there, and files in it that would never be read, as one whose name has a letter wrong.
 func checkFolder(folder string) error {

@@ -2,13 +2,10 @@ package send
 
 import (
 	"context"
-	"errors"
 	"time"
 
-	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/notify"
 	"github.com/adlayer/after/notify/mailer"
-	"github.com/adlayer/after/when"
 )
 
 // batch is a digest in the making.
@@ -19,15 +16,9 @@ type batch struct {
 	refs   []ref
 }
 
-// ref is a notice that is held by its id alone.
-type ref struct {
-	id, rev string
-	old     bool // it is given up if the mail is not taken
-}
-
-// gathering is what one pass puts into digests. Its goroutine owns it.
+// gathering is what one pass of the postman puts into digests.
 type gathering struct {
-	*sender
+	*postman
 
 	batches map[string]*batch
 	held    int       // notices in all batches
@@ -36,17 +27,32 @@ type gathering struct {
 
 	wanted []*item // of this page, not yet claimed
 	sets   []string
+	old    []*item // of this page, given up
+	lost   int     // how many were, in the whole pass
 }
+
+func newGathering(m *postman) *gathering { return &gathering{postman: m, batches: map[string]*batch{}} }
 
 // add notes a notice for the digest of a set.
 func (g *gathering) add(set string, it *item) {
-	if g.hold(it.ID) {
+	if g.grasp(it) {
 		g.wanted, g.sets = append(g.wanted, it), append(g.sets, set)
 	}
 }
 
-// take claims what was noted, and sends digests that are full, or have waited for as long as claims are safe.
+// giveUp notes that nobody will be mailed a notice.
+func (g *gathering) giveUp(it *item) {
+	if g.grasp(it) {
+		g.old = append(g.old, it)
+	}
+}
+
+// grasp takes a notice in hand where the poster may take it, too.
+func (g *gathering) grasp(it *item) bool { return it.To.URL == "" || g.hold(it.ID, g.rounds) }
+
+// take claims what was noted of a page, and sends the digests when they are full, or have waited for as long as claims are safe.
 func (g *gathering) take(working context.Context) {
+	g.bury(working)
 	if len(g.wanted) == 0 {
 		return
 	}
@@ -70,116 +76,108 @@ func (g *gathering) take(working context.Context) {
 			g.release(it.ID)
 			continue
 		}
-		b := g.batches[sets[i]]
-		if b == nil {
-			b = &batch{digest: mailer.NewDigest(), only: &it.Notice, to: it.To.Email}
-			g.batches[sets[i]] = b
-			g.weight += len(it.raw)
-		} else {
-			b.only = nil
-		}
-		b.digest.Add(&it.Notice)
-		b.refs = append(b.refs, ref{it.ID, results[i].Rev, g.tooOld(it, now)})
-		g.held++
+		it.Rev = results[i].Rev
+		g.put(sets[i], it)
 	}
 	if err != nil {
 		g.Log.WithError(err).Warn("notices of tasks cannot be claimed; trying again")
 		g.wake(now.Add(g.Retry))
 	}
 	if g.held >= mostGathered || g.weight >= mostWeight || g.held > 0 && now.Sub(g.since) > claimTime/2 {
-		g.flush(working, true)
+		g.flush(working)
 	}
 }
 
-// claimed is the state of a notice that we have in hand from now on.
-func (s *sender) claimed(it *item, now time.Time) state {
-	next := it.state
-	next.Claim = &claim{Member: s.Member, Until: when.Format(now.Add(claimTime))}
-	return next
+// put takes a notice that was claimed into the digest of its set.
+func (g *gathering) put(set string, it *item) {
+	b := g.batches[set]
+	if b == nil {
+		b = &batch{digest: mailer.NewDigest(), only: &it.Notice, to: it.To.Email}
+		g.batches[set] = b
+		g.weight += len(it.raw)
+	} else {
+		b.only = nil
+	}
+	b.digest.Add(&it.Notice)
+	it.state.Claim, it.state.Email = nil, progress{Told: true} // once the mail is out
+	r := refTo(it)
+	if r.stays != nil {
+		g.weight += len(it.raw)
+	}
+	b.refs = append(b.refs, r)
+	g.held++
 }
 
-// withdraw gives everything back: the claims are ours, and hinder nobody but others, for a while.
-func (g *gathering) withdraw() {
+// bury writes that notices of a page are given up.
+func (g *gathering) bury(working context.Context) {
+	if len(g.old) == 0 {
+		return
+	}
+	refs := make([]ref, 0, len(g.old))
+	for _, it := range g.old {
+		it.state.Claim, it.state.Email = nil, progress{Told: true}
+		refs = append(refs, refTo(it))
+	}
+	g.record(working, refs)
+	g.letGo(refs)
+	g.lost, g.old = g.lost+len(refs), nil
+}
+
+// drop gives everything back: the claims are ours, and hinder nobody but others, for a while.
+func (g *gathering) drop() {
 	for _, it := range g.wanted {
 		g.release(it.ID)
 	}
+	for _, it := range g.old {
+		g.release(it.ID)
+	}
 	for _, b := range g.batches {
-		g.dropped(b)
+		g.letGo(b.refs)
 	}
 }
 
-func (g *gathering) dropped(b *batch) {
-	for _, r := range b.refs {
+func (g *gathering) letGo(refs []ref) {
+	for _, r := range refs {
 		g.release(r.id)
 	}
 }
 
-// flush sends all digests. With more, notices may be left that they had no room for.
-func (g *gathering) flush(working context.Context, more bool) {
+// flush sends all digests.
+func (g *gathering) flush(working context.Context) {
 	for set, b := range g.batches {
-		if time.Since(g.since) > claimTime-time.Minute { // others may take them up before the mail is out
-			g.dropped(b)
-			g.wake(time.Now())
-			continue
+		switch now := time.Now(); {
+		case now.Sub(g.since) > claimTime-time.Minute: // others may take them up before the mail is out
+			g.wake(now)
+		case g.able(now):
+			g.send(working, set, b)
 		}
-		g.mail(working, set, b, more)
+		g.letGo(b.refs)
 	}
 	g.batches, g.held, g.weight = map[string]*batch{}, 0, 0
+	if g.lost > 0 {
+		g.Log.WithField("notices", g.lost).Errorf("notices of tasks are given up: they could not be mailed for %v", g.Keep)
+		g.lost = 0
+	}
 }
 
-// mail sends one digest, and deletes what it tells of.
-func (g *gathering) mail(working context.Context, set string, b *batch, more bool) {
-	defer g.dropped(b)
-	g.mu.Lock()
-	rests := !g.server.rests(time.Now()).IsZero()
-	if !rests {
-		g.windows.begin(set)
-	}
-	g.mu.Unlock()
-	if rests { // since it was decided
-		g.wake(time.Now().Add(g.Retry))
-		return
-	}
-	refused, err := g.mailing(working, set, more, func(ctx context.Context) (map[string]error, error) {
+// send sends one digest, and deletes what it tells of.
+func (g *gathering) send(working context.Context, set string, b *batch) {
+	more := len(b.refs) >= mostGathered/2 // so many that the next mail cannot wait for the window's end
+	refused, err := g.mail(working, set, b.to, more, func(to mailer.Recipients) (map[string]error, error) {
 		if b.only != nil {
-			return g.Mailer.One(ctx, b.only, b.to)
+			return g.Mailer.One(working, b.only, to)
 		}
-		return g.Mailer.Digest(ctx, b.digest, b.to)
+		return g.Mailer.Digest(working, b.digest, to)
 	})
 	if err == nil {
 		for address, why := range refused {
 			g.Log.WithError(why).Errorf("the mail server takes no mails to %s: %d notices of tasks are not told there", address, b.digest.Count())
 		}
-		g.bury(working, b.refs)
-		return
 	}
-	failure, _ := errors.AsType[*mailer.Error](err)
-	refusedForGood := failure != nil && failure.Permanent
-	var lost []ref
-	for _, r := range b.refs {
-		if r.old || refusedForGood {
-			lost = append(lost, r)
-		}
+	if permanent(err) {
+		g.Log.WithError(err).Errorf("%d notices of tasks for %s are given up: the mail is refused for good", len(b.refs), set)
 	}
-	if len(lost) > 0 {
-		g.Log.WithError(err).Errorf("%d notices of tasks for %s are given up: the mail is refused for good, or could not be mailed for %v", len(lost), set, g.Keep)
-		g.bury(working, lost)
-	}
-}
-
-// bury deletes notices, again and again until they are gone: a mail that was sent is not to be sent again.
-func (s *sender) bury(working context.Context, refs []ref) {
-	for failures := 1; len(refs) > 0; failures++ {
-		part := refs[:min(len(refs), 500)]
-		graves := make([][]byte, 0, len(part))
-		for _, r := range part {
-			graves = append(graves, grave(r.id, r.rev))
-		}
-		// A row that is refused has another revision: somebody else has taken it.
-		if _, err := s.Database.Bulk(working, graves); err == nil || couch.IsNotFound(err) {
-			refs, failures = refs[len(part):], 0
-		} else if !pause(working, backoff(time.Second/4, failures, 10*time.Second)) {
-			return
-		}
+	if err == nil || permanent(err) {
+		g.record(working, b.refs)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// place is a host that is posted to, or the mail server. Its sender's lock guards it.
+// place is a host that is posted to, or the mail server. The poster's lock guards a host.
 type place struct {
 	room     chan struct{} // holds those under way; nil for the mail server
 	using    int           // how many have it in hand
@@ -50,60 +50,64 @@ func hostOf(address string) string {
 }
 
 // host gives the place of a URL, for as long as leave was not called.
-func (s *sender) host(address string) (name string, p *place) {
+func (p *poster) host(address string) (name string, host *place) {
 	name = hostOf(address)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p = s.hosts[name]
-	if p == nil {
-		p = &place{room: make(chan struct{}, mostPerHost)}
-		s.hosts[name] = p
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	host = p.hosts[name]
+	if host == nil {
+		host = &place{room: make(chan struct{}, mostPerHost)}
+		p.hosts[name] = host
 	}
-	p.using++
-	return name, p
+	host.using++
+	return name, host
 }
 
 // leave forgets a place that nobody uses and of which nothing is known.
-func (s *sender) leave(name string, p *place) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p.using--; p.using == 0 && p.failures == 0 && !time.Now().Before(p.until) {
-		delete(s.hosts, name)
+func (p *poster) leave(name string, host *place) {
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	if host.using--; host.using == 0 && host.failures == 0 && !time.Now().Before(host.until) {
+		delete(p.hosts, name)
 	}
 }
 
 // forgetHosts drops those that failed long ago and that nobody asked for since. The lock is held.
-func (s *sender) forgetHosts(now time.Time) {
-	for name, p := range s.hosts {
-		if p.using == 0 && now.Sub(p.until) > mostWait {
-			delete(s.hosts, name)
+func (p *poster) forgetHosts(now time.Time) {
+	for name, host := range p.hosts {
+		if host.using == 0 && now.Sub(host.until) > mostWait {
+			delete(p.hosts, name)
 		}
 	}
 }
 
-// busyFor is how long a host that has no room is passed over.
+// passOver leaves a host alone that has no room.
+func (p *poster) passOver(host *place) {
+	now := time.Now()
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	if host.until.Before(now) {
+		host.until = now.Add(busyFor)
+	}
+}
+
+// busyFor is how long room is waited for, and for how long a host that has none is passed over.
 const busyFor = time.Second
 
-// enter takes room at a host, and waits a moment for it. Without room the host is passed over for a while.
-func (s *sender) enter(ctx context.Context, p *place) bool {
+// take takes room, and waits a moment for it.
+func take(ctx context.Context, room chan<- struct{}) bool {
 	select {
-	case p.room <- struct{}{}:
+	case room <- struct{}{}:
 		return true
 	default:
 	}
 	timer := time.NewTimer(busyFor)
 	defer timer.Stop()
 	select {
-	case p.room <- struct{}{}:
+	case room <- struct{}{}:
 		return true
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	now := time.Now()
-	s.mu.Lock()
-	if p.until.Before(now) {
-		p.until = now.Add(busyFor)
-	}
-	s.mu.Unlock()
 	return false
 }

@@ -3,6 +3,8 @@
 // A notice waits in the database of tasks until then, so that nothing is lost where a process dies, a receiver cannot be reached or no mail
 // server is configured. Whoever sends one claims it first, by writing its document with the revision it was read at; of several processes one
 // succeeds. The documents are read in pages and never all held: a receiver that is away costs a look at the notices for it, now and then.
+//
+// Posts and mails have an owner each, a goroutine that passes through the notices when one of its own may be due. Neither waits for the other.
 package send
 
 import (
@@ -31,9 +33,12 @@ type Caller interface {
 
 // Mailer sends the mails, as [mailer.Mailer] does.
 type Mailer interface {
+	// Ready says whether there is a mail server.
 	Ready() bool
-	One(ctx context.Context, n *notify.Notice, to []string) (refused map[string]error, err error)
-	Digest(ctx context.Context, d *mailer.Digest, to []string) (refused map[string]error, err error)
+	// Configured gives a channel that is closed when the mailer is told to do its work in another way.
+	Configured() <-chan struct{}
+	One(ctx context.Context, n *notify.Notice, to mailer.Recipients) (refused map[string]error, err error)
+	Digest(ctx context.Context, d *mailer.Digest, to mailer.Recipients) (refused map[string]error, err error)
 }
 
 // Options are what a sender needs; all but the durations are required.
@@ -52,9 +57,9 @@ type Options struct {
 // How much is done at a time, and for how long.
 const (
 	mostAtOnce   = 32              // posts under way
-	mostMails    = 32              // mails of single notices that are sent or wait for their turn
 	mostPerHost  = 16              // of them to one host
-	mostGathered = 10_000          // notices that digests being made hold by their ids
+	mostArrived  = 32              // notices that a feed has brought and that wait for a mail under way
+	mostGathered = 50_000          // notices that digests being made hold by their ids
 	mostWeight   = 8 << 20         // bytes of notices that they hold whole
 	mostPause    = 5 * time.Minute // before a host or a mail server that failed is tried again
 	mostWait     = time.Hour       // before a notice is tried again
@@ -64,49 +69,40 @@ const (
 	page         = 100             // documents read at once
 )
 
-// sender is the state of one [Run].
+// sender is what both owners share.
 type sender struct {
 	Options
 
-	mu       sync.Mutex
-	busy     map[string]bool   // notices that are in hand, by id
-	hosts    map[string]*place // that are busy or failed
-	server   place             // the mail server
-	windows  *windows
-	wakeAt   time.Time // when notices are to be looked through; zero is never
-	unmailed int       // notices that wait for a mail server to be configured, in this pass
-	told     time.Time // when the log said so
+	posts *poster
+	mails *postman
+
+	mu   sync.Mutex
+	busy map[string]*hand // notices that are in hand, by id
 
 	toldIllegible time.Time // when the log said that one cannot be read
-
-	woken  chan struct{}
-	places chan struct{} // holds the posts under way
-	mails  chan struct{} // holds the mails under way
-	letter chan struct{} // holds the one of them that speaks to the server
-	hands  sync.WaitGroup
 }
+
+// hand is who has a notice in hand.
+type hand struct{ owner, wanted *rounds }
 
 // Run tells notices until ctx ends. What is under way then may go on for a moment.
 func Run(ctx context.Context, o Options) {
 	o.Retry, o.Keep = cmp.Or(o.Retry, 5*time.Second), cmp.Or(o.Keep, 72*time.Hour)
-	s := &sender{
-		Options: o, busy: map[string]bool{}, hosts: map[string]*place{}, windows: newWindows(o.Window),
-		woken: make(chan struct{}, 1), places: make(chan struct{}, mostAtOnce), mails: make(chan struct{}, mostMails),
-		letter: make(chan struct{}, 1),
-	}
+	s := &sender{Options: o, busy: map[string]*hand{}}
+	s.posts, s.mails = newPoster(s), newPostman(s)
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	var owned sync.WaitGroup
-	owned.Go(func() { s.follow(ctx, working) })
-	s.wake(time.Now()) // a server may say nothing of a feed until something comes
-	s.look(ctx, working)
-	owned.Wait()
+	var owners sync.WaitGroup
+	owners.Go(func() { s.follow(ctx, working) })
+	owners.Go(func() { s.posts.run(ctx, working) })
+	owners.Go(func() { s.mails.run(ctx, working) })
+	<-ctx.Done()
 	late := time.AfterFunc(farewell, stop)
 	defer late.Stop()
-	s.hands.Wait()
+	owners.Wait()
 }
 
-// follow takes up notices as they are written. While there is no room for more, the server waits.
+// follow hands on notices as they are written.
 func (s *sender) follow(ctx, working context.Context) {
 	names, err := json.Marshal(s.Names)
 	if err != nil { // strings can always be encoded
@@ -117,7 +113,8 @@ func (s *sender) follow(ctx, working context.Context) {
 		Selector: json.RawMessage(`{"type":"` + notify.Type + `","by":{"$in":` + string(names) + `}}`),
 		OnState: func(state changes.State) {
 			if state.Connected { // what is there already, and what came while nobody listened
-				s.wake(time.Now())
+				s.posts.wake(time.Now())
+				s.mails.wake(time.Now())
 			}
 		},
 	}
@@ -125,13 +122,36 @@ func (s *sender) follow(ctx, working context.Context) {
 		return
 	}
 	_ = changes.Follow(ctx, s.Database, options, func(ctx context.Context, rows []changes.Row, _ string) error {
-		for _, row := range rows {
-			if it, err := read(row.Doc); err == nil && !row.Deleted {
-				s.consider(ctx, working, it, nil)
-			}
-		}
+		s.arrived(ctx, working, rows)
 		return ctx.Err()
 	})
+}
+
+// arrived takes up what the feed brings; what is claimed by ourselves is its echo. Mails are handed on first: with many posts under way, the
+// others wait for room. Who is posted to and mailed is posted to first.
+func (s *sender) arrived(ctx, working context.Context, rows []changes.Row) {
+	var items []*item
+	for _, row := range rows {
+		it, err := read(row.Doc)
+		if err != nil || row.Deleted || it.state.Claim != nil && it.state.Claim.Member == s.Member {
+			continue
+		}
+		if it.To.URL == "" || it.state.URL.Told {
+			s.mails.offer(it)
+		} else {
+			items = append(items, it)
+		}
+	}
+	for _, it := range items {
+		if !s.posts.consider(ctx, working, it) {
+			s.posts.wake(time.Now().Add(busyFor))
+			s.mails.wake(time.Now().Add(busyFor))
+			return
+		}
+		if len(it.To.Email) > 0 && !s.held(it.ID) {
+			s.mails.offer(it)
+		}
+	}
 }
 
 // there waits for the database, which a worker makes at its very first start; false is that the context ended before.
@@ -146,117 +166,52 @@ func (s *sender) there(ctx context.Context) bool {
 	}
 }
 
-// sweep is how often all notices are looked through though nothing asks for it: in a cluster a feed may be behind.
-const sweep = 5 * time.Minute
-
-// look passes through the notices whenever one of them may be due.
-func (s *sender) look(ctx, working context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.woken: // something may be due earlier
-		case <-timer.C:
-		}
-		now := time.Now()
-		if due := s.due(); due.IsZero() || now.Before(due) {
-			timer.Reset(s.until(now))
-			continue
-		}
-		err := s.pass(ctx, working)
-		if err != nil && ctx.Err() == nil {
-			if !couch.IsNotFound(err) { // the worker makes the database, or has lost it and says so
-				s.Log.WithError(err).Warn("the notices of tasks cannot be read; trying again")
-			}
-			s.wake(time.Now().Add(s.Retry))
-		}
-		// A pass through many that are not due costs something: it takes a small part of the time.
-		rest := min(max(2*time.Since(now), 10*time.Millisecond), 10*time.Second)
-		if !pause(ctx, rest) {
-			return
-		}
-		timer.Reset(0)
-	}
-}
-
-// until is how long to wait for the next pass.
-func (s *sender) until(now time.Time) time.Duration {
+// hold takes a notice in hand for an owner, unless it is. Where the other one has it, this one looks again when that is over.
+func (s *sender) hold(id string, owner *rounds) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.wakeAt.IsZero() {
-		s.wakeAt = now.Add(sweep)
+	if h := s.busy[id]; h != nil {
+		if h.owner != owner {
+			h.wanted = owner
+		}
+		return false
 	}
-	return max(0, s.wakeAt.Sub(now))
+	s.busy[id] = &hand{owner: owner}
+	return true
 }
 
-func (s *sender) due() time.Time {
+func (s *sender) held(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.wakeAt
+	return s.busy[id] != nil
 }
 
-// wake has the notices looked through at an instant, or before.
-func (s *sender) wake(at time.Time) {
+func (s *sender) release(ids ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.wakeLocked(at)
-}
-
-func (s *sender) wakeLocked(at time.Time) {
-	if s.wakeAt.IsZero() || at.Before(s.wakeAt) {
-		s.wakeAt = at
-		select {
-		case s.woken <- struct{}{}:
-		default:
+	for _, id := range ids {
+		if h := s.busy[id]; h != nil && h.wanted != nil {
+			h.wanted.wake(time.Now())
 		}
+		delete(s.busy, id)
 	}
 }
 
-// pass looks through all notices, begins what is due, and sends the digests that it has gathered.
-func (s *sender) pass(ctx, working context.Context) error {
-	s.mu.Lock()
-	s.wakeAt, s.unmailed = time.Time{}, 0
-	now := time.Now()
-	s.windows.forget(now)
-	s.forgetHosts(now)
-	s.mu.Unlock()
-	g := &gathering{sender: s, batches: map[string]*batch{}}
-	r := couch.Range{Start: notify.Prefix, End: notify.Prefix + "\ufff0", IncludeDocs: true, Limit: page}
-	last := ""
-	for {
-		listing, err := s.Database.AllDocs(ctx, r)
-		if err != nil {
-			g.withdraw()
-			return err
-		}
-		for _, row := range listing.Rows {
-			switch it, err := read(row.Doc); {
-			case err != nil:
-				s.illegible(row.ID, err)
-			case row.ID != last:
-				s.consider(ctx, working, it, g)
-			}
-		}
-		if ctx.Err() != nil {
-			g.withdraw()
-			return ctx.Err()
-		}
-		g.take(working)
-		if len(listing.Rows) < page {
-			break
-		}
-		last = listing.Rows[page-1].ID // the next page begins with it, unless it is gone by then
-		r.Start = last
+// ours says whether a notice is ours to tell now; until is when another member's claim ends that keeps it from us, if one does. A claim of our
+// own is of before we were started. One that ends later than any can was written by a clock that is wrong.
+func (s *sender) ours(it *item, now time.Time) (ok bool, until time.Time) {
+	if !slices.Contains(s.Names, it.By) {
+		return false, time.Time{}
 	}
-	g.flush(working, false)
-	s.mu.Lock()
-	s.windows.settle(now)
-	s.mu.Unlock()
-	s.complain()
-	return nil
+	if c := it.state.Claim; c != nil && c.Member != s.Member {
+		if until = instant(c.Until); now.Before(until) && until.Sub(now) <= 2*claimTime {
+			return false, until
+		}
+	}
+	return true, time.Time{}
 }
+
+func (s *sender) tooOld(it *item, now time.Time) bool { return now.Sub(it.At) >= s.Keep }
 
 // illegible says once an hour of all notices that cannot be read that there are such; they stay.
 func (s *sender) illegible(id string, err error) {
@@ -271,21 +226,8 @@ func (s *sender) illegible(id string, err error) {
 	}
 }
 
-// complain says once a minute that notices wait for a mail server.
-func (s *sender) complain() {
-	s.mu.Lock()
-	n := s.unmailed
-	again := n > 0 && time.Since(s.told) >= time.Minute
-	if again {
-		s.told = time.Now()
-	}
-	s.mu.Unlock()
-	if n > 0 {
-		s.wake(time.Now().Add(time.Minute))
-	}
-	if again {
-		s.Log.WithField("waiting", n).Warn("notices of tasks wait to be mailed, and mail.host in the configuration names no mail server")
-	}
+func (s *sender) logOf(it *item) logrus.FieldLogger {
+	return s.Log.WithFields(logrus.Fields{"task": it.Task, "worker": it.By, "event": string(it.Event)})
 }
 
 // setOf names a set of recipients, whatever their order.

@@ -1,6 +1,7 @@
 package send_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,9 +11,9 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
-	"github.com/sirupsen/logrus/hooks/test"
 	"go.uber.org/goleak"
 
+	"github.com/adlayer/after/changes"
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/couch/couchtest"
 	"github.com/adlayer/after/jobs"
@@ -30,82 +31,123 @@ type world struct {
 	t  *testing.T
 	db *couch.Database
 
-	mu      sync.Mutex
-	posted  map[string]int // by the id of the notice
-	mailed  int            // notices
-	letters int
-	answer  func(id string, n int) error
-	server  func(letters int) error
+	mu         sync.Mutex
+	posted     map[string]int // by the id of the notice
+	mailed     int            // notices
+	letters    int
+	written    int // notices that are to be told
+	answer     func(id string, n int) error
+	server     func(notices int, to mailer.Recipients) error
+	refused    map[string]error // of those who are mailed
+	away       bool             // no mail server is configured
+	configured chan struct{}
 }
 
-func onServers(t *testing.T, servers []couchtest.Server, test func(w *world)) {
-	t.Helper()
-	for i, server := range servers {
-		t.Run(server.Name, func(t *testing.T) {
-			t.Parallel()
-			client := server.Dial(t)
-			name := fmt.Sprintf("after-notify-%d-%d", i, time.Now().UnixNano())
-			if err := client.CreateDatabase(t.Context(), name); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := client.DropDatabase(context.Background(), name); err != nil {
-					t.Error(err)
+// TestSenders has senders tell what waits, on each server that there is.
+func TestSenders(t *testing.T) {
+	t.Parallel()
+	for _, server := range couchtest.Servers(t) {
+		client := server.Dial(t)
+		for name, test := range map[string]func(w *world){
+			"once": once, "gathered": gathered, "slow mails": slowMails, "both": both, "reconfigured": reconfigured, "put off": putOff, "too old": tooOld,
+			"wrong clock": wrongClock,
+		} {
+			t.Run(server.Name+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				db := client.Database(fmt.Sprintf("after-notify-%d", time.Now().UnixNano()))
+				if err := client.CreateDatabase(t.Context(), db.Name()); err != nil {
+					t.Fatal(err)
 				}
+				t.Cleanup(func() {
+					if err := client.DropDatabase(context.Background(), db.Name()); err != nil {
+						t.Error(err)
+					}
+				})
+				test(&world{
+					t: t, db: db, posted: map[string]int{}, configured: make(chan struct{}),
+					answer: func(string, int) error { return nil }, server: func(int, mailer.Recipients) error { return nil },
+				})
 			})
-			test(&world{
-				t: t, db: client.Database(name), posted: map[string]int{},
-				answer: func(string, int) error { return nil }, server: func(int) error { return nil },
-			})
-		})
+		}
 	}
 }
 
 // Run makes a post.
 func (w *world) Run(_ context.Context, t *jobs.Task, _ call.Arguments) (*call.Result, error) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.posted[t.Key()]++
-	return nil, w.answer(t.Key(), w.posted[t.Key()])
+	n := w.posted[t.Key()]
+	w.mu.Unlock()
+	return nil, w.answer(t.Key(), n)
 }
 
-// Ready says that there is a mail server.
-func (w *world) Ready() bool { return true }
+// Ready says whether there is a mail server.
+func (w *world) Ready() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.away
+}
+
+// Configured tells when there is one, or another.
+func (w *world) Configured() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.configured
+}
+
+// configure puts a mail server there, or another one.
+func (w *world) configure() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.away = false
+	close(w.configured)
+	w.configured = make(chan struct{})
+}
 
 // One takes a mail of one notice.
-func (w *world) One(context.Context, *notify.Notice, []string) (map[string]error, error) {
-	return w.letter(1)
+func (w *world) One(_ context.Context, _ *notify.Notice, to mailer.Recipients) (map[string]error, error) {
+	return w.letter(1, to)
 }
 
 // Digest takes a mail of many.
-func (w *world) Digest(_ context.Context, d *mailer.Digest, _ []string) (map[string]error, error) {
-	return w.letter(d.Count())
+func (w *world) Digest(_ context.Context, d *mailer.Digest, to mailer.Recipients) (map[string]error, error) {
+	return w.letter(d.Count(), to)
 }
 
-func (w *world) letter(notices int) (map[string]error, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err := w.server(w.letters); err != nil {
+func (w *world) letter(notices int, to mailer.Recipients) (map[string]error, error) {
+	if err := w.server(notices, to); err != nil {
 		return nil, err
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.letters++
 	w.mailed += notices
-	return nil, nil //nolint:nilnil // nobody is refused
+	return w.refused, nil
 }
 
-// write writes notices of the worker w.
+// write writes notices of the worker w that are to be told.
 func (w *world) write(n int, to notify.To) {
+	w.t.Helper()
+	w.with(n, to, time.Now(), "")
+	w.written += n
+}
+
+// with writes notices that were known at an instant, and what is written of their telling.
+func (w *world) with(n int, to notify.To, at time.Time, sending string) {
 	w.t.Helper()
 	for first := 0; first < n; first += 1000 {
 		var bodies [][]byte
 		for i := first; i < min(n, first+1000); i++ {
 			notice := notify.Notice{
-				ID: fmt.Sprintf("%st%06d:%s", notify.Prefix, i, to.URL), By: "w", Event: task.EventError, Task: fmt.Sprint("t", i), Job: "j", Key: "k", Attempt: 1,
-				At: time.Now(), Error: "no", To: to,
+				ID: fmt.Sprintf("%st%06d:%s%v", notify.Prefix, i, to.URL, to.Email), By: "w", Event: task.EventError, Task: fmt.Sprint("t", i), Job: "j", Key: "k",
+				Attempt: 1, At: at, Error: "no", To: to,
 			}
 			body, err := notice.Encode()
 			if err != nil {
 				w.t.Fatal(err)
+			}
+			if sending != "" {
+				body = append(body[:len(body)-1], `,"sending":`+sending+`}`...)
 			}
 			bodies = append(bodies, body)
 		}
@@ -115,79 +157,208 @@ func (w *world) write(n int, to notify.To) {
 	}
 }
 
-// sends runs senders until no notice is left.
-func (w *world) sends(senders int, window time.Duration) {
+// sends runs senders until all that is to be told was told and is deleted.
+func (w *world) sends(senders int, o send.Options) {
 	w.t.Helper()
 	ctx, stop := context.WithCancel(w.t.Context())
-	log, _ := test.NewNullLogger()
-	log.SetLevel(logrus.WarnLevel)
+	log := logrus.New()
+	log.SetOutput(w.t.Output())
+	o.Database, o.Names, o.Caller, o.Mailer, o.Log = w.db, []string{"w"}, w, w, log
+	o.Retry = cmp.Or(o.Retry, 10*time.Millisecond)
 	var running sync.WaitGroup
 	for i := range senders {
-		running.Go(func() {
-			send.Run(ctx, send.Options{
-				Database: w.db, Names: []string{"w"}, Member: fmt.Sprint("m", i), Caller: w, Mailer: w, Window: window, Retry: 10 * time.Millisecond, Log: log,
-			})
-		})
+		mine := o
+		mine.Member = fmt.Sprint("m", i)
+		running.Go(func() { send.Run(ctx, mine) })
 	}
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		listing, err := w.db.AllDocs(w.t.Context(), couch.Range{Start: notify.Prefix, End: notify.Prefix + "\ufff0", Limit: 1})
-		if err != nil || time.Now().After(deadline) {
-			w.t.Errorf("notices are left: %v", err)
-			break
-		}
-		if len(listing.Rows) == 0 {
-			break
-		}
-	}
+	w.gone(w.written)
 	stop()
 	running.Wait()
 }
 
-// TestOnce: of two senders with the same name, one posts a notice, and what failed is posted again; one that is refused for good is given up.
-func TestOnce(t *testing.T) {
-	t.Parallel()
-	onServers(t, couchtest.Servers(t), func(w *world) {
-		const many = 150
-		w.answer = func(id string, n int) error {
-			switch {
-			case strings.HasPrefix(id, notify.Prefix+"t000007"):
-				return jobs.Permanent(errors.New("it must not be called"))
-			case strings.HasPrefix(id, notify.Prefix+"t000008"):
-				return jobs.Remove(nil)
-			case strings.HasPrefix(id, notify.Prefix+"t000009") && n < 3:
-				return jobs.Coded(errors.New("not found"), 404)
-			}
-			return nil
-		}
-		w.write(many, notify.To{URL: "http://a.example.org/told"})
-		w.sends(2, 0)
-		if len(w.posted) != many {
-			w.t.Errorf("%d of %d were posted", len(w.posted), many)
-		}
-		for id, n := range w.posted {
-			if want := map[bool]int{true: 3, false: 1}[strings.HasPrefix(id, notify.Prefix+"t000009")]; n != want {
-				w.t.Errorf("%s was posted %d times, want %d", id, n, want)
+// gone follows the database until so many notices were deleted.
+func (w *world) gone(n int) {
+	w.t.Helper()
+	ctx, stop := context.WithTimeout(w.t.Context(), patience)
+	defer stop()
+	deleted := map[string]bool{}
+	err := changes.Follow(ctx, w.db, changes.Options{}, func(_ context.Context, rows []changes.Row, _ string) error {
+		for _, row := range rows {
+			if row.Deleted {
+				deleted[row.ID] = true
 			}
 		}
+		if len(deleted) >= n {
+			return errGone
+		}
+		return nil
 	})
+	if !errors.Is(err, errGone) {
+		w.t.Errorf("%d of %d notices were told: %v", len(deleted), n, err)
+	}
 }
 
-// TestGathered: what waits for the same recipients, more than a page, is few mails. The mail server is away at first.
-func TestGathered(t *testing.T) {
-	t.Parallel()
-	onServers(t, couchtest.Servers(t), func(w *world) {
-		failures := 0
-		w.server = func(int) error {
-			if failures++; failures <= 2 {
-				return &mailer.Error{Server: true}
-			}
+// patience is how long anything may take, however slow the machine.
+const patience = 2 * time.Minute
+
+var errGone = errors.New("all were told")
+
+// once: of two senders with the same name, one posts a notice, and what failed is posted again; one that is refused for good is given up.
+func once(w *world) {
+	const many = 150
+	w.answer = func(id string, n int) error {
+		switch {
+		case strings.HasPrefix(id, notify.Prefix+"t000007"):
+			return jobs.Permanent(errors.New("it must not be called"))
+		case strings.HasPrefix(id, notify.Prefix+"t000008"):
+			return jobs.Remove(nil)
+		case strings.HasPrefix(id, notify.Prefix+"t000009") && n < 3:
+			return jobs.Coded(errors.New("not found"), 404)
+		}
+		return nil
+	}
+	w.write(many, notify.To{URL: "http://a.example.org/told"})
+	w.sends(2, send.Options{})
+	if len(w.posted) != many {
+		w.t.Errorf("%d of %d were posted", len(w.posted), many)
+	}
+	for id, n := range w.posted {
+		if want := map[bool]int{true: 3, false: 1}[strings.HasPrefix(id, notify.Prefix+"t000009")]; n != want {
+			w.t.Errorf("%s was posted %d times, want %d", id, n, want)
+		}
+	}
+}
+
+// gathered: what waits for the same recipients, more than a page, is few mails. While the mail server is away, one notice is tried at a time:
+// an attempt costs the same however many wait.
+func gathered(w *world) {
+	failures := 0
+	w.server = func(notices int, _ mailer.Recipients) error {
+		if failures++; failures > 4 {
 			return nil
 		}
-		const many = 250
-		w.write(many, notify.To{Email: []string{"b@example.org", "a@example.org"}})
-		w.sends(1, time.Second)
-		if w.mailed != many || w.letters > many/10 {
-			w.t.Errorf("%d notices in %d mails", w.mailed, w.letters)
+		if notices != 1 {
+			w.t.Errorf("a mail of %d notices was tried at a server that is away", notices)
 		}
-	})
+		return &mailer.Error{Server: true}
+	}
+	const many = 250
+	w.write(many, notify.To{Email: []string{"b@example.org", "a@example.org"}})
+	w.sends(1, send.Options{Window: time.Second})
+	if w.mailed != many || w.letters > many/10 {
+		w.t.Errorf("%d notices in %d mails", w.mailed, w.letters)
+	}
+}
+
+// slowMails: while the mail server takes its time for a digest, what could not be posted is posted again.
+func slowMails(w *world) {
+	gathering, posted := make(chan struct{}), make(chan struct{})
+	begun := sync.OnceFunc(func() { close(gathering) })
+	w.server = func(notices int, _ mailer.Recipients) error {
+		if notices > 1 {
+			begun()
+			select {
+			case <-posted:
+			case <-time.After(patience):
+				w.t.Error("nothing was posted while a mail took its time")
+			}
+		}
+		return nil
+	}
+	w.answer = func(_ string, n int) error {
+		if n == 1 {
+			<-gathering
+			return jobs.Coded(errors.New("away"), 503)
+		}
+		close(posted)
+		return nil
+	}
+	w.write(150, notify.To{Email: []string{"a@example.org"}})
+	w.write(1, notify.To{URL: "http://a.example.org/told"})
+	w.sends(1, send.Options{Window: time.Second})
+}
+
+// both: a digest that was mailed takes nothing from the posts of its notices, whose receiver is away.
+func both(w *world) {
+	const many = 120
+	mailed := make(chan struct{})
+	gathered := sync.OnceFunc(func() { close(mailed) })
+	w.server = func(notices int, _ mailer.Recipients) error {
+		if notices > 1 {
+			gathered()
+		}
+		return nil
+	}
+	w.answer = func(string, int) error {
+		select {
+		case <-mailed:
+			return nil
+		default:
+			return jobs.Coded(errors.New("away"), 503)
+		}
+	}
+	w.write(many, notify.To{URL: "http://a.example.org/told", Email: []string{"a@example.org"}})
+	w.sends(1, send.Options{Window: time.Second})
+	if len(w.posted) != many || w.mailed != many {
+		w.t.Errorf("of %d, %d were posted and %d mailed, in %d mails", many, len(w.posted), w.mailed, w.letters)
+	}
+}
+
+// reconfigured: with other settings of mails, what waits is tried at once.
+func reconfigured(w *world) {
+	tried := 0
+	w.server = func(int, mailer.Recipients) error {
+		if tried++; tried == 1 {
+			time.AfterFunc(0, w.configure)
+			return &mailer.Error{Server: true}
+		}
+		return nil
+	}
+	w.write(1, notify.To{Email: []string{"a@example.org"}})
+	w.sends(1, send.Options{Retry: time.Hour})
+}
+
+// putOff: a recipient that the server puts off for long does not keep the others from their mails.
+func putOff(w *world) {
+	w.server = func(_ int, to mailer.Recipients) error {
+		if !to.Some {
+			return &mailer.Error{}
+		}
+		return nil
+	}
+	w.refused = map[string]error{"b@example.org": errors.New("the mailbox is full")}
+	w.write(20, notify.To{Email: []string{"a@example.org", "b@example.org"}})
+	w.sends(1, send.Options{Retry: time.Millisecond, Window: time.Second})
+	if w.letters > 3 {
+		w.t.Errorf("%d mails", w.letters)
+	}
+}
+
+// tooOld: what nobody can mail is not kept for ever, with a mail server that is away or without any. What is to be posted is posted.
+func tooOld(w *world) {
+	const many = 150
+	old := time.Now().Add(-96 * time.Hour)
+	w.away = true
+	w.server = func(int, mailer.Recipients) error {
+		w.t.Error("a mail was sent")
+		return nil
+	}
+	w.with(many, notify.To{Email: []string{"a@example.org"}}, old, "")
+	w.with(many, notify.To{Email: []string{"a@example.org"}, URL: "http://a.example.org/told"}, old, "")
+	w.with(1, notify.To{Email: []string{"new@example.org"}}, time.Now(), "")
+	w.written = 2 * many
+	w.sends(1, send.Options{})
+	if len(w.posted) != many {
+		w.t.Errorf("%d of %d were posted", len(w.posted), many)
+	}
+}
+
+// wrongClock: what was written by a clock that was far ahead keeps nothing from being told.
+func wrongClock(w *world) {
+	far := time.Now().AddDate(1, 0, 0).UTC().Format(time.RFC3339)
+	w.with(1, notify.To{Email: []string{"a@example.org"}}, time.Now(), `{"claim":{"member":"other","until":"`+far+`"}}`)
+	w.with(1, notify.To{Email: []string{"b@example.org"}}, time.Now(), `{"email":{"attempts":1,"next":"`+far+`"}}`)
+	w.with(1, notify.To{URL: "http://a.example.org/told"}, time.Now(), `{"url":{"attempts":1,"next":"`+far+`"}}`)
+	w.written = 3
+	w.sends(1, send.Options{})
 }

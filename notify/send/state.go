@@ -85,6 +85,14 @@ func instant(text string) time.Time {
 	return at
 }
 
+// next is when to try again; zero is now. What is further away than anybody can have written was written by a clock that was wrong.
+func (p progress) next(now time.Time) time.Time {
+	if at := instant(p.Next); at.Sub(now) <= mostRetryAfter+mostWait {
+		return at
+	}
+	return time.Time{}
+}
+
 // failed gives the progress after an attempt that failed.
 func (p progress) failed(err error, next time.Time) progress {
 	const mostError = 500

@@ -3,7 +3,8 @@ package send
 import "time"
 
 // windows say when a set of recipients gets a mail. The first one goes at once; what comes within the window after a mail is gathered into the
-// next one. They read no clock and hold no notice: those lie in the database.
+// next one. After a failure one notice is tried by itself, and what was gathered follows once that was taken: an attempt costs the same however
+// many wait. They read no clock and hold no notice: those lie in the database.
 type windows struct {
 	length time.Duration // 0: nothing is gathered
 	sets   map[string]*window
@@ -11,10 +12,11 @@ type windows struct {
 
 // window is what is known of one set of recipients since its last mail.
 type window struct {
+	last     time.Time // when a mail was taken
 	until    time.Time // no mail before
-	gathered bool      // something waits for its end
-	busy     bool      // a mail is being sent
+	gathered bool      // something waits for that
 	failures int       // mails in a row that were not taken
+	some     bool      // one of them never gets its mails
 }
 
 // choice is what becomes of a notice that has to be mailed.
@@ -30,69 +32,76 @@ func newWindows(length time.Duration) *windows {
 	return &windows{length: length, sets: map[string]*window{}}
 }
 
-// choose decides about a notice; until is the end of the window that it waits for, zero where that is not known yet. Who is told alone has to
-// say how that ended.
-func (w *windows) choose(set string, now time.Time) (c choice, until time.Time) {
+// choose decides about a notice; until is the end of the window that it waits for. trying says that the mail server has failed: whatever waits,
+// one notice goes first.
+func (w *windows) choose(set string, now time.Time, trying bool) (c choice, until time.Time) {
 	s := w.sets[set]
 	switch {
 	case s == nil:
-		w.sets[set] = &window{busy: true}
 		return alone, time.Time{}
-	case w.length == 0 && !now.Before(s.until):
-		s.busy = true
-		return alone, time.Time{}
-	case s.busy:
-		s.gathered = true
-		return gather, time.Time{}
 	case now.Before(s.until):
 		s.gathered = true
 		return gather, s.until
-	case s.gathered:
-		return digest, time.Time{}
+	case trying || s.failures > 0 || w.length == 0 || !s.gathered:
+		return alone, time.Time{}
 	}
-	s.busy = true
-	return alone, time.Time{}
+	return digest, time.Time{}
 }
 
-// begin notes that a mail with what was gathered is being sent.
-func (w *windows) begin(set string) {
-	if s := w.sets[set]; s != nil {
-		s.busy, s.gathered = true, false
-	}
-}
-
-// sent notes that a mail was taken. With more, it had no room for all that was gathered: the next one goes at once.
-func (w *windows) sent(set string, now time.Time, more bool) {
+// of gives what is known of a set, from now on.
+func (w *windows) of(set string) *window {
 	s := w.sets[set]
 	if s == nil {
-		return
+		s = &window{}
+		w.sets[set] = s
 	}
-	s.busy, s.failures, s.until = false, 0, now.Add(w.length)
-	if more {
-		s.until, s.gathered = now, true
-	}
+	return s
 }
 
-// waits says whether something waits for the end of a set's window.
-func (w *windows) waits(set string) bool { return w.sets[set] != nil && w.sets[set].gathered }
+// sent notes that a mail was taken, by all of the set or by a part. With more, or after a failure, the next one goes at once. It gives the time of
+// that, zero where nothing is known to wait for it.
+func (w *windows) sent(set string, now time.Time, more, part bool) (next time.Time) {
+	s := w.of(set)
+	s.some = part && w.some(set)
+	s.gathered = (more || s.failures > 0) && w.length > 0
+	s.failures, s.last, s.until = 0, now, now.Add(w.length)
+	if s.gathered {
+		s.until = now
+		return now
+	}
+	return time.Time{}
+}
 
 // failed notes that a mail was not taken, and gives the time of the next one.
 func (w *windows) failed(set string, now time.Time, retry time.Duration) time.Time {
-	s := w.sets[set]
-	if s == nil {
-		return now.Add(retry)
-	}
+	s := w.of(set)
 	s.failures++
-	s.busy, s.until = false, now.Add(backoff(retry, s.failures, mostPause))
+	s.until = now.Add(backoff(retry, s.failures, mostPause))
 	return s.until
 }
 
-// withdraw notes that no mail was sent, for a reason that lies not with these recipients.
-func (w *windows) withdraw(set string) {
+// failures is how many mails in a row a set did not get.
+func (w *windows) failures(set string) int {
 	if s := w.sets[set]; s != nil {
-		s.busy = false
-		if !s.gathered && s.failures == 0 && s.until.IsZero() {
-			delete(w.sets, set) // as if nothing had been
+		return s.failures
+	}
+	return 0
+}
+
+// enough failures of a set's mails, about a quarter of an hour, and it is mailed without those that the server puts off.
+const enough = 8
+
+// some says whether the others of a set are not to wait for those that the server puts off.
+func (w *windows) some(set string) bool {
+	s := w.sets[set]
+	return s != nil && (s.some || s.failures >= enough)
+}
+
+// retry has those who did not get their mails tried again now.
+func (w *windows) retry(now time.Time) {
+	for _, s := range w.sets {
+		if s.failures > 0 {
+			s.until = now
 		}
 	}
 }
@@ -100,19 +109,28 @@ func (w *windows) withdraw(set string) {
 // forget drops what says nothing any more.
 func (w *windows) forget(now time.Time) {
 	for set, s := range w.sets {
-		if !s.busy && !s.gathered && (s.failures == 0 && !now.Before(s.until) || now.Sub(s.until) > mostWait) {
+		const day = 24 * time.Hour
+		said := s.failures > 0 || s.some
+		if ended := now.Sub(s.until); !s.gathered && ended >= 0 && (!said || ended > day) {
 			delete(w.sets, set)
 		}
 	}
 }
 
-// settle forgets that something waits where a whole pass, begun after the window's end, found nothing.
+// settle notes that a whole pass, begun after the end of windows, has left nothing that waits for it. What comes now waits as if it had not.
 func (w *windows) settle(begun time.Time) {
 	for _, s := range w.sets {
-		if s.gathered && !s.busy && !begun.Before(s.until) {
-			s.gathered = false
+		if s.gathered && !begun.Before(s.until) {
+			s.gathered, s.until = false, later(s.until, s.last.Add(w.length))
 		}
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // backoff is how long to wait after so many failures in a row: it doubles from the first to the most.

@@ -16,28 +16,23 @@ func TestWindow(t *testing.T) {
 	at := func(d time.Duration) time.Time { return noon.Add(d) }
 	wants := func(d time.Duration, want choice, until time.Duration) {
 		t.Helper()
-		if c, end := w.choose("a", at(d)); c != want || c == gather && !end.IsZero() && !end.Equal(at(until)) {
+		if c, end := w.choose("a", at(d), false); c != want || c == gather && !end.Equal(at(until)) {
 			t.Errorf("after %v: %v until %v", d, c, end)
 		}
 	}
 	wants(0, alone, 0)
-	wants(time.Second, gather, 0) // while the first is being sent
-	w.sent("a", at(2*time.Second), false)
-	if !w.waits("a") {
-		t.Error("nothing waits for the window's end")
-	}
+	w.sent("a", at(2*time.Second), false, false)
 	wants(time.Minute, gather, 10*time.Minute+2*time.Second)
-	if c, _ := w.choose("b", at(time.Minute)); c != alone {
+	if c, _ := w.choose("b", at(time.Minute), false); c != alone {
 		t.Errorf("others: %v", c)
 	}
-	w.withdraw("b")
 	wants(11*time.Minute, digest, 0)
-	w.begin("a")
-	wants(11*time.Minute, gather, 0)
-	w.sent("a", at(11*time.Minute), true) // it had no room for all
+	w.sent("a", at(11*time.Minute), true, false) // it had no room for all
 	wants(11*time.Minute, digest, 0)
-	w.begin("a")
-	w.sent("a", at(12*time.Minute), false)
+	w.sent("a", at(12*time.Minute), true, false)
+	w.settle(at(13 * time.Minute)) // there was nothing more
+	wants(13*time.Minute, gather, 22*time.Minute)
+	w.settle(at(22 * time.Minute))
 	w.forget(at(22 * time.Minute))
 	if len(w.sets) != 0 {
 		t.Errorf("%d sets are remembered for nothing", len(w.sets))
@@ -47,55 +42,72 @@ func TestWindow(t *testing.T) {
 		t.Errorf("tried again at %v", next)
 	}
 	wants(22*time.Minute+time.Second, gather, 23*time.Minute)
+	wants(23*time.Minute, alone, 0) // one is tried
+	if next := w.sent("a", at(23*time.Minute), false, false); !next.Equal(at(23 * time.Minute)) {
+		t.Errorf("the others follow at %v", next)
+	}
 	wants(23*time.Minute, digest, 0)
+	if c, _ := w.choose("a", at(23*time.Minute), true); c != alone {
+		t.Errorf("at a server that has failed: %v", c)
+	}
+	for range enough {
+		if w.some("a") {
+			t.Error("those that the server takes mails to are told before the others were waited for")
+		}
+		w.failed("a", at(24*time.Minute), time.Minute)
+	}
+	w.sent("a", at(24*time.Minute), false, true)
+	w.failed("a", at(24*time.Minute), time.Minute)
+	if !w.some("a") {
+		t.Error("they are waited for anew")
+	}
+	w.retry(at(24 * time.Minute))
+	wants(24*time.Minute, alone, 0)
 }
 
-// TestWindowsNeverFlood: whatever comes when, however mails go, no two mails that were taken leave for a set within the window, and nobody
-// waits for longer than that where nothing fails.
+// TestWindowsNeverFlood: whatever comes when, however mails go, no two mails that were taken leave for a set within the window, but for the
+// digest after the one that was tried; and nobody waits for longer than the window where nothing fails.
 func TestWindowsNeverFlood(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		length := time.Duration(rapid.IntRange(1, 600).Draw(t, "length")) * time.Second
 		w, now := newWindows(length), noon
 		var last time.Time // when a mail left
-		waiting, busy, failed := 0, false, false
+		waiting, failing, failed := 0, false, false
+		tried := false // the last mail was one that was tried after a failure
 		mayFail := rapid.Bool().Draw(t, "may fail")
 		var since time.Time // when the oldest that waits came
-		leave := func() {
-			if !last.IsZero() && now.Sub(last) < length {
+		leave := func(notices int) {
+			if !last.IsZero() && now.Sub(last) < length && !tried {
 				t.Fatalf("a mail left at %v, and another at %v", last, now)
 			}
-			busy = true
+			now = now.Add(time.Duration(rapid.IntRange(0, 30).Draw(t, "takes")) * time.Second)
+			if mayFail && rapid.Bool().Draw(t, "fails") {
+				w.failed("a", now, time.Second)
+				failing, failed, since = true, true, now // it comes again
+				return
+			}
+			w.sent("a", now, false, false)
+			waiting -= notices
+			last, tried, failing, since = now, failing, false, now
 		}
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 300).Draw(t, "pause")) * time.Second)
-			if busy {
-				if mayFail && rapid.Bool().Draw(t, "fails") {
-					failed = true
-					w.failed("a", now, time.Second)
-					waiting, since = max(waiting, 1), now // it comes again
-				} else {
-					w.sent("a", now, false)
-					last = now
-				}
-				busy = false
-				continue
-			}
 			if waiting == 0 || rapid.Bool().Draw(t, "another") {
 				if waiting++; waiting == 1 {
 					since = now
 				}
 			}
-			switch c, until := w.choose("a", now); c {
+			switch c, until := w.choose("a", now, false); c {
 			case alone:
-				waiting--
-				leave()
+				leave(1)
 			case digest:
-				w.begin("a")
-				waiting = 0
-				leave()
+				if failing {
+					t.Fatal("a digest was tried after a failure")
+				}
+				leave(waiting)
 			default:
-				if until.IsZero() || !until.After(now) {
+				if !until.After(now) {
 					t.Fatalf("it waits until %v at %v", until, now)
 				}
 				if !failed && until.Sub(since) > length {

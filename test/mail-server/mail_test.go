@@ -8,10 +8,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -47,7 +50,7 @@ func TestNotify(t *testing.T) {
 	program := couchtest.Program(t)
 	for name, test := range map[string]func(t *testing.T, w *world){
 		"starttls": startTLS, "tls": implicitTLS, "digest": digests, "away": mailServerAway, "receiver": receiver, "killed": killed, "two": twoProcesses,
-		"unconfigured": unconfigured, "page": page,
+		"unconfigured": unconfigured, "reloaded": reloaded, "put off": putOff, "page": page,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -168,7 +171,7 @@ func mailServerAway(t *testing.T, w *world) {
 	p := w.start(state, settings...)
 	call := endpoint(t) + "?fail=1"
 	w.add("before", call, map[string]any{"email": "a@example.org"})
-	w.until("it is tried again", func() bool { return proxy.Accepted() >= 2 })
+	w.until("it is tried again", func() bool { return strings.Contains(w.notice(), `"attempts":2`) })
 	p.kill()
 	proxy.Heal()
 	w.start(state, settings...)
@@ -182,6 +185,7 @@ func mailServerAway(t *testing.T, w *world) {
 type inbox struct {
 	url    string
 	mu     sync.Mutex
+	came   *sync.Cond
 	ids    []string
 	bodies []string
 }
@@ -194,6 +198,7 @@ func newInbox(t *testing.T, answer func(n int) int) *inbox {
 		t.Fatal(err)
 	}
 	in := &inbox{}
+	in.came = sync.NewCond(&in.mu)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -206,6 +211,7 @@ func newInbox(t *testing.T, answer func(n int) int) *inbox {
 		in.mu.Lock()
 		in.ids, in.bodies = append(in.ids, m.ID), append(in.bodies, string(body))
 		n := len(in.ids)
+		in.came.Broadcast()
 		in.mu.Unlock()
 		w.WriteHeader(answer(n))
 	}))
@@ -220,6 +226,24 @@ func (in *inbox) received() []string {
 	return slices.Clone(in.ids)
 }
 
+// await waits for so many posts.
+func (in *inbox) await(t *testing.T, n int) {
+	t.Helper()
+	late := time.AfterFunc(patience, func() {
+		t.Errorf("of %d posts, %d came", n, len(in.received()))
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.ids = append(in.ids, make([]string, n)...)
+		in.came.Broadcast()
+	})
+	defer late.Stop()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for len(in.ids) < n {
+		in.came.Wait()
+	}
+}
+
 // receiver answers 500 twice: what it is sent has the same id each time.
 func receiver(t *testing.T, w *world) {
 	t.Helper()
@@ -231,7 +255,7 @@ func receiver(t *testing.T, w *world) {
 	})
 	w.start(t.TempDir(), "AFTER_HTTP_SIGNING_KEY="+secret)
 	w.add("t", endpoint(t), map[string]any{"url": in.url})
-	w.until("all posts came", func() bool { return len(in.received()) >= 3 })
+	in.await(t, 3)
 	w.toldAll()
 	ids := in.received()
 	if len(ids) != 3 || ids[0] != ids[2] || ids[1] != ids[2] {
@@ -261,7 +285,7 @@ func killed(t *testing.T, w *world) {
 	w.add("t", endpoint(t), map[string]any{"url": in.url})
 	<-p.ended
 	w.start(state, "AFTER_HTTP_SIGNING_KEY="+secret)
-	w.until("all posts came", func() bool { return len(in.received()) >= 2 })
+	in.await(t, 2)
 	w.toldAll()
 	if ids := in.received(); len(ids) != 2 || ids[0] != ids[1] {
 		t.Errorf("the ids are %s", ids)
@@ -279,7 +303,7 @@ func twoProcesses(t *testing.T, w *world) {
 	for i := range many {
 		w.add(fmt.Sprintf("t%02d", i), call, map[string]any{"url": in.url})
 	}
-	w.until("all posts came", func() bool { return len(in.received()) >= many })
+	in.await(t, many)
 	w.toldAll()
 	ids := in.received()
 	slices.Sort(ids)
@@ -295,10 +319,7 @@ func unconfigured(t *testing.T, w *world) {
 	state := t.TempDir()
 	p := w.start(state, "AFTER_HTTP_SIGNING_KEY="+secret)
 	w.add("t", endpoint(t), map[string]any{"url": in.url, "email": "ops@example.org", "on": "done"})
-	w.until("the post was told and the mail waits", func() bool {
-		ids := w.notices()
-		return len(ids) == 1 && strings.Contains(string(w.want(http.MethodGet, "/tasks/"+url.PathEscape(ids[0]), "", http.StatusOK)), `"told":true`)
-	})
+	w.until("the post was told and the mail waits", func() bool { return strings.Contains(w.notice(), `"told":true`) })
 	p.kill()
 	o := openPostOffice(t, map[string]any{})
 	if o == nil {
@@ -312,4 +333,61 @@ func unconfigured(t *testing.T, w *world) {
 	if n := len(in.received()); n != 1 {
 		t.Errorf("it was posted %d times", n)
 	}
+}
+
+// reloaded changes the configuration of a worker that runs: a mail server that was not there, templates, and how long a notice is kept.
+func reloaded(t *testing.T, w *world) {
+	t.Helper()
+	o := openPostOffice(t, map[string]any{})
+	if o == nil {
+		return
+	}
+	folder := t.TempDir()
+	file := filepath.Join(folder, "config.json")
+	if err := os.WriteFile(filepath.Join(folder, "subject.txt"), []byte("{{.Task}} says {{.Event}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(`{}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := w.start(folder, "AFTER_CONFIG="+file, "AFTER_HTTP_SIGNING_KEY="+secret)
+	call := endpoint(t) + "?fail=1"
+	w.add("first", call, map[string]any{"email": "a@example.org"})
+	w.until("the mail waits", func() bool { return w.notice() != "" })
+	mail := func(more string) string {
+		return fmt.Sprintf(`{"mail": {"host": "127.0.0.1", "port": %d, "tls": "none", "from": "after@example.org"%s}}`, o.port, more)
+	}
+	p.reload(file, mail(""))
+	if l := o.next(); !strings.HasPrefix(l.Subject, "first: error") || l.From != "after@example.org" {
+		t.Errorf("%+v", l)
+	}
+	w.toldAll()
+	// Another window has the workers start anew.
+	p.reload(file, mail(`, "window": "0s", "templates": "`+folder+`"`))
+	w.add("second", call, map[string]any{"email": "a@example.org"})
+	if l := o.next(); l.Subject != "second says error" {
+		t.Errorf("%+v", l)
+	}
+	w.toldAll()
+	// A notice whose receiver never takes it is kept for three days, then for no time.
+	in := newInbox(t, func(int) int { return http.StatusInternalServerError })
+	w.add("third", call, map[string]any{"url": in.url})
+	in.await(t, 1)
+	p.reload(file, `{"notify": {"keep": "1ms"}}`)
+	w.toldAll()
+}
+
+// putOff has a recipient that the server puts off each time: the others get their mail all the same.
+func putOff(t *testing.T, w *world) {
+	t.Helper()
+	o := openPostOffice(t, map[string]any{"later": []string{"full@example.org"}})
+	if o == nil {
+		return
+	}
+	w.start(t.TempDir(), mailSettings(o.port, "AFTER_MAIL_TLS=none", "AFTER_NOTIFY_RETRY=2ms")...)
+	w.add("t", endpoint(t)+"?fail=1", map[string]any{"email": []string{"ops@example.org", "full@example.org"}})
+	if l := o.next(); !slices.Equal(l.To, []string{"ops@example.org"}) {
+		t.Errorf("%+v", l)
+	}
+	w.toldAll()
 }

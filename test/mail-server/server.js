@@ -1,6 +1,6 @@
 // A mail server for tests: it takes mails over SMTP as smtp-server does it, reads them as mailparser does, and tells of each in a line of JSON on
 // its standard output. Its one argument is JSON: port, key, cert (PEM), secure (TLS from the beginning), user and password (it asks for them, over
-// TLS alone), refuse (a list of recipients that it never takes).
+// TLS alone), refuse (a list of recipients that it never takes), later (those that it puts off each time).
 'use strict'
 
 const { SMTPServer } = require('smtp-server')
@@ -21,6 +21,7 @@ const server = new SMTPServer({
     done(null, { user: auth.username })
   },
   onRcptTo (address, session, done) {
+    if ((options.later || []).includes(address.address)) return done(refusal('the mailbox is full', 452))
     done((options.refuse || []).includes(address.address) ? refusal('there is nobody of that name', 550) : null)
   },
   onData (stream, session, done) {

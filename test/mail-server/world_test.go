@@ -5,16 +5,20 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/adlayer/after/changes"
 	"github.com/adlayer/after/couch/couchtest"
 	"github.com/adlayer/after/internal/testcert"
 )
@@ -203,6 +207,16 @@ func (w *world) add(id, url string, notify any) {
 	w.want(http.MethodPost, "/tasks", string(raw), http.StatusCreated)
 }
 
+// notice gives the document of the one that waits.
+func (w *world) notice() string {
+	w.tb.Helper()
+	ids := w.notices()
+	if len(ids) != 1 {
+		return ""
+	}
+	return string(w.want(http.MethodGet, "/tasks/"+url.PathEscape(ids[0]), "", http.StatusOK))
+}
+
 // notices gives the ids of those that wait.
 func (w *world) notices() []string {
 	w.tb.Helper()
@@ -218,13 +232,20 @@ func (w *world) notices() []string {
 	return ids
 }
 
-// until asks again and again, until it is so.
+// until looks after each change of the database whether it is so.
 func (w *world) until(what string, so func() bool) {
 	w.tb.Helper()
-	for deadline := time.Now().Add(patience); !so(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			w.tb.Fatalf("it is not so that %s", what)
+	ctx, stop := context.WithTimeout(w.tb.Context(), patience)
+	defer stop()
+	isSo := errors.New("it is so")
+	err := changes.Follow(ctx, w.server.Dial(w.tb).Database("tasks"), changes.Options{}, func(context.Context, []changes.Row, string) error {
+		if so() {
+			return isSo
 		}
+		return nil
+	})
+	if !errors.Is(err, isSo) {
+		w.tb.Fatalf("it is not so that %s: %v", what, err)
 	}
 }
 
@@ -274,6 +295,18 @@ func (w *world) start(state string, settings ...string) *worker {
 func (p *worker) kill() {
 	_ = p.child.Process.Kill()
 	<-p.ended
+}
+
+// reload has the process read its configuration again.
+func (p *worker) reload(file, config string) {
+	p.tb.Helper()
+	err := os.WriteFile(file, []byte(config), 0o600)
+	if err == nil {
+		err = p.child.Process.Signal(syscall.SIGHUP)
+	}
+	if err != nil {
+		p.tb.Fatal(err)
+	}
 }
 
 // mailSettings are the configuration's for a mail server.

@@ -91,7 +91,3 @@ func (it *item) arguments() call.Arguments {
 	}
 	return call.Arguments{URL: it.To.URL, Method: "POST", Body: it.body(), Timeout: call.Span(postTimeout), Redirects: &none, Codes: codes}
 }
-
-func (s *sender) logOf(it *item) logrus.FieldLogger {
-	return s.Log.WithFields(logrus.Fields{"task": it.Task, "worker": it.By, "event": string(it.Event)})
-}

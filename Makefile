@@ -1,7 +1,7 @@
 # What there is to make:
 #   make            build bin/after
 #   make install    build and install it with its manual (./install.sh --help)
-#   make test       every test with the race detector, then each fuzz test for 5 seconds
+#   make test       every test with the race detector, then each fuzz test for 3 seconds
 #   make lint       the linters, and that go.mod and the generated documents are current
 #   make bench      the figures, as a table and as JSON in bench/results/latest.json
 #   make torture    the fault and property tests again, for a long time

@@ -21,42 +21,14 @@ type Gateway struct {
 
 func (g Gateway) check() error { return errors.Join(g.TLS.check("gateway"), g.CORS.check("gateway")) }
 
-func gatewayKeys() []Key { return slices.Concat(queueKeys(), gatewayTLSKeys(), gatewayPageKeys()) }
-
-func gatewayTLSKeys() []Key {
-	return []Key{
-		{
-			Path: "gateway.tls.certificate", Kind: Path, Default: "",
-			Doc: "A file with the certificate (PEM, with those that lead to its authority behind it) with which `after gateway` speaks `https`. " +
-				"It is read again when it has changed. Empty: it speaks `http`. The queue on the embedded store's port has the store's.",
-		},
-		{
-			Path: "gateway.tls.key", Kind: Path, Default: "",
-			Doc: "The file with the certificate's private key (PEM).",
-		},
-	}
+func gatewayKeys() []Key {
+	return slices.Concat(queueKeys(), tlsKeys("gateway", "`after gateway`", " The queue on the embedded store's port has the store's."), gatewayPageKeys())
 }
 
 func gatewayPageKeys() []Key {
-	return []Key{
-		{
-			Path: "gateway.cors.origins", Kind: List, Default: []string{}, check: checkOrigins,
-			Doc: "The origins of web pages that may use the queue from a browser, `https://app.example:8443` say; `*` for all. Empty: none; below `/_after/` " +
-				"of the embedded store those of `store.cors`.",
-		},
-		{
-			Path: "gateway.cors.credentials", Kind: Bool, Default: false,
-			Doc: "Whether such pages may use the cookies and passwords that the browser has. Not together with the origin `*`.",
-		},
-		{
-			Path: "gateway.cors.headers", Kind: List, Default: []string{},
-			Doc: "Further headers that their requests may have, such as those which are handed over for an endpoint; one that ends with `*` is all that begin so.",
-		},
-		{
-			Path: "gateway.cors.max_age", Kind: Duration, Default: "10m", check: checkPositive,
-			Doc: "How long a browser may remember what is allowed.",
-		},
-	}
+	origins := "The origins of web pages that may use the queue from a browser, `https://app.example:8443` say; `*` for all. Empty: none; below `/_after/` " +
+		"of the embedded store those of `store.cors`."
+	return corsKeys("gateway", origins, "Further headers that their requests may have, such as those which are handed over for an endpoint; one that ends with `*` is all that begin so.")
 }
 
 func queueKeys() []Key {

@@ -3,10 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/adlayer/after/when"
@@ -19,7 +16,7 @@ const (
 )
 
 func storeKeys() []Key {
-	return slices.Concat(storeOwnKeys(), sizeKeys(), tlsKeys(), limitKeys(), sessionKeys(), corsKeys())
+	return slices.Concat(storeOwnKeys(), sizeKeys(), tlsKeys("store", "the embedded store", ""), limitKeys(), sessionKeys(), storePageKeys())
 }
 
 func storeOwnKeys() []Key {
@@ -81,20 +78,6 @@ func sizeKeys() []Key {
 	}
 }
 
-func tlsKeys() []Key {
-	return []Key{
-		{
-			Path: "store.tls.certificate", Kind: Path, Default: "",
-			Doc: "A file with the certificate (PEM, with those that lead to its authority behind it) with which the embedded store speaks `https`. " +
-				"It is read again when it has changed. Empty: the store speaks `http`.",
-		},
-		{
-			Path: "store.tls.key", Kind: Path, Default: "",
-			Doc: "The file with the certificate's private key (PEM).",
-		},
-	}
-}
-
 func limitKeys() []Key {
 	return []Key{
 		{
@@ -137,41 +120,13 @@ func sessionKeys() []Key {
 	}
 }
 
-func corsKeys() []Key {
-	return []Key{
-		{
-			Path: "store.cors.origins", Kind: List, Default: []string{}, check: checkOrigins,
-			Doc: "The origins of web pages that may use the store from a browser, `https://app.example:8443` say; `*` for all. Empty: none.",
-		},
-		{
-			Path: "store.cors.credentials", Kind: Bool, Default: false,
-			Doc: "Whether such pages may use the cookies and passwords that the browser has. Not together with the origin `*`.",
-		},
-		{
-			Path: "store.cors.headers", Kind: List, Default: []string{},
-			Doc: "The headers that their requests may have. Empty: those of CouchDB's default.",
-		},
-		{
-			Path: "store.cors.methods", Kind: List, Default: []string{},
-			Doc: "The methods that their requests may have. Empty: those of CouchDB's default.",
-		},
-		{
-			Path: "store.cors.max_age", Kind: Duration, Default: "10m", check: checkPositive,
-			Doc: "How long a browser may remember what is allowed.",
-		},
-	}
-}
-
-func checkAddress(value any) error {
-	text, _ := value.(string)
-	_, port, err := net.SplitHostPort(text)
-	if err != nil {
-		return fmt.Errorf("%q is no address to listen on: write host:port, 127.0.0.1:5984 say", text)
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || (n == 0 && port != "0") {
-		return fmt.Errorf("%q has no port between 0 and 65535", text)
-	}
-	return nil
+func storePageKeys() []Key {
+	origins := "The origins of web pages that may use the store from a browser, `https://app.example:8443` say; `*` for all. Empty: none."
+	keys := corsKeys("store", origins, "The headers that their requests may have. Empty: those of CouchDB's default.")
+	return slices.Insert(keys, len(keys)-1, Key{
+		Path: "store.cors.methods", Kind: List, Default: []string{},
+		Doc: "The methods that their requests may have. Empty: those of CouchDB's default.",
+	})
 }
 
 func checkAdmins(value any) error {
@@ -201,32 +156,7 @@ func checkPositive(value any) error {
 	return nil
 }
 
-func checkOrigins(value any) error {
-	list, _ := value.([]string)
-	for _, origin := range list {
-		u, err := url.Parse(origin)
-		if origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
-			return fmt.Errorf("%q is no origin: write https://app.example or http://localhost:3000, say, without a path", origin)
-		}
-	}
-	return nil
-}
-
 // check refuses settings that are right each by itself but not together.
 func (s Store) check() error {
 	return errors.Join(s.TLS.check("store"), s.CORS.check("store"))
-}
-
-func (t TLS) check(of string) error {
-	if (t.Certificate == "") != (t.Key == "") {
-		return fmt.Errorf("%s.tls.certificate and %[1]s.tls.key belong together: one of them is empty", of)
-	}
-	return nil
-}
-
-func (c CORS) check(of string) error {
-	if c.Credentials && slices.Contains(c.Origins, "*") {
-		return fmt.Errorf(`%s.cors.credentials cannot be true while %[1]s.cors.origins has "*": any page could act as whoever is logged in. List the origins`, of)
-	}
-	return nil
 }

@@ -15,11 +15,11 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"time"
@@ -127,25 +127,17 @@ func (c *Client) edited(ctx context.Context, id string, change func(*task.Task) 
 	return written, err
 }
 
-// again repeats what a conflict refused, after a short while that differs from that of others who try the same.
+// again repeats what a conflict of the database refused.
 func again(ctx context.Context, try func() error) error {
-	const (
-		tries = 20
-		unit  = 2 * time.Millisecond
-	)
-	for n := 1; ; n++ {
+	var refused error
+	err := couch.Again(ctx, func() error {
 		err := try()
-		if !couch.IsConflict(err) || IsRefused(err) || n == tries {
-			return err
+		if IsRefused(err) { // trying again would not help
+			refused, err = err, nil
 		}
-		timer := time.NewTimer(rand.N(time.Duration(n) * unit)) //nolint:gosec // only spreads the tries
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return context.Cause(ctx)
-		case <-timer.C:
-		}
-	}
+		return err
+	})
+	return cmp.Or(refused, err)
 }
 
 // refused makes a conflict between what is asked and how a task stands; to callers it is like one that a server tells.

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/task"
 	"github.com/adlayer/after/when"
@@ -84,22 +86,21 @@ func (c *Client) find(ctx context.Context, f Filter) iter.Seq2[[]byte, error] {
 	}
 	q, err := f.query()
 	return func(yield func([]byte, error) bool) {
-		for err == nil {
-			var p couch.Page
-			if p, err = c.db.Find(ctx, q); err != nil {
-				break
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for p, err := range c.db.FindPages(ctx, q) {
+			if err != nil {
+				yield(nil, err)
+				return
 			}
 			for _, doc := range p.Docs {
 				if !yield(doc, nil) {
 					return
 				}
 			}
-			if len(p.Docs) < q.Limit || p.Bookmark == "" || p.Bookmark == q.Bookmark {
-				return
-			}
-			q.Bookmark = p.Bookmark
 		}
-		yield(nil, err)
 	}
 }
 
@@ -233,13 +234,16 @@ func (c *Client) Prune(ctx context.Context, o Old, progress func(deleted int)) (
 	if o.Worker != "" {
 		selector["worker"] = o.Worker
 	}
-	raw, err := json.Marshal(selector)
-	if err != nil {
-		return 0, fmt.Errorf("making a selector: %w", err)
-	}
-	q := couch.Query{Selector: raw, Limit: page, Fields: []string{"_id", "_rev", "type", "worker", "status", "finished", "history"}}
+	q := couch.Query{Limit: page, Sort: json.RawMessage(`["_id"]`), Fields: []string{"_id", "_rev", "type", "worker", "status", "finished", "history"}}
 	deleted := 0
-	for {
+	// By their ids rather than by bookmarks, which not every server has: what is deleted must not move the pages.
+	for last := ""; ; {
+		selector["_id"] = object{"$gt": last}
+		raw, err := json.Marshal(selector)
+		if err != nil {
+			return deleted, fmt.Errorf("making a selector: %w", err)
+		}
+		q.Selector = raw
 		p, err := c.db.Find(ctx, q)
 		if err != nil {
 			return deleted, err
@@ -249,10 +253,10 @@ func (c *Client) Prune(ctx context.Context, o Old, progress func(deleted int)) (
 		if progress != nil {
 			progress(deleted)
 		}
-		if err != nil || len(p.Docs) < page || p.Bookmark == "" || p.Bookmark == q.Bookmark {
+		if err != nil || len(p.Docs) < page {
 			return deleted, err
 		}
-		q.Bookmark = p.Bookmark
+		last = gjson.GetBytes(p.Docs[len(p.Docs)-1], "_id").Str
 	}
 }
 

@@ -54,6 +54,15 @@ func IsUnauthorized(err error) bool { return Status(err) == http.StatusUnauthori
 // IsForbidden says whether the server knows the user and refuses the request (403).
 func IsForbidden(err error) bool { return Status(err) == http.StatusForbidden }
 
+// IsInvalid says whether the server refused what was sent for what it is (400, 413, 415): it refuses the same for ever.
+func IsInvalid(err error) bool {
+	switch Status(err) {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
+		return true
+	}
+	return false
+}
+
 // kivikError makes an error of ours of one that kivik returned.
 func kivikError(op string, err error) error {
 	if err == nil {

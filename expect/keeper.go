@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,8 +17,7 @@ import (
 )
 
 const (
-	tries = 20
-	page  = 200
+	page = 200
 
 	// pauseFirst is how long the first pause is before what failed is tried again, and pauseMost how long they grow.
 	pauseFirst = 100 * time.Millisecond
@@ -57,7 +55,7 @@ func (k *Keeper) Run(ctx context.Context) {
 		if err == nil {
 			break
 		}
-		if !couch.IsNotFound(err) { // the worker is about to make the database
+		if !couch.IsNotFound(err) && ctx.Err() == nil { // where there is none, the worker is about to make it
 			k.Log.WithError(err).Warn("looking for tasks that are expected failed: trying again")
 		}
 		wait(ctx, next)
@@ -90,36 +88,28 @@ func (k *Keeper) begin(ctx context.Context, since *string) error {
 		return err
 	}
 	query := couch.Query{Selector: json.RawMessage(`{"worker":{"$gt":null},"expect":{"$exists":true}}`), Limit: page, UseIndex: []string{"after", "expected"}}
-	for {
-		found, err := k.DB.Find(ctx, query)
+	for found, err := range k.DB.FindPages(ctx, query) {
 		if err != nil {
 			return err
 		}
 		for _, doc := range found.Docs {
 			k.take(ctx, doc, false)
 		}
-		if len(found.Docs) < page {
-			return nil
-		}
-		query.Bookmark = found.Bookmark
 	}
+	return nil
 }
 
 // switches reads those that are there.
 func (k *Keeper) switches(ctx context.Context) error {
-	for start := prefix; ; {
-		listing, err := k.DB.AllDocs(ctx, couch.Range{Start: start, End: prefix + "\ufff0", Limit: page, IncludeDocs: true})
+	for rows, err := range k.DB.ListPages(ctx, couch.Range{Start: prefix, End: prefix + "\ufff0", Limit: page, IncludeDocs: true}) {
 		if err != nil {
 			return err
 		}
-		for _, row := range listing.Rows {
+		for _, row := range rows {
 			k.take(ctx, row.Doc, false)
 		}
-		if len(listing.Rows) < page {
-			return nil
-		}
-		start = listing.Rows[page-1].ID + "\x00"
 	}
+	return nil
 }
 
 // take looks at a document: a switch is remembered, a task that is expected gets its own.
@@ -154,16 +144,17 @@ func (k *Keeper) take(ctx context.Context, raw []byte, deleted bool) {
 	}
 	for next := pauseFirst; ctx.Err() == nil; next = min(2*next, pauseMost) {
 		err := k.write(ctx, want, t, recovered)
-		switch couch.Status(err) {
-		case 0:
-			if err == nil {
-				return
-			}
-		case http.StatusBadRequest, http.StatusForbidden, http.StatusRequestEntityTooLarge:
-			k.Log.WithError(err).WithField("task", t.ID).Error("the database refuses the switch of a task that is expected: nobody watches it")
+		if err == nil || ctx.Err() != nil {
 			return
 		}
-		k.Log.WithError(err).WithField("task", t.ID).Warn("the switch of a task that is expected was not written: trying again")
+		log := k.Log.WithError(err).WithField("task", t.ID)
+		if couch.IsInvalid(err) || couch.IsForbidden(err) {
+			log.Error("the database refuses the switch of a task that is expected: nobody watches it")
+			return
+		}
+		if next == pauseFirst {
+			log.Warn("the switch of a task that is expected was not written: trying again until it is")
+		}
 		wait(ctx, next)
 	}
 }
@@ -174,12 +165,12 @@ func (s Switch) same(other Switch) bool {
 }
 
 // write makes the switch of a task, or brings it in line.
-func (k *Keeper) write(ctx context.Context, want Switch, of *task.Task, recovered bool) (err error) {
-	for range tries {
-		var doc couch.Document
+func (k *Keeper) write(ctx context.Context, want Switch, of *task.Task, recovered bool) error {
+	return couch.Again(ctx, func() error {
 		var body []byte
 		now := k.Now()
-		if doc, err = k.DB.Get(ctx, ID(want.ID)); couch.IsNotFound(err) {
+		doc, err := k.DB.Get(ctx, ID(want.ID))
+		if couch.IsNotFound(err) {
 			body, err = want.Document(now)
 		} else if err == nil {
 			body, err = want.inLine(doc.Body, of, recovered, now)
@@ -189,13 +180,9 @@ func (k *Keeper) write(ctx context.Context, want Switch, of *task.Task, recovere
 		}
 		if _, err = k.DB.Put(ctx, ID(want.ID), body); err == nil {
 			k.known[want.ID] = known{is: want}
-			return nil
 		}
-		if !couch.IsConflict(err) {
-			return err
-		}
-	}
-	return err
+		return err
+	})
 }
 
 // inLine gives the document of a switch that is there as it is to be; nil where that is how it stands.

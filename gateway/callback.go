@@ -52,12 +52,7 @@ func (x *exchange) calledBack(token string) error {
 	}
 	x.asOwn = true
 	ctx := context.WithValue(x.r.Context(), callerKey{}, x.own())
-	const tries = 20
-	for range tries {
-		if err = x.end(ctx, run, end); !couch.IsConflict(err) || ctx.Err() != nil {
-			break
-		}
-	}
+	err = couch.Again(ctx, func() error { return x.end(ctx, run, end) })
 	if couch.IsNotFound(err) {
 		return taskIsGone()
 	}

@@ -89,29 +89,28 @@ func readPing(q url.Values) (p ping, err error) {
 
 // sign writes a sign of life into the switch of an id, and makes it where there is none. It gives when the next one is due.
 func (x *exchange) sign(ctx context.Context, p ping) (t *task.Task, due time.Time, err error) {
-	const tries = 20
-	for range tries {
+	err = couch.Again(ctx, func() error {
+		found, err := x.tasks.Get(ctx, expect.ID(p.id))
 		var s expect.Switch
-		if t, err = x.tasks.Get(ctx, expect.ID(p.id)); couch.IsNotFound(err) {
-			t, s, err = x.newSwitch(p)
+		if couch.IsNotFound(err) {
+			found, s, err = x.newSwitch(p)
 		} else if err == nil {
-			t, s, err = x.seen(t, p)
+			found, s, err = x.seen(found, p)
 		}
 		if err != nil {
-			return nil, due, err
+			return err
 		}
-		var rev string
-		if rev, err = x.db.Put(ctx, t.ID, t.Encode()); err == nil {
-			return t.WithRev(rev), x.now.Add(s.Every), nil
+		rev, err := x.db.Put(ctx, found.ID, found.Encode())
+		switch {
+		case couch.IsNotFound(err):
+			return noDatabase(x.opts.Database)
+		case err != nil:
+			return err
 		}
-		if couch.IsNotFound(err) {
-			return nil, due, noDatabase(x.opts.Database)
-		}
-		if !couch.IsConflict(err) || ctx.Err() != nil {
-			return nil, due, err
-		}
-	}
-	return nil, due, err
+		t, due = found.WithRev(rev), x.now.Add(s.Every)
+		return nil
+	})
+	return t, due, err
 }
 
 func (x *exchange) newSwitch(p ping) (*task.Task, expect.Switch, error) {

@@ -33,8 +33,7 @@ func List(ctx context.Context, db *couch.Database, id string, f Filter) iter.Seq
 		found := 0
 		// All that begins with the task's id and an @; ids in which that is not the end of it are sorted out.
 		r := couch.Range{Start: id + "@\ufff0", End: id + "@", Descending: true, IncludeDocs: true, Limit: page}
-		for {
-			listing, err := db.AllDocs(ctx, r)
+		for rows, err := range db.ListPages(ctx, r) {
 			if couch.IsNotFound(err) {
 				return
 			}
@@ -42,7 +41,7 @@ func List(ctx context.Context, db *couch.Database, id string, f Filter) iter.Seq
 				yield(Run{}, fmt.Errorf("listing the runs of %s: %w", id, err))
 				return
 			}
-			for _, row := range listing.Rows {
+			for _, row := range rows {
 				run, ok := decode(row.Doc)
 				if !ok || run.Task != id || !f.matches(run) {
 					continue
@@ -51,10 +50,6 @@ func List(ctx context.Context, db *couch.Database, id string, f Filter) iter.Seq
 					return
 				}
 			}
-			if len(listing.Rows) < page {
-				return
-			}
-			r.Start, r.Skip = listing.Rows[page-1].ID, 1
 		}
 	}
 }

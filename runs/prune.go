@@ -21,29 +21,21 @@ const prunePage = 2000
 func Prune(ctx context.Context, db *couch.Database, k Keep) (int, error) {
 	p := pruner{db: db, keep: k, seen: map[string]int{}}
 	// From the highest id down: of each task the newest firing comes first.
-	r := couch.Range{Descending: true, Limit: prunePage}
-	for last := ""; ; {
-		listing, err := db.AllDocs(ctx, r)
+	for rows, err := range db.ListPages(ctx, couch.Range{Descending: true, Limit: prunePage}) {
 		if couch.IsNotFound(err) {
 			return p.deleted, nil
 		}
 		if err != nil {
 			return p.deleted, fmt.Errorf("listing runs: %w", err)
 		}
-		for _, row := range listing.Rows {
-			if row.ID != last {
-				p.look(row)
-			}
+		for _, row := range rows {
+			p.look(row)
 		}
 		if err := p.bury(ctx); err != nil {
 			return p.deleted, err
 		}
-		if len(listing.Rows) < prunePage {
-			return p.deleted, nil
-		}
-		last = listing.Rows[prunePage-1].ID // the next page begins with it, unless it is gone by then
-		r.Start = last
 	}
+	return p.deleted, nil
 }
 
 type pruner struct {

@@ -54,15 +54,14 @@ func CalendarIndex() couch.Index {
 func (l *loop) readCalendars(ctx context.Context) error {
 	all := calendars{}
 	q := couch.Query{Selector: json.RawMessage(`{"type":"` + calendarType + `"}`)}
-	err := eachPage(ctx, l.db, q, func(docs [][]byte) error {
-		for _, doc := range docs {
+	for p, err := range l.db.FindPages(ctx, q) {
+		if err != nil {
+			return fmt.Errorf("reading the calendars: %w", err)
+		}
+		for _, doc := range p.Docs {
 			parsed, err := when.ParseCalendar(doc)
 			all[gjson.GetBytes(doc, "_id").String()] = calendar{parsed: parsed, err: err}
 		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("reading the calendars: %w", err)
 	}
 	l.calendars.Store(&all)
 	return nil

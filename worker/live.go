@@ -16,7 +16,6 @@ import (
 const (
 	indexDesign = "after"
 	indexName   = "live"
-	pageMost    = 1000
 )
 
 // live matches every task that has not ended; one without a status has not begun.
@@ -53,34 +52,16 @@ func readLive(ctx context.Context, db *couch.Database, name string, fields []str
 		Selector: json.RawMessage(`{"worker":` + string(worker) + `,` + live + `}`),
 		Fields:   fields, UseIndex: []string{indexDesign, indexName},
 	}
-	if err := eachPage(ctx, db, q, deliver); err != nil {
-		return fmt.Errorf("reading the live tasks of %s: %w", name, err)
+	// What changes after the first page comes through the feed: the index need not follow the worker's own writes.
+	for p, err := range db.FindPages(ctx, q) {
+		if err == nil {
+			err = deliver(p.Docs)
+		}
+		if err != nil {
+			return fmt.Errorf("reading the live tasks of %s: %w", name, err)
+		}
 	}
 	return nil
-}
-
-// eachPage gives all that a query finds to deliver, page by page.
-func eachPage(ctx context.Context, db *couch.Database, q couch.Query, deliver func(docs [][]byte) error) error {
-	q.Limit = pageMost
-	for {
-		p, err := db.Find(ctx, q)
-		if err != nil {
-			return err
-		}
-		if err := deliver(p.Docs); err != nil {
-			return err
-		}
-		if len(p.Docs) < pageMost {
-			return nil
-		}
-		// What changes from here on comes through the feed: the index need not follow the worker's own writes.
-		q.Stale = true
-		if p.Bookmark == "" || p.Bookmark == "nil" {
-			q.Skip += len(p.Docs) // a server without bookmarks
-		} else {
-			q.Bookmark = p.Bookmark
-		}
-	}
 }
 
 // fromPage makes rows of documents that the index gave; whole says that they are more than an id and a revision.

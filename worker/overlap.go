@@ -107,13 +107,13 @@ func (l *loop) createChild(ctx context.Context, document []byte) (refused, err e
 		switch {
 		case couch.IsConflict(err):
 			return nil
-		case couch.IsForbidden(err), couch.IsUnauthorized(err), refusal(err):
+		case couch.IsForbidden(err), couch.IsUnauthorized(err), couch.IsInvalid(err):
 			refused = err
 			return nil
 		}
 		return err
 	})
-	if refusal(err) {
+	if couch.IsInvalid(err) {
 		return err, nil
 	}
 	return refused, err

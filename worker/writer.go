@@ -174,7 +174,7 @@ func (s *sender) persist(ctx context.Context, what string, request func() error)
 	var told time.Time
 	for {
 		err := request()
-		if err == nil || refusal(err) {
+		if err == nil || couch.IsInvalid(err) {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -191,15 +191,6 @@ func (s *sender) persist(ctx context.Context, what string, request func() error)
 	}
 }
 
-// refusal says that the same request will be refused for ever.
-func refusal(err error) bool {
-	switch couch.Status(err) {
-	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
-		return true
-	}
-	return false
-}
-
 // sort turns the results of one request into answers; what met another revision is read back.
 func (s *sender) sort(ctx context.Context, batch []write, results []couch.Result, answers []answer) []answer {
 	var failed []error
@@ -212,7 +203,7 @@ func (s *sender) sort(ctx context.Context, batch []write, results []couch.Result
 			answers = append(answers, answer{index: w.index, rev: result.Rev})
 		case err == nil, couch.IsConflict(err):
 			doubtful = append(doubtful, doubt{index: w.index, id: w.doc.ID, accepted: result.Rev})
-		case refusal(err):
+		case couch.IsInvalid(err):
 			answers = s.sendShorter(ctx, w, err, answers)
 		case couch.IsForbidden(err), couch.IsUnauthorized(err):
 			answers = append(answers, answer{index: w.index, refused: err})

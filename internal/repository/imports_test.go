@@ -80,7 +80,6 @@ func allowed() map[string][]string {
 		"store":           {"internal/jsonscan", "internal/cors"},
 		"gateway":         {"task", "when", "client", "changes", "couch", "expect", "fleet", "jobs", "webhook", "internal/cors"},
 		"client":          {"task", "when", "couch", "changes", "jobs"},
-		"web":             {"task", "when", "client"},
 		"webhook":         {},
 		"config":          {"when"},
 		"cli":             {"*"},
@@ -96,7 +95,6 @@ func allowed() map[string][]string {
 func joints() map[string][]string {
 	return map[string][]string{
 		"worker":  {"cli", "bench"},
-		"web":     {"cli"},
 		"gateway": {"cli"},
 		"config":  {"cli"},
 		"store":   {"cli", "bench", "couch/couchtest"},
@@ -159,10 +157,11 @@ func TestProgramHasNoTestModules(t *testing.T) {
 	t.Parallel()
 	testOnly := []string{
 		"testing", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/anishathalye/porcupine",
-		"github.com/rogpeppe/go-internal/testscript", "github.com/google/go-cmp/cmp", module + "/couch/couchtest", module + "/test",
+		"github.com/rogpeppe/go-internal/testscript", "github.com/google/go-cmp/cmp", module + "/couch/couchtest", module + "/store/storetest",
+		module + "/internal/runcheck", module + "/internal/testcert", module + "/internal/torture", module + "/test",
 	}
 	for _, p := range list(t, "-deps", "./cmd/after") {
-		if slices.Contains(testOnly, p.ImportPath) {
+		if slices.ContainsFunc(testOnly, func(only string) bool { return within(p.ImportPath, only) }) {
 			t.Errorf("the program is linked with %s, which is for tests", p.ImportPath)
 		}
 	}

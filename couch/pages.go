@@ -9,19 +9,21 @@ import (
 const pageSize = 1000
 
 // FindPages asks for all that a query finds, page by page as they are asked for: q.Limit documents on each, 1,000 where it is 0. After an error
-// it ends. Where an index answers, all pages are as it stood for the first. A server that gives no bookmarks is asked to skip what it gave:
-// what is deleted from one page to the next makes it leave out as many of the others.
+// it ends. With q.Stale the index is brought up to date for the first page, and taken as it stands for the others. A server that gives no bookmarks
+// is asked to skip what it gave: what is deleted from one page to the next makes it leave out as many of the others.
 func (d *Database) FindPages(ctx context.Context, q Query) iter.Seq2[Page, error] {
 	if q.Limit == 0 {
 		q.Limit = pageSize
 	}
+	stale := q.Stale
+	q.Stale = false
 	return func(yield func(Page, error) bool) {
 		for {
 			p, err := d.Find(ctx, q)
 			if !yield(p, err) || err != nil || len(p.Docs) < q.Limit {
 				return
 			}
-			q.Stale = true
+			q.Stale = stale
 			if p.Bookmark == "" || p.Bookmark == "nil" {
 				q.Skip += len(p.Docs)
 			} else {

@@ -109,11 +109,12 @@ func TestNewIndexIsBuilt(t *testing.T) {
 	f := &finder{built: make(chan error, 1)}
 	s := startFinder(t, f)
 	s.want("PUT", "/db", "", 201)
-	s.want("PUT", "/db/a", `{"n":1}`, 201)
+	s.want("POST", "/db/_bulk_docs", `{"docs":[{"n":0}`+strings.Repeat(`,{"n":0}`, 300)+`,{"_id":"a","n":1}]}`, 201)
 	s.want("POST", "/db/_index", `{"index":{"fields":["n"]}}`, 200)
 	if err := <-f.built; err != nil {
 		t.Fatal(err)
 	}
+	// A query that does not wait takes along some of what the rows have not yet; the last of so many is not among them.
 	if answer := s.want("POST", "/db/_find", `{"selector":{"n":1},"update":false}`, 200); !strings.Contains(answer, `"_id":"a"`) {
 		t.Error(answer)
 	}

@@ -91,17 +91,22 @@ func (x *index) read(ctx context.Context, db *store.Database) (*reading, error) 
 
 func (r *reading) close() error { return errors.Join(r.docs.Close(), r.snap.Close()) }
 
-// asItStands opens an index for a query that does not want to wait for what has changed since: its rows alone say which documents are
-// read, and those are read as they are now.
+// asItStands opens an index for a query that does not want to wait until it is brought up to date: its rows, and as much of what has changed
+// since as others take along, so that it knows all that a query before it knew.
 func (x *index) asItStands(_ context.Context, db *store.Database) (*reading, error) {
 	snap, err := db.Snapshot()
 	if err != nil {
 		return nil, err
 	}
-	return &reading{snap: snap, docs: snap.Reader(), index: x}, nil
+	r := &reading{snap: snap, docs: snap.Reader(), index: x}
+	if _, err := r.collect(pendingLimit); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return r, nil
 }
 
-// collect gathers the documents changed since the rows were written. It gives up, and says so, after limit of them; 0 means never.
+// collect gathers the documents changed since the rows were written, the oldest change first. It ends, and says that there are more, after limit
+// of them; 0 means never.
 func (r *reading) collect(limit int) (complete bool, err error) {
 	since, err := r.index.reached(r.snap)
 	if err != nil {
@@ -109,9 +114,10 @@ func (r *reading) collect(limit int) (complete bool, err error) {
 	}
 	r.over = map[string]struct{}{}
 	var now listed
+	complete = true
 	err = r.snap.Changes(since, func(row *store.Row) error {
 		if limit > 0 && len(r.over) == limit {
-			r.over = nil
+			complete = false
 			return store.ErrStop
 		}
 		r.over[row.ID] = struct{}{}
@@ -122,7 +128,7 @@ func (r *reading) collect(limit int) (complete bool, err error) {
 		return nil
 	})
 	slices.SortFunc(r.pending, func(a, b changed) int { return bytes.Compare(a.row, b.row) })
-	return r.over != nil, err
+	return complete, err
 }
 
 // entry is one document that an index lists.

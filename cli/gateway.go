@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -19,8 +18,6 @@ import (
 	"github.com/adlayer/after/config"
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/gateway"
-	"github.com/adlayer/after/store/httpd"
-	"github.com/adlayer/after/webhook"
 )
 
 func newGateway(a *app) *cobra.Command {
@@ -48,7 +45,7 @@ The embedded store needs none: it has the queue on its own port, below /_after/.
 				return a.launch(cmd, c, []string{process.Gateway})
 			}
 			v := &voice{app: a, detached: m.detached}
-			return v.ended(a.gateway(cmd.Context(), c, v))
+			return v.ended(a.gateway(cmd.Context(), cmd, c, v))
 		},
 	}
 	m.flags(cmd)
@@ -62,68 +59,6 @@ The embedded store needs none: it has the queue on its own port, below /_after/.
 	return cmd
 }
 
-// gatewayOptions is the queue as the configuration describes it.
-func gatewayOptions(c *config.Config, log logrus.FieldLogger) (gateway.Options, error) {
-	o := gateway.Options{
-		URL: c.Couch.URL, Database: c.Couch.Database, User: c.Couch.User, Password: c.Couch.Password, Worker: c.Gateway.Worker,
-		MaxBody: c.Gateway.MaxBody, MaxWait: c.Gateway.MaxWait, Log: log, UserAgent: "after/" + Version(),
-	}
-	var err error
-	if o.Folder, err = bodiesFolder(c); err != nil {
-		return o, err
-	}
-	for name, text := range c.Gateway.Tokens {
-		token, err := gateway.ParseToken(name, text)
-		if err != nil {
-			return o, fail(exitUsage, "gateway.tokens: %s: %w", name, err)
-		}
-		o.Tokens = append(o.Tokens, token)
-	}
-	if keys := c.HTTP.SigningKeys(); len(keys) > 0 {
-		verifier, err := webhook.NewVerifier(keys...)
-		if err != nil {
-			return o, fail(exitUsage, "http.signing_key: %w", err)
-		}
-		o.Callbacks = verifier
-	}
-	return o, nil
-}
-
-// bodiesFolder is where long bodies lie while they are written into the database: among the state, since the system's folder for temporary files
-// may be memory. It is made where it is not there.
-func bodiesFolder(c *config.Config) (string, error) {
-	state, err := c.StateFolder()
-	if err != nil {
-		return "", err
-	}
-	folder := filepath.Join(state, "bodies")
-	return folder, os.MkdirAll(folder, 0o700)
-}
-
-// mounted is the queue on the embedded store's own port.
-func mounted(c *config.Config, store http.RoundTripper, log logrus.FieldLogger) (map[string]httpd.Mounted, error) {
-	o, err := gatewayOptions(c, log)
-	if err != nil {
-		return nil, err
-	}
-	o.URL, o.Transport, o.Prefix = "http://store", store, "/_after"
-	queue, err := gateway.New(o)
-	if err != nil {
-		return nil, err
-	}
-	rules := func(store httpd.CORS) httpd.CORS {
-		if own := pages(&c.Gateway.CORS); len(own.Origins) > 0 {
-			return gateway.Pages(own)
-		}
-		return gateway.Pages(store)
-	}
-	handlers := map[string]httpd.Mounted{}
-	for _, name := range gateway.Names() {
-		handlers[name] = httpd.Mounted{Handler: queue, Credentials: gateway.CredentialsHeader, CORS: rules}
-	}
-	return handlers, nil
-}
-
 // The gateway's own limits for clients.
 const (
 	gatewayHeader = 20 * time.Second // for the head of a request
@@ -133,7 +68,7 @@ const (
 	gatewayEnd    = 3 * time.Second
 )
 
-func (a *app) gateway(ctx context.Context, c *config.Config, v *voice) (err error) {
+func (a *app) gateway(ctx context.Context, cmd *cobra.Command, c *config.Config, v *voice) (err error) {
 	host, _, err := net.SplitHostPort(c.Gateway.Listen)
 	if err == nil && !embedded.Loopback(host) && c.Couch.Password == config.DefaultPassword {
 		return fail(exitUsage, "the queue is not served on %s, which other machines can reach, while %s has the default password: set couch.user and couch.password_file",
@@ -144,23 +79,19 @@ func (a *app) gateway(ctx context.Context, c *config.Config, v *voice) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, log.close(), entry.Close()) }()
-	o, err := gatewayOptions(c, log)
-	if err != nil {
-		return err
-	}
-	o.CORS = pages(&c.Gateway.CORS)
-	if o.TLS, err = trusted(c); err != nil {
+	served := &queue{log: log, config: c}
+	if err := served.place(inFront); err != nil {
 		return &codeError{err: err, code: exitUsage}
 	}
+	defer served.close()
 	if err := reachable(ctx, c, log); err != nil {
 		return err
 	}
-	tellOfTokens(ctx, c, c.Couch.URL, o.TLS, log)
-	queue, err := gateway.New(o)
+	secure, err := trusted(c)
 	if err != nil {
 		return &codeError{err: err, code: exitUsage}
 	}
-	defer queue.Close()
+	tellOfTokens(ctx, c, c.Couch.URL, secure, log)
 	listener, scheme, err := listen(ctx, c, log)
 	if err != nil {
 		return err
@@ -168,7 +99,7 @@ func (a *app) gateway(ctx context.Context, c *config.Config, v *voice) (err erro
 	requests, end := context.WithCancel(ctx)
 	defer end()
 	server := &http.Server{
-		Handler: queue, ReadHeaderTimeout: gatewayHeader, ReadTimeout: gatewayBody, WriteTimeout: 2 * gatewayBody, IdleTimeout: gatewayIdle,
+		Handler: served, ReadHeaderTimeout: gatewayHeader, ReadTimeout: gatewayBody, WriteTimeout: 2 * gatewayBody, IdleTimeout: gatewayIdle,
 		MaxHeaderBytes: gatewayHead, BaseContext: func(net.Listener) context.Context { return requests },
 	}
 	failed := make(chan error, 1)
@@ -178,7 +109,7 @@ func (a *app) gateway(ctx context.Context, c *config.Config, v *voice) (err erro
 	if err := errors.Join(v.ready([]string{process.Gateway}), process.Notify(ctx, "READY=1")); err != nil {
 		log.WithError(err).Warn("nobody could be told that the queue is ready")
 	}
-	err = a.untilStopped(ctx, log, failed)
+	err = a.untilStopped(ctx, cmd, served, log, failed)
 	end() // what waits for outcomes is answered as it stands
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), gatewayEnd)
 	defer cancel()
@@ -245,7 +176,7 @@ func tellOfTokens(ctx context.Context, c *config.Config, address string, secure 
 }
 
 // untilStopped returns when the process is asked to end, or its listener has failed.
-func (a *app) untilStopped(ctx context.Context, log *logger, failed <-chan error) error {
+func (a *app) untilStopped(ctx context.Context, cmd *cobra.Command, served *queue, log *logger, failed <-chan error) error {
 	stops, reloads := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	process.NotifyStop(stops)
 	process.NotifyReload(reloads)
@@ -263,7 +194,7 @@ func (a *app) untilStopped(ctx context.Context, log *logger, failed <-chan error
 				log.Info("the terminal is gone: the queue ends")
 				return nil
 			}
-			log.Info("the queue takes another configuration after a restart")
+			a.reload(cmd, served, log, "gateway.listen and gateway.tls come in force at the next start")
 		}
 	}
 }

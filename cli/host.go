@@ -25,6 +25,7 @@ type host struct {
 	note   func(format string, args ...any) // for the person who started the process
 	serves func() error                     // told once this process serves the store
 
+	queue  *queue // on the store's port, where this process serves it
 	server *embedded.Server
 	keeper *embedded.Keeper
 }
@@ -33,7 +34,7 @@ type host struct {
 const settling = 20 * time.Second
 
 func (h *host) options(data string) (embedded.Options, error) {
-	options, err := storeOptions(h.config, data, h.log)
+	options, err := storeOptions(h.config, data, h.queue, h.log)
 	if err != nil {
 		err = &codeError{err: err, code: exitUsage}
 	}

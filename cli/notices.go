@@ -38,13 +38,22 @@ func inMail(err error) error {
 	return fmt.Errorf("mail in the configuration: %w", err)
 }
 
-// configure puts a configuration in force for calls and mails. After an error the former one is.
+// configure puts a configuration in force for calls, mails and the queue. After an error the former one is.
 func (r *runner) configure(fresh *config.Config) error {
-	if err := r.mailer.Configure(mailOptions(fresh)); err != nil {
-		return inMail(err)
+	parts := []func(*config.Config) error{
+		func(c *config.Config) error { return inMail(r.mailer.Configure(mailOptions(c))) },
+		func(c *config.Config) error { return inHTTP(r.caller.Configure(callOptions(c, r.log))) },
+		r.queue.configure,
 	}
-	if err := r.caller.Configure(callOptions(fresh, r.log)); err != nil {
-		return errors.Join(inHTTP(err), inMail(r.mailer.Configure(mailOptions(r.config))))
+	for i, part := range parts {
+		err := part(fresh)
+		if err == nil {
+			continue
+		}
+		for _, done := range parts[:i] {
+			err = errors.Join(err, done(r.config))
+		}
+		return err
 	}
 	return nil
 }

@@ -37,8 +37,9 @@ type runner struct {
 	entry   *process.Registration
 	caller  *call.Caller   // makes the calls of all workers, through new configurations
 	mailer  *mailer.Mailer // likewise their mails
-	halt    func()         // has the work drain
-	ready   func()         // called once
+	queue   *queue
+	halt    func() // has the work drain
+	ready   func() // called once
 }
 
 // lastResort is how long the work may take to end after it was told to end at once.

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 
 	"github.com/sirupsen/logrus"
@@ -85,7 +84,7 @@ func pages(c *config.CORS) httpd.CORS {
 }
 
 // storeOptions is the embedded store as the configuration describes it.
-func storeOptions(c *config.Config, data string, log logrus.FieldLogger) (embedded.Options, error) {
+func storeOptions(c *config.Config, data string, served *queue, log logrus.FieldLogger) (embedded.Options, error) {
 	const mega = 1 << 20
 	s := c.Store
 	believed, err := authorities(c)
@@ -95,7 +94,7 @@ func storeOptions(c *config.Config, data string, log logrus.FieldLogger) (embedd
 	return embedded.Options{
 		Listen: s.Listen, Data: data, Admins: s.Admins, Relaxed: s.Relaxed(), Version: Version(), Log: log, Tidy: tidies(),
 		Limits: storeLimits(&s), Certificate: s.TLS.Certificate, Key: s.TLS.Key,
-		Under: func(store http.RoundTripper) (map[string]httpd.Mounted, error) { return mounted(c, store, log) },
+		Under: served.mounted,
 		HTTP: httpd.Options{
 			Authorities: believed,
 			Limits: httpd.Limits{

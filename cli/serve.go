@@ -90,7 +90,8 @@ func (a *app) serve(ctx context.Context, cmd *cobra.Command, c *config.Config, v
 		return err
 	}
 	defer func() { err = errors.Join(err, log.close(), entry.Close()) }()
-	options, err := storeOptions(c, data, log)
+	served := &queue{log: log, config: c}
+	options, err := storeOptions(c, data, served, log)
 	if err != nil {
 		return &codeError{err: err, code: exitUsage}
 	}
@@ -131,12 +132,7 @@ func (a *app) serve(ctx context.Context, cmd *cobra.Command, c *config.Config, v
 				log.Info("the terminal is gone: the store ends")
 				return nil
 			}
-			if c, err := a.load(cmd); err != nil {
-				log.WithError(err).Error("the configuration was not read again: the former one stays in force")
-			} else {
-				log.configure(c.Log, a.colour && a.talks)
-				log.Info("the configuration was read again: log is in force now, store after a restart")
-			}
+			a.reload(cmd, served, log, "store comes in force at the next start")
 		}
 	}
 }

@@ -22,6 +22,7 @@ var elsewhere = map[string]string{
 	"signals":     "about the processes of this machine, with the configuration of the embedded store",
 	"store":       "about the embedded store",
 	"takeover":    "about the embedded store",
+	"tokens":      "begins with the queue on the embedded store's own port",
 	"unreachable": "about servers that are not there",
 	"usage":       "about the command line, which asks no server",
 	"worker":      "about the first minutes with the embedded store",

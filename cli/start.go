@@ -101,7 +101,8 @@ func (a *app) start(ctx context.Context, cmd *cobra.Command, c *config.Config, n
 	if err != nil {
 		return &codeError{err: err, code: exitUsage}
 	}
-	h := &host{config: c, client: server, log: log, note: v.note, serves: entry.Serves}
+	served := &queue{log: log, config: c}
+	h := &host{config: c, client: server, log: log, note: v.note, serves: entry.Serves, queue: served}
 	// Everything that is served ends after everything that needs it.
 	defer func() { err = errors.Join(err, h.close(ctx)) }()
 	working, stop := interruptible(ctx)
@@ -114,7 +115,7 @@ func (a *app) start(ctx context.Context, cmd *cobra.Command, c *config.Config, n
 		return err
 	}
 	r := &runner{
-		app: a, command: cmd, config: c, client: server, names: names, standby: standby, log: log, entry: entry,
+		app: a, command: cmd, config: c, client: server, names: names, standby: standby, log: log, entry: entry, queue: served,
 		ready: func() { a.started(ctx, c, names, standby, v, log) },
 	}
 	return r.run(working, h.failed())

@@ -81,9 +81,9 @@ folder where a variable or a flag gave it. The usual place for data is ` + "`$XD
 state ` + "`$XDG_STATE_HOME/after`" + ` or ` + "`~/.local/state/after`" + `; on macOS ` + "`~/Library/Application Support/after/data`" + `
 and ` + "`/state`" + `, on Windows ` + "`%LocalAppData%\\after\\data`" + ` and ` + "`\\state`" + `.
 
-SIGHUP has a running worker read the configuration again: ` + "`log`, `http` and `mail`" + ` at once, ` + "`couch`, `changes`, `jobs`, `worker`, `runs`, `notify`" + `,
-` + "`http.timeout` and `mail.window`" + ` by letting the running jobs finish and taking the work up again in the same process; ` + "`store`" + ` and ` + "`state`" + ` need a
-restart, and it says so.
+SIGHUP has a running process read the configuration again: ` + "`log`, `http`, `mail` and `gateway`" + ` at once; ` + "`couch`, `changes`, `jobs`, `worker`, `runs`,\n`notify`, `http.timeout` and `mail.window`" + ` by letting
+the running jobs finish and taking the work up again in the same process; ` + "`store`, `state`, `gateway.listen` and `gateway.tls`" + ` need a restart.
+A configuration that is refused changes nothing, and the log says why.
 `)
 	section := ""
 	for _, key := range config.Keys() {

@@ -72,6 +72,7 @@ func measurements() []measurement {
 		{"calls-rate", "calls of a URL, all due", measureCalls},
 		{"calls-endpoints", "10,000 endpoints called every ten seconds", measureEndpoints},
 		{"posts", "posts into the queue", measurePosts},
+		{"notices", "100,000 notices that wait for a mail server", measureNotices},
 		{"memory", "sleeping tasks: heap, and time from start to ready", measureMemory},
 	}
 }

@@ -35,9 +35,15 @@ func newGathering(m *postman) *gathering { return &gathering{postman: m, batches
 
 // add notes a notice for the digest of a set.
 func (g *gathering) add(set string, it *item) {
-	if g.grasp(it) {
-		g.wanted, g.sets = append(g.wanted, it), append(g.sets, set)
+	if !g.grasp(it) {
+		return
 	}
+	if err := it.open(); err != nil {
+		g.release(it.ID)
+		g.illegible(it.ID, err)
+		return
+	}
+	g.wanted, g.sets = append(g.wanted, it), append(g.sets, set)
 }
 
 // giveUp notes that nobody will be mailed a notice.

@@ -76,6 +76,11 @@ func (p *poster) consider(ctx, working context.Context, it *item) (room bool) {
 	if !p.hold(it.ID, p.rounds) {
 		return true
 	}
+	if err := it.open(); err != nil {
+		p.release(it.ID)
+		p.illegible(it.ID, err)
+		return true
+	}
 	leave, room := p.enter(ctx, what, it)
 	if leave == nil {
 		p.release(it.ID)

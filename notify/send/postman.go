@@ -172,6 +172,10 @@ func (m *postman) alone(working context.Context, set string, it *item) {
 		return
 	}
 	defer m.release(it.ID)
+	if err := it.open(); err != nil {
+		m.illegible(it.ID, err)
+		return
+	}
 	if !m.claim(working, it) {
 		m.wake(time.Now().Add(m.Retry)) // whoever has it may fail, and a server may have no feed that tells of it
 		return

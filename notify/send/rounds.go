@@ -24,7 +24,7 @@ type rounds struct {
 }
 
 func newRounds(s *sender) *rounds {
-	return &rounds{sender: s, next: time.Now(), woken: make(chan struct{}, 1)}
+	return &rounds{sender: s, next: time.Now().Add(sweep), woken: make(chan struct{}, 1)}
 }
 
 // wake has the notices looked through at an instant, or before; zero is no instant. The wait is kept, not the instant: a clock that is set does

@@ -108,18 +108,20 @@ func (s *sender) follow(ctx, working context.Context) {
 	if err != nil { // strings can always be encoded
 		return
 	}
+	since, ok := s.begin(ctx)
+	if !ok {
+		return
+	}
+	first := since != fromNow
 	options := changes.Options{
-		Since: "now", IncludeDocs: true, Log: s.Log, MaxBatch: page,
+		Since: since, IncludeDocs: true, Log: s.Log, MaxBatch: page,
 		Selector: json.RawMessage(`{"type":"` + notify.Type + `","by":{"$in":` + string(names) + `}}`),
 		OnState: func(state changes.State) {
-			if state.Connected { // what is there already, and what came while nobody listened
-				s.posts.wake(time.Now())
-				s.mails.wake(time.Now())
+			if state.Connected && !first { // what came while nobody listened
+				s.lookThrough()
 			}
+			first = false
 		},
-	}
-	if !s.there(ctx) {
-		return
 	}
 	_ = changes.Follow(ctx, s.Database, options, func(ctx context.Context, rows []changes.Row, _ string) error {
 		s.arrived(ctx, working, rows)
@@ -145,7 +147,7 @@ func (s *sender) arrived(ctx, working context.Context, rows []changes.Row) {
 	for _, it := range items {
 		if !s.posts.consider(ctx, working, it) {
 			s.posts.wake(time.Now().Add(busyFor))
-			s.mails.wake(time.Now().Add(busyFor))
+			s.mails.wake(time.Now().Add(busyFor)) // for those of them that are mailed, too
 			return
 		}
 		if len(it.To.Email) > 0 && !s.held(it.ID) {
@@ -154,16 +156,30 @@ func (s *sender) arrived(ctx, working context.Context, rows []changes.Row) {
 	}
 }
 
-// there waits for the database, which a worker makes at its very first start; false is that the context ended before.
-func (s *sender) there(ctx context.Context) bool {
+// fromNow has a feed begin where the database is then.
+const fromNow = "now"
+
+// begin waits for the database, which a worker makes at its very first start, has what is there already looked through and gives the sequence
+// after which the feed tells the rest; false is that the context ended before.
+func (s *sender) begin(ctx context.Context) (since string, ok bool) {
+	defer s.lookThrough()
 	for failures := 1; ; failures++ {
-		if _, err := s.Database.Info(ctx); !couch.IsNotFound(err) {
-			return ctx.Err() == nil // whatever else is wrong, the feed says it
-		}
-		if !pause(ctx, backoff(50*time.Millisecond, failures, 5*time.Second)) {
-			return false
+		info, err := s.Database.Info(ctx)
+		switch {
+		case err == nil:
+			return info.UpdateSeq, true
+		case !couch.IsNotFound(err):
+			return fromNow, ctx.Err() == nil // whatever else is wrong, the feed says it
+		case !pause(ctx, backoff(50*time.Millisecond, failures, 5*time.Second)):
+			return "", false
 		}
 	}
+}
+
+// lookThrough has both owners look through all notices.
+func (s *sender) lookThrough() {
+	s.posts.wake(time.Now())
+	s.mails.wake(time.Now())
 }
 
 // hold takes a notice in hand for an owner, unless it is. Where the other one has it, this one looks again when that is over.

@@ -1,11 +1,15 @@
 package send
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/notify"
+	"github.com/adlayer/after/task"
 	"github.com/adlayer/after/when"
 )
 
@@ -30,7 +34,7 @@ type progress struct {
 	Error    string `json:"error,omitempty"` // of the last attempt
 }
 
-// item is a notice with its state and its document.
+// item is a notice with its state and its document. Of the notice, no more is known than what is decided by, until it is opened.
 type item struct {
 	notify.Notice
 
@@ -38,37 +42,89 @@ type item struct {
 	raw   []byte
 }
 
-// read takes a document apart; the error says why it is no notice.
+// read takes a document apart as far as it must be known to decide what is to be done: most of those that are read wait. The error says why it is
+// no notice.
 func read(raw []byte) (*item, error) {
-	n, err := notify.Decode(raw)
+	it := &item{raw: raw}
+	var kind, event, at string
+	var failed error
+	err := couch.Members(raw, func(name, value []byte) bool {
+		switch string(name) {
+		case "_id":
+			failed = text(value, &it.ID)
+		case "_rev":
+			failed = text(value, &it.Rev)
+		case "type":
+			failed = text(value, &kind)
+		case "by":
+			failed = text(value, &it.By)
+		case "task":
+			failed = text(value, &it.Task)
+		case "event":
+			failed = text(value, &event)
+		case "at":
+			failed = text(value, &at)
+		case "to":
+			failed = json.Unmarshal(value, &it.To)
+		case "sending":
+			failed = json.Unmarshal(value, &it.state)
+		}
+		return failed == nil
+	})
+	if err = errors.Join(err, failed); err == nil {
+		it.At, err = time.Parse(time.RFC3339Nano, at)
+	}
+	if err == nil && (kind != notify.Type || it.Task == "" || it.By == "") {
+		err = errors.New("it is none")
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("decoding the notice %s: %w", it.ID, err)
 	}
-	var d struct {
-		Sending state `json:"sending"`
+	it.Event = task.Event(event)
+	return it, nil
+}
+
+// text reads a string; most have nothing to decode.
+func text(value []byte, to *string) error {
+	if last := len(value) - 1; last > 0 && value[0] == '"' && !bytes.ContainsRune(value, '\\') {
+		*to = string(value[1:last])
+		return nil
 	}
-	if err := json.Unmarshal(raw, &d); err != nil {
-		return nil, fmt.Errorf("decoding the notice %s: %w", n.ID, err)
+	return json.Unmarshal(value, to)
+}
+
+// open decodes the rest, of a copy of the document: it was read with many others.
+func (it *item) open() error {
+	it.raw = bytes.Clone(it.raw)
+	n, err := notify.Decode(it.raw)
+	n.Rev = it.Rev
+	if err == nil {
+		it.Notice = n
 	}
-	return &item{Notice: n, state: d.Sending, raw: raw}, nil
+	return err
 }
 
 // document gives the document with a state in place of the one it has. All else stays, whoever wrote it.
 func (it *item) document(s state) ([]byte, error) {
-	fields := map[string]json.RawMessage{}
-	if err := json.Unmarshal(it.raw, &fields); err != nil {
+	head, err := json.Marshal(struct {
+		Rev     string `json:"_rev"`
+		Sending state  `json:"sending"`
+	}{it.Rev, s})
+	if err != nil {
+		return nil, err
+	}
+	doc := append(make([]byte, 0, len(it.raw)+len(head)), head[:len(head)-1]...)
+	err = couch.Members(it.raw, func(name, value []byte) bool {
+		if field := string(name); field != "_rev" && field != "sending" {
+			doc = append(append(append(doc, `,"`...), name...), `":`...)
+			doc = append(doc, value...)
+		}
+		return true
+	})
+	if err != nil {
 		return nil, fmt.Errorf("the notice %s: %w", it.ID, err)
 	}
-	rev, err := json.Marshal(it.Rev)
-	if err != nil {
-		return nil, err
-	}
-	sending, err := json.Marshal(s)
-	if err != nil {
-		return nil, err
-	}
-	fields["_rev"], fields["sending"] = rev, sending
-	return json.Marshal(fields)
+	return append(doc, '}'), nil
 }
 
 // over says whether everybody was told.

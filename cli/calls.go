@@ -126,7 +126,7 @@ func (a *app) endpointOf(ctx context.Context, s *session, t *task.Task) (endpoin
 		}
 	}
 	e.summarize(took, late, succeeded)
-	if !t.Finished.IsZero() {
+	if t.Executions > 0 {
 		status, duration := statusOfCall(t), t.Duration.Milliseconds()
 		e.Last, e.Duration = &status, &duration
 	}

@@ -101,13 +101,31 @@ func CodeOf(err error) (code int, ok bool) {
 	return c.code, ok
 }
 
-type snoozeError struct{ d time.Duration }
+type snoozeError struct {
+	d   time.Duration
+	why string
+}
 
-func (e snoozeError) Error() string { return fmt.Sprintf("put off by %v", e.d) }
+func (e snoozeError) Error() string {
+	if e.why != "" {
+		return fmt.Sprintf("put off by %v: %s", e.d, e.why)
+	}
+	return fmt.Sprintf("put off by %v", e.d)
+}
 
 // Snooze is what a job returns as its error to run again after d: no failure, and no attempt is used up. A d below zero
 // counts as zero.
-func Snooze(d time.Duration) error { return snoozeError{max(d, 0)} }
+func Snooze(d time.Duration) error { return SnoozeBecause(d, "") }
+
+// SnoozeBecause is [Snooze] with a reason, which the task's history shows.
+func SnoozeBecause(d time.Duration, why string) error { return snoozeError{max(d, 0), why} }
+
+// SnoozeReason tells why an error made by [SnoozeBecause], or one that wraps it, puts the task off; empty where nobody said so.
+func SnoozeReason(err error) string {
+	var s snoozeError
+	errors.As(err, &s)
+	return s.why
+}
 
 // SnoozeOf tells for how long an error made by [Snooze], or one that wraps it, puts the task off.
 func SnoozeOf(err error) (time.Duration, bool) {

@@ -243,6 +243,10 @@ func TestErrors(t *testing.T) {
 	if d, ok := jobs.SnoozeOf(jobs.Snooze(-time.Minute)); !ok || d != 0 {
 		t.Errorf("SnoozeOf gives %v %v", d, ok)
 	}
+	because := fmt.Errorf("x: %w", jobs.SnoozeBecause(time.Minute, "it rains"))
+	if d, ok := jobs.SnoozeOf(because); !ok || d != time.Minute || jobs.SnoozeReason(because) != "it rains" || jobs.SnoozeReason(jobs.Snooze(d)) != "" || jobs.SnoozeReason(cause) != "" {
+		t.Errorf("SnoozeReason gives %q", jobs.SnoozeReason(because))
+	}
 	if _, ok := jobs.SnoozeOf(cause); ok {
 		t.Error("a plain error is no snooze")
 	}

@@ -52,7 +52,7 @@ func written(d Decision) Decision {
 
 // carries says whether t already holds this very outcome: the write was done, only its answer was lost, perhaps with the process.
 func (t *Task) carries(ran *Task, o Outcome) bool {
-	return !o.Interrupted && t.Executions > ran.Executions && t.Started.Equal(cut(o.Started)) && t.Finished.Equal(cut(o.Finished))
+	return !o.Interrupted && (t.Executions > ran.Executions || o.Snooze > 0) && t.Started.Equal(cut(o.Started)) && t.Finished.Equal(cut(o.Finished))
 }
 
 // askedAgain says whether the person asked for another run rather than changing something beside it.
@@ -124,7 +124,9 @@ func afterwards(ran *Task, o Outcome, theirs *Task, v View) *Task {
 	if o.Interrupted {
 		return &next
 	}
-	next.Executions++
+	if o.Snooze <= 0 {
+		next.Executions++
+	}
 	failure := ""
 	if o.failed() {
 		failure = o.message()

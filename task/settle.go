@@ -16,8 +16,9 @@ type Outcome struct {
 	Kind     string          // one of the Kind constants; "" is KindJob where Err is set
 	// Permanent forbids retries.
 	Permanent bool
-	// Snooze above zero postpones the firing by so much from now; no attempt is used.
+	// Snooze above zero postpones the firing by so much from now; no attempt is used. Why is for the history.
 	Snooze time.Duration
+	Why    string
 	// Remove has the task's document deleted.
 	Remove bool
 	// Await says that the run goes on elsewhere, for so long at most since its start; below zero for as long as the task's timeout says, or
@@ -130,7 +131,12 @@ func Settle(t *Task, o Outcome, v View) Decision {
 	case o.Remove:
 		return next.remove(o, v)
 	case o.Snooze > 0:
-		return next.postpone(later(v.Now, o.Snooze), v, Scheduled, "snoozed", "")
+		due := later(v.Now, o.Snooze)
+		note := "snoozed until " + said(due)
+		if o.Why != "" {
+			note += ": " + o.Why
+		}
+		return next.postpone(due, v, Scheduled, note, "")
 	case o.Kind == KindCanceled:
 		next.note(v, Canceled, "", o.message())
 		return next.giveUp(Canceled, "canceled while it ran", v)
@@ -152,7 +158,9 @@ func (t *Task) resume(v View) Decision {
 
 // record writes the outcome's facts into the task, which the caller owns.
 func (t *Task) record(o Outcome) {
-	t.Executions++
+	if o.Snooze <= 0 { // which is no outcome
+		t.Executions++
+	}
 	t.Started, t.Finished = cut(o.Started), cut(o.Finished)
 	t.Duration = max(0, t.Finished.Sub(t.Started))
 	if !t.Plan.Awaits { // then it is known since the start
@@ -183,7 +191,6 @@ func (t *Task) postpone(due time.Time, v View, was Status, note, failure string)
 	plan.Due, plan.Interrupted = due, false
 	t.setPlan(&plan)
 	t.setStatus(Scheduled)
-	note += " until " + said(due)
 	t.note(v, was, note, failure)
 	return Decision{Action: Schedule, Next: t, Note: note}
 }
@@ -195,7 +202,7 @@ func (t *Task) tryAgain(o Outcome, v View) Decision {
 	failure := *t.Error
 	failure.Next = due
 	t.setError(&failure)
-	note := fmt.Sprintf("retry %d of %d waits", t.Retries, t.retry.limit)
+	note := fmt.Sprintf("retry %d of %d waits until %s", t.Retries, t.retry.limit, said(due))
 	return t.postpone(due, v, Failed, note, o.message())
 }
 

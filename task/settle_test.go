@@ -86,8 +86,12 @@ func TestSettle(t *testing.T) {
 		{"at most once is retried after an error", scheduled(exact + `,"delivery":"at-most-once"`), bad(), "schedule scheduled ~2026-11-18T09:30:42Z for " + half, nil},
 		// Snooze and interruption.
 		{"snooze", scheduled(`"result":7,"error":{"message":"old"}`), snooze, "schedule scheduled 2026-11-18T10:30:15.007Z for " + half, map[string]string{
-			"executions": "1", "retries": "", "result": "7", "error": `{"message":"old"}`,
+			"executions": "0", "retries": "", "result": "7", "error": `{"message":"old"}`,
 			"history": `[{"status":"scheduled","at":"2026-11-18T09:30:15.007Z","member":"m1","note":"snoozed until 2026-11-18T10:30:15.007Z"}]`,
+		}},
+		{"snooze for a reason", scheduled(`"executions":3`), with(snooze, func(o *task.Outcome) { o.Why = "it rains" }), "schedule scheduled 2026-11-18T10:30:15.007Z for " + half, map[string]string{
+			"executions": "3",
+			"history":    `[{"status":"scheduled","at":"2026-11-18T09:30:15.007Z","member":"m1","note":"snoozed until 2026-11-18T10:30:15.007Z: it rains"}]`,
 		}},
 		{"snooze for ever", scheduled(""), with(ok(), func(o *task.Outcome) { o.Snooze = 1<<63 - 1 }), "schedule scheduled 2319-02-28T09:17:31.861Z for " + half, nil},
 		{"interrupted", scheduled(`"retries":1,"retry":2`), interrupted, "schedule scheduled " + half, map[string]string{

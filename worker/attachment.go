@@ -29,7 +29,7 @@ func (l *loop) opener(t *task.Task) jobs.Opener {
 				l.config.Now().Sub(t.Plan.Nominal) >= unreadPatience {
 				return err
 			}
-			return fmt.Errorf("%w: %w", err, jobs.Snooze(unreadPause))
+			return fmt.Errorf("%w: %w", err, jobs.SnoozeBecause(unreadPause, err.Error()))
 		}
 		r, err := l.db.Attachment(ctx, id, name)
 		if err != nil {

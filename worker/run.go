@@ -91,7 +91,7 @@ func outcomeOf(ctx context.Context, result json.RawMessage, err error) task.Outc
 	}
 	cause := context.Cause(ctx)
 	if d, ok := jobs.SnoozeOf(err); ok {
-		return task.Outcome{Snooze: max(d, time.Millisecond)} // no time at all would be no snooze
+		return task.Outcome{Snooze: max(d, time.Millisecond), Why: jobs.SnoozeReason(err)} // no time at all would be no snooze
 	}
 	if jobs.IsRemove(err) {
 		return task.Outcome{Result: result, Remove: true}

@@ -46,6 +46,7 @@ type kept struct {
 	Permanent   bool            `json:"permanent,omitempty"`
 	Interrupted bool            `json:"interrupted,omitempty"`
 	Snooze      time.Duration   `json:"snooze,omitempty"`
+	Why         string          `json:"why,omitempty"`
 	RetryAfter  time.Duration   `json:"retryAfter,omitempty"`
 	Code        int64           `json:"code,omitempty"`
 	Covered     time.Time       `json:"covered,omitzero"`
@@ -57,7 +58,7 @@ type kept struct {
 func keptOf(o task.Outcome) kept {
 	k := kept{
 		Started: o.Started, Finished: o.Finished, Result: o.Result, Kind: o.Kind,
-		Permanent: o.Permanent, Interrupted: o.Interrupted, Snooze: o.Snooze, RetryAfter: o.RetryAfter,
+		Permanent: o.Permanent, Interrupted: o.Interrupted, Snooze: o.Snooze, Why: o.Why, RetryAfter: o.RetryAfter,
 		Code: o.Code, Covered: o.Covered, Note: o.Note, Remove: o.Remove, Await: o.Await,
 	}
 	if o.Err != nil {
@@ -69,7 +70,7 @@ func keptOf(o task.Outcome) kept {
 func (k kept) outcome() task.Outcome {
 	o := task.Outcome{
 		Started: k.Started, Finished: k.Finished, Result: k.Result, Kind: k.Kind,
-		Permanent: k.Permanent, Interrupted: k.Interrupted, Snooze: k.Snooze, RetryAfter: k.RetryAfter,
+		Permanent: k.Permanent, Interrupted: k.Interrupted, Snooze: k.Snooze, Why: k.Why, RetryAfter: k.RetryAfter,
 		Code: k.Code, Covered: k.Covered, Note: k.Note, Remove: k.Remove, Await: k.Await,
 	}
 	if k.Error != "" {

@@ -87,7 +87,11 @@ func (x *exchange) admit(ctx context.Context, h *host) error {
 		// The longer it is late, the longer it waits: whoever waits for a host that is slow costs little, and is served before those that
 		// came after it.
 		late := x.caller.now().Sub(x.task.Nominal())
-		return jobs.Snooze(min(max(late/4, time.Second), 30*time.Second))
+		why := "as many calls are under way as there may be"
+		if g == &h.gate {
+			why += " at " + h.name
+		}
+		return jobs.SnoozeBecause(min(max(late/4, time.Second), 30*time.Second), why)
 	}
 	return nil
 }
@@ -99,10 +103,11 @@ func (x *exchange) leaveAlone(h *host) error {
 	if pause == 0 { // another call tries it at this moment
 		pause = min(x.settings.Breaker.Pause/4, time.Second)
 	}
+	alone := fmt.Errorf("%s is left alone for %v since it failed again and again: %w", h.name, pause.Round(time.Second), why)
 	if late := now.Sub(x.task.Nominal()); late < patienceWithHosts {
-		return jobs.Snooze(pause)
+		return jobs.SnoozeBecause(pause, alone.Error())
 	}
-	return jobs.RetryAfter(fmt.Errorf("%s is left alone for %v since it failed again and again: %w", h.name, pause.Round(time.Second), why), pause)
+	return jobs.RetryAfter(alone, pause)
 }
 
 // wait takes a place under every limit that the call is under, one after another, and once under each: where a redirect
@@ -110,7 +115,7 @@ func (x *exchange) leaveAlone(h *host) error {
 // of its host takes no place from calls of others.
 func (x *exchange) wait(ctx context.Context) error {
 	s, firing := x.settings, ""
-	take := func(name string, limit Limit) error {
+	take := func(name, what string, limit Limit) error {
 		if slices.Contains(x.under, name) {
 			return nil
 		}
@@ -124,7 +129,7 @@ func (x *exchange) wait(ctx context.Context) error {
 				x.under = append(x.under, name)
 				return nil
 			case d > s.Patience:
-				return jobs.Snooze(d)
+				return jobs.SnoozeBecause(d, "the limit "+what+" has its next place then")
 			}
 			if err := sleep(ctx, d); err != nil {
 				return err
@@ -137,28 +142,28 @@ func (x *exchange) wait(ctx context.Context) error {
 		if err != nil {
 			return jobs.Invalid(err)
 		}
-		under := "task @" + name
+		under := "@" + name
 		if x.in.Tag != "" {
-			under = "task #" + x.in.Tag
+			under = "#" + x.in.Tag
 		}
-		if err := take(under, limit); err != nil {
+		if err := take("task "+under, "in the task's arguments", limit); err != nil {
 			return err
 		}
 	}
 	if key, limit, found := s.limitOf(name); found {
-		if err := take("host "+key, limit); err != nil {
+		if err := take("host "+key, "for "+key, limit); err != nil {
 			return err
 		}
 	}
 	for _, tag := range x.tags() {
 		if limit, found := s.limits["#"+tag]; found {
-			if err := take("#"+tag, limit); err != nil {
+			if err := take("#"+tag, "for #"+tag, limit); err != nil {
 				return err
 			}
 		}
 	}
 	if s.limit != nil {
-		return take("all", *s.limit)
+		return take("all", "for all calls", *s.limit)
 	}
 	return nil
 }

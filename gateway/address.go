@@ -20,6 +20,8 @@ func (x *exchange) checkAddress(ctx context.Context, o *order) error {
 	switch {
 	case err != nil || strings.ContainsFunc(o.URL, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		return bad("url", "the address cannot be read") // the parser's error repeats it, and a password may stand in it
+	case u.Scheme == "":
+		return bad("url", "the address begins with neither http:// nor https://")
 	case u.Scheme != "http" && u.Scheme != "https":
 		return bad("url", "the address begins with %q: only http:// and https:// can be called", u.Scheme+":")
 	case u.Hostname() == "":

@@ -32,6 +32,7 @@ type entry struct {
 	Lag        int64           `json:"lag,omitempty"`
 	Result     json.RawMessage `json:"result,omitempty"`
 	Error      *failure        `json:"failure,omitempty"`
+	Note       string          `json:"note,omitempty"` // the last word of its history: why it was put off, say
 	Warning    string          `json:"warning,omitempty"`
 }
 
@@ -54,6 +55,9 @@ func (x *exchange) entryOf(t *task.Task) *entry {
 	}
 	if e.Status == "" {
 		e.Status = task.Waiting
+	}
+	if history := t.History(); len(history) > 0 {
+		e.Note = history[len(history)-1].Note
 	}
 	if t.Repeat != nil {
 		e.Period = x.periodOf(t)

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -123,12 +124,16 @@ func (x *exchange) asRefusal(err error) *refusal {
 
 // answer sends JSON.
 func (x *exchange) answer(status int, value any) {
-	body, err := json.Marshal(value)
-	if err != nil {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // people read it, with addresses in it; a browser takes it for nothing but JSON
+	if err := encoder.Encode(value); err != nil {
 		x.log.WithError(err).Error("gateway: an answer cannot be encoded")
-		status, body = http.StatusInternalServerError, []byte(`{"error":"internal_server_error","reason":"the answer cannot be encoded; the log says why"}`)
+		body.Reset()
+		body.WriteString(`{"error":"internal_server_error","reason":"the answer cannot be encoded; the log says why"}`)
+		status = http.StatusInternalServerError
 	}
-	x.send(status, "application/json", append(body, '\n'))
+	x.send(status, "application/json", body.Bytes())
 }
 
 func (x *exchange) send(status int, kind string, body []byte) {

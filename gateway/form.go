@@ -3,7 +3,6 @@ package gateway
 import (
 	"encoding/json"
 	"net/url"
-	"strconv"
 	"strings"
 )
 
@@ -61,11 +60,7 @@ func (o *order) set(field string, values []string, below nested) error {
 		o.Tags = values
 		return nil
 	case "callback":
-		yes, err := strconv.ParseBool(value)
-		if err != nil {
-			return bad(field, "%q is neither true nor false", value)
-		}
-		o.Callback = yes
+		o.Callback = callbackOf(value)
 		return nil
 	case "headers":
 		if err := json.Unmarshal([]byte(value), &o.Headers); err != nil {
@@ -91,6 +86,14 @@ func valueOf(text string, numbers bool) json.RawMessage {
 		if c := trimmed[0]; c == '{' || c == '[' || numbers && c >= '0' && c <= '9' {
 			return json.RawMessage(trimmed)
 		}
+	}
+	return quoted(text)
+}
+
+// callbackOf is a form's word on callbacks as JSON: true, false, or a duration.
+func callbackOf(text string) json.RawMessage {
+	if text == "true" || text == "false" {
+		return json.RawMessage(text)
 	}
 	return quoted(text)
 }

@@ -46,13 +46,10 @@ func (o *order) content(a *arguments) (client.Content, error) {
 	content := client.Content{
 		"url": []byte(a.URL), "method": []byte(a.Method), "worker": []byte(o.Worker), "params": params, "headers": headers,
 		"countdown": o.Countdown, "eta": o.ETA, "repeat": o.Repeat, "timezone": []byte(o.Timezone), "retry": o.Retry, "timeout": []byte(o.Timeout),
-		"notify": o.Notify, "expect": o.Expect, "limit": []byte(a.Limit), "codes": a.Codes, "tags": tags,
+		"notify": o.Notify, "expect": o.Expect, "limit": []byte(a.Limit), "codes": a.Codes, "tags": tags, "callback": a.Callback,
 	}
 	if a.Body != nil {
 		content["format"] = []byte(jsonFormat)
-	}
-	if a.Callback {
-		content["callback"] = []byte("true")
 	}
 	if o.raw != nil && o.raw.body.size > 0 {
 		content["body"] = o.raw.body.sum

@@ -34,7 +34,7 @@ type order struct {
 	Expect    json.RawMessage   `json:"expect,omitempty"`
 	Limit     string            `json:"limit,omitempty"`    // "10/s"
 	Codes     json.RawMessage   `json:"codes,omitempty"`    // what status codes mean
-	Callback  bool              `json:"callback,omitempty"` // the endpoint may finish later
+	Callback  json.RawMessage   `json:"callback,omitempty"` // the endpoint may finish later: true, or for how long it may
 	Tags      []string          `json:"tags,omitempty"`
 
 	form map[string][]string // the parameters of a form, instead of Params
@@ -90,7 +90,9 @@ func unreadable(err error) error {
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		return bad(field, "the field %q is there twice", field)
 	}
-	if e, ok := errors.AsType[*jsonv2.SemanticError](err); ok && e.JSONKind != 0 {
+	if e, ok := errors.AsType[*jsonv2.SemanticError](err); ok && e.JSONKind != 0 && field == "" {
+		return bad("", "the body is no JSON object: it is %s", kindName(e.JSONKind))
+	} else if ok && e.JSONKind != 0 {
 		return bad(field, "%s is no value for this field", kindName(e.JSONKind))
 	}
 	return bad(field, "the body is no JSON object: %v", err)

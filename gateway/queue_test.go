@@ -18,8 +18,8 @@ func TestPost(t *testing.T) {
 		t.Helper()
 		for name, test := range map[string]struct{ kind, body, want string }{
 			"form": {
-				form, "task.url=http%3A%2F%2F127.0.0.1%2Fhook&task.id=form&task.headers.X-A=b&task.retry.limit=3&task.retry.interval=10s&task.timeout=30s&a=1&a=2&b=c+d",
-				`{"job":{"name":"http","arguments":{"url":"http://127.0.0.1/hook","method":"POST","headers":{"X-A":"b"},"form":{"a":["1","2"],"b":["c d"]}}},` +
+				form, "task.url=http%3A%2F%2F127.0.0.1%2Fhook&task.id=form&task.headers.X-A=b&task.retry.limit=3&task.retry.interval=10s&task.timeout=30s&task.callback=2h&a=1&a=2&b=c+d",
+				`{"job":{"name":"http","arguments":{"url":"http://127.0.0.1/hook","method":"POST","headers":{"X-A":"b"},"callback":"2h","form":{"a":["1","2"],"b":["c d"]}}},` +
 					`"worker":"manobi","status":"waiting","retry":{"interval":"10s","limit":3},"timeout":"30s"}`,
 			},
 			"query": {
@@ -97,6 +97,7 @@ func TestBadPosts(t *testing.T) {
 			field      string
 		}{
 			"no address":         {form, "a=1", 400, "url"},
+			"no scheme":          {form, "task.url=localhost/a%26b", 400, "url"},
 			"another scheme":     {form, "task.url=ftp://localhost/", 400, "url"},
 			"a file":             {inJSON, `{"url":"file:///etc/passwd"}`, 400, "url"},
 			"no host":            {inJSON, `{"url":"http:///x"}`, 400, "url"},
@@ -124,6 +125,9 @@ func TestBadPosts(t *testing.T) {
 			"a code twice":       {form, `task.url=http://localhost/&task.codes={"done":[200],"retry":[200]}`, 400, "codes"},
 			"codes as a list":    {inJSON, `{` + good + `,"codes":[200]}`, 400, "codes"},
 			"a list of codes":    {inJSON, `{` + good + `,"codes":{"gone":[410]}}`, 400, "codes"},
+			"a callback":         {form, "task.url=http://localhost/&task.callback=often", 400, "callback"},
+			"callbacks":          {inJSON, `{` + good + `,"callback":["2h"]}`, 400, "callback"},
+			"a list":             {inJSON, `[{` + good + `}]`, 400, ""},
 			"a format":           {form, "task.url=http://localhost/&task.format=xml", 400, "format"},
 			"a field of a form":  {form, "task.url=http://localhost/&task.colour=red", 400, "colour"},
 			"a field":            {inJSON, `{` + good + `,"colour":"red"}`, 400, "colour"},
@@ -342,7 +346,7 @@ func TestEntries(t *testing.T) {
 		"b":       {`"job":{"name":"http","arguments":{"url":"http://localhost/","text":"x"}},"repeat":{"days":1,"calendars":["none"]}`, "POST", `{"days":1,"calendars":["none"]}`, ""},
 		"c":       {`"job":{"name":"http","arguments":{"url":"http://localhost/","method":"put"}},"repeat":"0 9 * * *","timezone":"Europe/Berlin"`, "PUT", `"0 9 * * *"`, "at 09:00 every day, in Europe/Berlin"},
 		"d":       {`"job":"noop","repeat":"sometimes"`, "", `"sometimes"`, ""},
-		"nothing": {`"job":"noop"`, "", "", ""},
+		"nothing": {`"job":"noop","history":[{"status":"scheduled","note":"snoozed until tomorrow: <it> rains & snows"}]`, "", "", ""},
 	} {
 		_, err := r.db.Put(t.Context(), name, []byte(`{"worker":"w",`+test.document+`}`))
 		must(t, err)
@@ -350,6 +354,9 @@ func TestEntries(t *testing.T) {
 		if a.get("method") != test.method || gjson.Get(a.body, "repeat").Raw != test.repeat || a.get("period") != test.period {
 			t.Errorf("%s: %s", name, a.body)
 		}
+	}
+	if a := r.get("/queue/nothing"); !strings.Contains(a.body, `"note":"snoozed until tomorrow: <it> rains & snows"`) {
+		t.Errorf("why it was put off: %s", a.body)
 	}
 }
 

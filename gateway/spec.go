@@ -28,7 +28,7 @@ type arguments struct {
 	Attachment string              `json:"attachment,omitempty"`
 	Codes      json.RawMessage     `json:"codes,omitempty"`
 	Limit      string              `json:"limit,omitempty"`
-	Callback   bool                `json:"callback,omitempty"`
+	Callback   json.RawMessage     `json:"callback,omitempty"`
 }
 
 const (
@@ -160,7 +160,10 @@ func countdown(raw json.RawMessage) (time.Duration, error) {
 
 // call makes the arguments of the job.
 func (o *order) call() (*arguments, error) {
-	a := &arguments{URL: o.URL, Method: strings.ToUpper(cmp.Or(o.Method, http.MethodPost)), Headers: o.Headers, Codes: o.Codes, Limit: o.Limit, Callback: o.Callback}
+	a := &arguments{URL: o.URL, Method: strings.ToUpper(cmp.Or(o.Method, http.MethodPost)), Headers: o.Headers, Codes: o.Codes, Limit: o.Limit}
+	if callback := string(o.Callback); callback != "" && callback != "false" && callback != "null" {
+		a.Callback = o.Callback
+	}
 	if o.raw != nil {
 		o.raw.into(a)
 		return a, nil

@@ -23,13 +23,15 @@ func TestQueues(t *testing.T) {
 	for name, r := range map[string]*rig{"database": a, "store": a, "gateway": b} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			mine := *r // two of them share a store, and each tells its own test
+			mine.t = t
 			queue := r.tasks.Queue()
 			if name != "database" {
 				var err error
 				queue, err = client.Dial(strings.Replace(r.url, "http://", "http://"+user+":"+password+"@", 1)+"/", client.Access{HTTP: caller})
 				must(t, err)
 			}
-			useQueue(t, r, queue, name)
+			useQueue(t, &mine, queue, name)
 		})
 	}
 	for _, wrong := range []string{"", "ftp://localhost", "http://", "localhost:8088", "http://a b"} {
@@ -144,7 +146,6 @@ func useQueue(t *testing.T, r *rig, queue client.Queue, name string) {
 // documentsOfQueue: what is written is the same either way.
 func documentsOfQueue(t *testing.T, r *rig, id, other string) {
 	t.Helper()
-	r.t = t
 	doc := r.document(id)
 	if got := doc.Get("job.arguments").Raw; !strings.Contains(got, `"a":["1","2"]`) || doc.Get("job.arguments.form.a.1").Str != "2" || doc.Get("job.arguments.headers.X-A").Str != "b" ||
 		doc.Get("retry.limit").Int() != 2 || doc.Get("timeout").Int() != 1500 || doc.Get("job.arguments.method").Str != "POST" {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -49,21 +50,31 @@ type source struct {
 func (s *source) Read(p []byte) (int, error) {
 	r, err := s.reader()
 	if err != nil {
-		s.failed.Store(&err)
+		s.fail(err)
 		return 0, err
 	}
 	n, err := r.Read(p)
 	if err != nil && err != io.EOF { //nolint:errorlint // as io.Reader has it, unwrapped
-		s.failed.Store(&err)
+		s.fail(err)
 	}
 	return n, err
+}
+
+// fail remembers why the body cannot be read. A transport whose connection is lost closes it while it is read: what such a read says is no reason
+// for anything.
+func (s *source) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.failed.Store(&err)
+	}
 }
 
 func (s *source) reader() (io.ReadCloser, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, io.ErrClosedPipe
+		return nil, http.ErrBodyReadAfterClose
 	}
 	if s.opened == nil {
 		r, err := s.open(s.ctx)

@@ -58,19 +58,18 @@ func (x *exchange) prepare(ctx context.Context) (err error) {
 		x.request.URL.RawQuery = query
 	}
 	x.request.URL.Fragment = ""
-	return x.dress(ctx, x.request)
+	return x.dress(x.request)
 }
 
 // dress puts headers and body on a request.
-func (x *exchange) dress(ctx context.Context, r *http.Request) error {
+func (x *exchange) dress(r *http.Request) error {
 	h := r.Header
 	if b := x.body; !b.empty() {
 		h["Content-Type"] = []string{b.kind}
 		if b.coding != "" {
 			h["Content-Encoding"] = []string{b.coding}
 		}
-		r.GetBody = func() (io.ReadCloser, error) { return b.reader(ctx, &x.unread), nil }
-		r.Body, r.ContentLength = b.reader(ctx, &x.unread), b.length
+		r.ContentLength = b.length
 	}
 	x.copyHeaders(r)
 	x.mark(h)
@@ -160,7 +159,7 @@ func (x *exchange) do(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 		watch.begin(x.caller.now())
-		answer, err := x.transport.RoundTrip(x.request.WithContext(ctx))
+		answer, err := x.transport.RoundTrip(x.ready(ctx))
 		if err != nil {
 			return x.unanswered(ctx, err)
 		}
@@ -179,6 +178,16 @@ func (x *exchange) do(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
+}
+
+// ready gives the request with its body, which is read for as long as the call may take: a transport waits for the end of that.
+func (x *exchange) ready(ctx context.Context) *http.Request {
+	r := x.request.WithContext(ctx)
+	if b := x.body; !b.empty() {
+		r.GetBody = func() (io.ReadCloser, error) { return b.reader(ctx, &x.unread), nil }
+		r.Body = b.reader(ctx, &x.unread)
+	}
+	return r
 }
 
 // follow goes on with the request that an answer asked for. Another host is another host's limits, places and breaker.
@@ -232,7 +241,7 @@ func (x *exchange) redirected(ctx context.Context, answer *http.Response, follow
 	if err != nil {
 		return nil, refuse("it is redirected to what is no http or https address")
 	}
-	return next, x.dress(ctx, next)
+	return next, x.dress(next)
 }
 
 // away says whether a redirect leads to another host or port, or away from TLS: then what is secret stays here.

@@ -1,14 +1,18 @@
 package call_test
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,15 +32,75 @@ func TestDrippingServer(t *testing.T) {
 			if _, err := w.Write([]byte("x")); err != nil || http.NewResponseController(w).Flush() != nil || r.Context().Err() != nil {
 				return
 			}
-			time.Sleep(time.Millisecond) // as slow as it is
 		}
 	})
-	c := fresh(t, call.Options{})
+	c := fresh(t, call.Options{MaxBody: math.MaxInt32}) // what is kept of the answer does not end it
 	result, err := c.Run(t.Context(), document(t, "a", nil), arguments(t, `{"url":"%s","timeout":"100ms"}`, address))
 	if got := outcome(result, err); got != "retry 0" || !strings.Contains(err.Error(), "no answer within the call's timeout of 100ms") {
 		t.Errorf("%s: %v", got, err)
 	}
 	<-gone
+}
+
+// TestLostUpload: a server that is gone while a body is on its way is to blame for it, though its transport closes the body under whoever reads it. A
+// body of which no more comes is no fault of the server, and does not hold up the call beyond its time.
+func TestLostUpload(t *testing.T) {
+	t.Parallel()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	authority, err := testcert.New(ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadFull(r.Body, make([]byte, 4)); err != nil || r.ProtoMajor != 2 {
+			t.Errorf("%s: %v", r.Proto, err)
+		}
+		panic(http.ErrAbortHandler)
+	}))
+	lost.EnableHTTP2 = true
+	serve(t, lost, authority)
+	waiting, _ := recorder(t, nil)
+	for address, want := range map[string]struct {
+		timeout, state string
+		unread         bool
+	}{lost.URL: {"1m", "open", false}, waiting: {"50ms", "closed", true}} {
+		c := fresh(t, call.Options{CAFile: ca, Breaker: call.Breaker{Failures: 1, Pause: time.Hour}})
+		handle := document(t, "a", nil).WithAttachments(func(ctx context.Context, _, _ string) (io.ReadCloser, error) {
+			return &stuck{ctx: ctx, begin: strings.NewReader("half"), closed: make(chan struct{})}, nil
+		})
+		result, err := c.Run(t.Context(), handle, arguments(t, `{"url":"%s","attachment":"x","timeout":"%s"}`, address, want.timeout))
+		if got := outcome(result, err); got != "retry 0" || strings.Contains(err.Error(), "reading what is sent") != want.unread {
+			t.Errorf("%s: %v", got, err)
+		}
+		if hosts := c.Hosts(); len(hosts) != 1 || hosts[0].State != want.state {
+			t.Errorf("after %v: %+v", err, hosts)
+		}
+	}
+}
+
+// stuck is a body of which no more comes than its beginning.
+type stuck struct {
+	ctx    context.Context
+	begin  *strings.Reader
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (s *stuck) Read(p []byte) (int, error) {
+	if n, _ := s.begin.Read(p); n > 0 {
+		return n, nil
+	}
+	select {
+	case <-s.closed:
+		return 0, jobs.Snooze(time.Second) // as of a database that is away
+	case <-s.ctx.Done():
+		return 0, s.ctx.Err()
+	}
+}
+
+func (s *stuck) Close() error {
+	s.once.Do(func() { close(s.closed) })
+	return nil
 }
 
 // TestManyHeaders keeps the beginning of many.

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/sirupsen/logrus"
 	"github.com/sirupsen/logrus/hooks/test"
+	"github.com/tidwall/gjson"
 
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/couch/couchtest"
@@ -151,6 +155,53 @@ func TestWriteAndList(t *testing.T) {
 			t.Errorf("status: %v", got)
 		}
 	})
+}
+
+// TestRefusedRuns: of a request that the database refuses as a whole, the guilty run is left out alone.
+func TestRefusedRuns(t *testing.T) {
+	t.Parallel()
+	var written []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || strings.Contains(string(body), "poison") {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		w.WriteHeader(http.StatusCreated)
+		var rows []string
+		for _, id := range gjson.GetBytes(body, "docs.#._id").Array() {
+			written = append(written, id.String()) // one request comes after the other
+			rows = append(rows, fmt.Sprintf(`{"ok":true,"id":%q,"rev":"1-a"}`, id.String()))
+		}
+		_, _ = fmt.Fprintf(w, "[%s]", strings.Join(rows, ","))
+	}))
+	defer server.Close()
+	client, err := couch.Dial(server.URL, couch.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	log, hook := test.NewNullLogger()
+	w := runs.NewWriter(client.Database("runs"), log)
+	var all []runs.Run
+	var want []string
+	for i := range 9 {
+		o := task.Outcome{}
+		switch i {
+		case 3:
+			o.Err = errors.New("poison")
+		case 7:
+			o.Result = json.RawMessage(`{"no`)
+		}
+		run := repeated(t, "t", nine.Add(time.Duration(i)*time.Minute), o)
+		if all = append(all, run); i != 3 && i != 7 {
+			want = append(want, run.ID)
+		}
+	}
+	w.Write(t.Context(), all)
+	if diff := cmp.Diff(want, written); diff != "" || w.Waiting() || len(hook.AllEntries()) != 2 {
+		t.Errorf("waiting %v, log %v, written: %s", w.Waiting(), hook.AllEntries(), diff)
+	}
 }
 
 func list(t *testing.T, db *couch.Database, id string, f runs.Filter) (all []runs.Run) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -85,10 +86,20 @@ func (w *Writer) write(ctx context.Context, list []Run) (left []Run, err error) 
 	return left, err
 }
 
-// writePart writes what one request carries. Runs that are there already come a second time: those of another execution beside them.
+// writePart writes what one request carries, and half of it at a time where the database refuses that as a whole: one run that it will not take
+// holds up no others. Runs that are there already come a second time: those of another execution beside them.
 func (w *Writer) writePart(ctx context.Context, part []Run) (left []Run, err error) {
 	results, err := w.bulk(ctx, part)
-	if err != nil {
+	switch {
+	case refused(err) && len(part) == 1:
+		w.log.WithError(err).WithField("task", part[0].Task).Warn("the database refuses the history of a run")
+		return nil, nil
+	case refused(err):
+		half := len(part) / 2
+		first, firstErr := w.writePart(ctx, part[:half])
+		second, secondErr := w.writePart(ctx, part[half:])
+		return append(slices.Clip(first), second...), errors.Join(firstErr, secondErr)
+	case err != nil:
 		return part, err
 	}
 	var twice []Run
@@ -162,13 +173,25 @@ func (w *Writer) writeBeside(ctx context.Context, twice []Run) (left []Run, err 
 	return nil, nil
 }
 
+// errUnreadable says that a run is no JSON.
+var errUnreadable = errors.New("it cannot be encoded")
+
+// refused says that a request is refused for what is in it, or could not even be made.
+func refused(err error) bool {
+	switch couch.Status(err) {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
+		return true
+	}
+	return errors.Is(err, errUnreadable)
+}
+
 // bulk sends one request; where the database is not there yet, it is made.
 func (w *Writer) bulk(ctx context.Context, list []Run) ([]couch.Result, error) {
 	bodies := make([][]byte, 0, len(list))
 	for _, r := range list {
 		body, err := r.encode()
 		if err != nil {
-			return nil, fmt.Errorf("encoding the run %s: %w", r.ID, err)
+			return nil, fmt.Errorf("%w: the run %s: %w", errUnreadable, r.ID, err)
 		}
 		bodies = append(bodies, body)
 	}

@@ -72,7 +72,7 @@ type Decision struct {
 	Action Action
 	Next   *Task  // what is held, run or written; nil for Ignore
 	Note   string // why, for the log; may be empty
-	// Settled is the run that came to its end by this decision, where it is Decide that ended it; nil else.
+	// Settled is the run that came to its end by this decision, where the caller does not know of it or of its outcome; nil else.
 	Settled *Settled
 }
 
@@ -173,8 +173,14 @@ func (t *Task) end(s Status, note string) Decision {
 func (t *Task) cancel(v View) Decision {
 	next := t.change(v)
 	next.note(v, Canceled, "", "")
-	return next.giveUp(Canceled, "canceled by a person", v)
+	d := next.giveUp(Canceled, "canceled by a person", v)
+	if t.Plan != nil && t.Plan.Awaits { // its run was on
+		d.Settled = &Settled{Ran: t, Outcome: Outcome{Started: t.Started, Finished: v.Now, Err: errCanceledElsewhere, Kind: KindCanceled}}
+	}
+	return d
 }
+
+var errCanceledElsewhere = errors.New("canceled while a callback was awaited")
 
 // refuse ends a task that cannot run; err says which field and why.
 func (t *Task) refuse(err error, v View) Decision {

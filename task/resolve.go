@@ -1,6 +1,9 @@
 package task
 
-import "bytes"
+import (
+	"bytes"
+	"cmp"
+)
 
 // Resolve is what becomes of an outcome whose write met an edit (a 409): ran is the task as it ran, theirs what the database now
 // holds; nil where it is gone. Ignore means that there is nothing to write: the outcome belongs into the log, and whatever is held for
@@ -112,7 +115,9 @@ func controlled(ran *Task, o Outcome, theirs *Task, v View) Decision {
 	}
 	next := *d.Next
 	next.setStatus(theirs.Status)
-	return written(Decide(&next, v))
+	after := written(Decide(&next, v))
+	after.Settled = cmp.Or(after.Settled, d.Settled)
+	return after
 }
 
 // afterwards gives the person's document with the outcome in its history only.

@@ -102,7 +102,8 @@ func (o Outcome) checked() Outcome {
 }
 
 // Settle gives the document after a run of the task's planned firing: ended (End), or scheduled again (Schedule) for a retry, the next
-// date of a repeat, a snooze or an interruption.
+// date of a repeat, a snooze or an interruption. Where the outcome is another one than o, as of a callback that came before anybody waited for it, the
+// decision says so (Settled).
 func Settle(t *Task, o Outcome, v View) Decision {
 	v.Now = cut(v.Now)
 	o = o.checked()
@@ -121,7 +122,7 @@ func Settle(t *Task, o Outcome, v View) Decision {
 			return next.awaitCallback(o, v)
 		}
 		back.Started, back.Finished = o.Started, o.Finished // it came before we knew that there is anything to wait for
-		o = back.checked()
+		return t.settles(back.checked(), v)
 	}
 	if o.Interrupted {
 		return next.resume(v)

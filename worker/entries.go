@@ -132,6 +132,23 @@ func (l *loop) record(act *activity, ran *task.Task, o task.Outcome) {
 	}
 }
 
+// recordOwn is record for the outcome of the run that an activity is about, once.
+func (l *loop) recordOwn(act *activity) {
+	if !act.recorded {
+		act.recorded = true
+		l.record(act, act.ran, *act.outcome)
+	}
+}
+
+// tellAlone writes the history of a run whose outcome goes into no document.
+func (l *loop) tellAlone(act *activity) {
+	l.recordOwn(act)
+	if run := act.history; run != nil {
+		act.history = nil
+		l.requesters.Go(func() { l.config.Runs.Write(l.writing, []runs.Run{*run}) })
+	}
+}
+
 // logOf is the log for lines about one task; its fields send the line to the worker's own file.
 func (l *loop) logOf(e *entry) logrus.FieldLogger {
 	return l.log.WithFields(logrus.Fields{"task": e.id, "worker": l.workersOf[e.name].Name})

@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -27,6 +28,8 @@ func TestHistory(t *testing.T) {
 		"repeats and retries":                testHistory,
 		"a second execution of an attempt":   testSecondExecution,
 		"a database of runs that is refused": testHistoryRefused,
+		"runs that go on elsewhere":          testHistoryOfCallbacks,
+		"an outcome that is refused":         testHistoryOfRefused,
 	})
 }
 
@@ -130,6 +133,56 @@ func (b *bundle) cutAfterHistory() string {
 	})
 	b.t.Cleanup(front.Close)
 	return strings.TrimPrefix(front.URL, "http://")
+}
+
+// testHistoryOfCallbacks: what ends elsewhere is kept too, be it faster than the write that it is waited for, or canceled.
+func testHistoryOfCallbacks(t *testing.T, b *bundle) {
+	t.Helper()
+	db := b.history()
+	b.addAwaiting()
+	gate := b.gate("early")
+	b.startWith(b.keepingHistory(db), "manobi")
+	b.put("early", `{"worker":"manobi","job":{"name":"elsewhere","arguments":[3600000]},"repeat":{"days":1},"date":"in 1 second"}`)
+	key := b.awaitStatus("early", "scheduled").Get("plan.key").String()
+	b.awaitRuns("early", 1)
+	b.callBack("early", task.Callback{Key: key, Attempt: 1, Status: task.Done, Result: json.RawMessage(`"soon"`)})
+	close(gate)
+	b.awaitDoc("early", func(doc gjson.Result) bool { return doc.Get("repetitions").Int() == 1 })
+	if got := b.recorded(db, "early"); len(got) != 1 || got[0].Status != task.Done || string(got[0].Output) != `"soon"` || got[0].Key != key {
+		t.Errorf("%+v", got)
+	}
+	b.put("canceled", `{"worker":"manobi","job":{"name":"elsewhere","arguments":[3600000]},"repeat":{"days":1}}`)
+	claim := b.awaitDoc("canceled", awaited).Get("claim")
+	b.edit("canceled", map[string]any{"status": "cancel"})
+	b.awaitStatus("canceled", "canceled")
+	got := b.recorded(db, "canceled")
+	if len(got) != 1 || got[0].Status != task.Canceled || got[0].Incarnation != claim.Get("incarnation").String() || got[0].Member != claim.Get("member").String() {
+		t.Errorf("%+v", got)
+	}
+}
+
+// testHistoryOfRefused: an outcome that waits in the spool over a restart until an edit makes room for it is that of one execution.
+func testHistoryOfRefused(t *testing.T, b *bundle) {
+	t.Helper()
+	db := b.history()
+	refuse := func(doc gjson.Result) string {
+		if doc.Get("repetitions").Int() == 1 && !doc.Get("data").Exists() {
+			return "forbidden"
+		}
+		return ""
+	}
+	b.tampered().refuse.Store(&refuse)
+	p := b.startWith(b.keepingHistory(db), "manobi")
+	b.put("t", `{"worker":"manobi","job":"run","repeat":{"days":1}}`)
+	b.awaitSpool(1)
+	p.crash()
+	b.startWith(b.keepingHistory(db), "manobi")
+	b.seen("manobi")
+	b.edit("t", map[string]any{"data": "edited"})
+	b.awaitDoc("t", func(doc gjson.Result) bool { return doc.Get("repetitions").Int() == 1 })
+	if got := b.recorded(db, "t"); len(got) != 1 || got[0].Duplicate {
+		t.Errorf("%+v", got)
+	}
 }
 
 // testHistoryRefused: outcomes do not wait for a database of runs that takes nothing.

@@ -46,8 +46,16 @@ func (s *sender) notifyPart(ctx context.Context, bodies [][]byte, of []string) (
 	switch {
 	case ctx.Err() != nil:
 		return nil, nil, err
+	case err != nil && len(bodies) > 1: // the guilty one is to stand alone
+		half := len(bodies) / 2
+		again, ids, err = s.notifyPart(ctx, bodies[:half], of[:half])
+		if err != nil {
+			return nil, nil, err
+		}
+		more, moreIDs, err := s.notifyPart(ctx, bodies[half:], of[half:])
+		return append(again, more...), append(ids, moreIDs...), err
 	case err != nil:
-		s.log.WithError(err).Errorf("the database refuses %d notices: nobody is told of these outcomes", len(bodies))
+		s.log.WithError(err).WithField("task", of[0]).Error("the database refuses a notice: nobody is told of the task's outcome")
 		return nil, nil, nil
 	}
 	for i, result := range results {

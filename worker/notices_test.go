@@ -25,6 +25,7 @@ func TestNotices(t *testing.T) {
 		"what never ran":                    testNoticesOfMissed,
 		"a notice stands before the rest":   testNoticeFirst,
 		"an outcome beside a person's word": testNoticeOfEdited,
+		"one that is refused":               testNoticeRefused,
 	})
 }
 
@@ -152,6 +153,22 @@ func testNoticeFirst(t *testing.T, b *bundle) {
 	})
 	if !slices.Equal(order, []string{list[0].ID, "t"}) {
 		t.Errorf("written were %q", order)
+	}
+}
+
+// testNoticeRefused: of notices that the database refuses as a whole, the guilty one is left out alone.
+func testNoticeRefused(t *testing.T, b *bundle) {
+	t.Helper()
+	const n = 60
+	b.tampered().bulkMost.Store(20_000)
+	b.many(n, func(i int) string {
+		return fmt.Sprintf(`{"_id":"t%02d","worker":"manobi","job":"run","notify":{"url":"https://example.org/told"}}`, i)
+	})
+	b.put("guilty", `{"worker":"manobi","job":"large","notify":{"url":"https://example.org/told"}}`)
+	b.start("manobi")
+	b.awaitDone(n + 1)
+	if told := b.notices(); len(told) != n || told["guilty"] != nil {
+		t.Errorf("%d are told of, and of the guilty one: %v", len(told), told["guilty"] != nil)
 	}
 }
 

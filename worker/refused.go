@@ -87,7 +87,7 @@ func (l *loop) takeUp(i uint32, e *entry, r *row) bool {
 		if ran, err = kept.ran(); err == nil {
 			outcome := kept.Outcome.outcome()
 			act := e.activity()
-			act.ran, act.outcome = ran, &outcome
+			act.ran, act.outcome, act.recorded = ran, &outcome, true // its history was written before the database refused it
 			l.takeEdit(i, e, r)
 			return true
 		}

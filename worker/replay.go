@@ -58,18 +58,26 @@ func (p *replay) first(records []record) []write {
 		}
 		index := uint32(i)
 		p.records[index] = r
-		batch = append(batch, write{index: index, doc: next, run: p.run(r)})
+		batch = append(batch, write{index: index, doc: next, run: p.ownRun(r)})
 	}
 	return batch
 }
 
-// run is the history of a record's run, nil where there is none to tell.
-func (p *replay) run(r record) *runs.Run {
+// ownRun is the history of a record's run, nil where there is none to tell.
+func (p *replay) ownRun(r record) *runs.Run {
 	ran, err := r.ran()
-	if err != nil || p.config.Runs == nil {
+	if err != nil {
 		return nil
 	}
-	if run, ok := runs.Of(ran, r.Outcome.outcome(), task.Self{Member: p.self.Member, Incarnation: r.Incarnation}); ok {
+	return p.run(r, ran, r.Outcome.outcome())
+}
+
+// run is the history of a run that the incarnation of a record made.
+func (p *replay) run(r record, ran *task.Task, o task.Outcome) *runs.Run {
+	if p.config.Runs == nil {
+		return nil
+	}
+	if run, ok := runs.Of(ran, o, task.Self{Member: p.self.Member, Incarnation: r.Incarnation}); ok {
 		return &run
 	}
 	return nil
@@ -133,7 +141,11 @@ func (p *replay) resolve(next []write, index uint32, theirs *task.Task) []write 
 		return next
 	}
 	p.writes++
-	return append(next, write{index: index, doc: d.Next.WithWrite(p.writes)})
+	w := write{index: index, doc: d.Next.WithWrite(p.writes)}
+	if d.Settled != nil {
+		w.run = p.run(r, d.Settled.Ran, d.Settled.Outcome)
+	}
+	return append(next, w)
 }
 
 // refuse decides on what the database refuses: where its task is gone, there is nothing to write it to; where its task was edited

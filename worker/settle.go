@@ -3,7 +3,6 @@ package worker
 import (
 	"time"
 
-	"github.com/adlayer/after/runs"
 	"github.com/adlayer/after/task"
 )
 
@@ -66,6 +65,7 @@ func (l *loop) settle(i uint32, e *entry) {
 	act.edit = nil
 	if l.takenOver(act.ran.Stored(), edit) {
 		l.logOf(e).WithField("member", edit.Claim.Member).Warn("another member has taken the task over: the outcome of our run is only here: " + said(*act.outcome))
+		l.tellAlone(act)
 		l.abandon(i, e)
 		return
 	}
@@ -80,15 +80,13 @@ func (l *loop) takenOver(before task.Stored, t *task.Task) bool {
 
 // write submits what an outcome led to.
 func (l *loop) write(i uint32, e *entry, d task.Decision) {
-	if act := e.act; !act.recorded {
-		act.recorded = true
-		l.record(act, act.ran, *act.outcome)
+	l.recordOwn(e.act)
+	if d.Settled != nil {
+		l.record(e.act, d.Settled.Ran, d.Settled.Outcome)
 	}
 	if d.Next == nil {
 		l.logOf(e).Info("the task is gone: the outcome of its run is only here: " + said(*e.act.outcome))
-		if run := e.act.history; run != nil {
-			l.requesters.Go(func() { l.config.Runs.Write(l.writing, []runs.Run{*run}) })
-		}
+		l.tellAlone(e.act)
 		l.abandon(i, e)
 		return
 	}
@@ -333,6 +331,7 @@ func (l *loop) onGone(i uint32, e *entry) {
 	}
 	if act.outcome != nil {
 		l.logOf(e).Info("the task was deleted: the outcome of its run is only here: " + said(*act.outcome))
+		l.tellAlone(act)
 	}
 	e.act = nil
 	l.finish(i, e)

@@ -146,7 +146,7 @@ func (l *loop) onUpstream(r *row) {
 			l.upstreams.forget(id)
 		case l.upstreams.since[id].IsZero() || e.state != idle && e.state != asleep || e.act != nil:
 			// it does not wait, or it expires: it looks again by itself
-		case e.task == nil:
+		case e.doc == nil:
 			l.want(e)
 		default:
 			l.goOn(i, e)
@@ -156,13 +156,14 @@ func (l *loop) onUpstream(r *row) {
 
 // goOn looks again at a task that waited.
 func (l *loop) goOn(i uint32, e *entry) {
-	v := l.viewOf(e.task)
-	if l.waits(i, e, e.task) {
+	t := e.task()
+	v := l.viewOf(t)
+	if l.waits(i, e, t) {
 		return
 	}
 	l.leavePlace(i, e)
 	v.Recovering = e.found
-	l.admit(i, e, task.Decide(e.task, v))
+	l.admit(i, e, task.Decide(t, v))
 }
 
 // results gives what the tasks ended with that a task waited for.

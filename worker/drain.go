@@ -86,7 +86,7 @@ func (l *loop) giveBackNoted() {
 		if e.act == nil || !e.act.noted || e.act.run != nil || e.act.inFlight {
 			return
 		}
-		next, err := e.task.WithField("status", []byte(`"scheduled"`))
+		next, err := e.task().WithField("status", []byte(`"scheduled"`))
 		if err != nil {
 			return // then it ends as an interrupted at-most-once run
 		}

@@ -19,24 +19,11 @@ func (l *loop) set(e *entry, s state) {
 	l.count(e, 1)
 }
 
-// hold gives an entry its document, or takes it away with nil.
-func (l *loop) hold(e *entry, t *task.Task) {
-	l.count(e, -1)
-	switch {
-	case e.task == nil && t != nil:
-		l.held++
-	case e.task != nil && t == nil:
-		l.held--
-	}
-	e.task = t
-	l.count(e, 1)
-}
-
 // count keeps the numbers of a worker's tasks by where they stand.
 func (l *loop) count(e *entry, n int) {
 	w := &l.workersOf[e.name].Worker
 	switch {
-	case e.state == asleep && e.task == nil:
+	case e.state == asleep && e.doc == nil:
 		w.Sleeping += n
 	case e.state == asleep:
 		w.Scheduled += n
@@ -95,8 +82,12 @@ func (l *loop) sleepUntil(i uint32, e *entry, due time.Time) {
 		l.enqueue(i, e)
 		return
 	}
-	if (due.After(now.Add(horizon)) || l.held > heldMost) && e.act == nil {
+	switch {
+	case e.act != nil:
+	case due.After(now.Add(horizon)), l.held > heldMost:
 		l.hold(e, nil)
+	case due.After(now.Add(packedBeyond)):
+		e.pack()
 	}
 	l.set(e, asleep)
 	l.wheel.Add(i, due)
@@ -119,6 +110,7 @@ func (l *loop) submit(i uint32, e *entry, why purpose, next *task.Task) {
 	act := e.activity()
 	act.next, act.purpose, act.inFlight = next, why, true
 	l.queue = append(l.queue, write{index: i, doc: next, run: act.history})
+	l.hurried = l.hurried || hurries(why, next, l.now())
 	act.history = nil
 }
 

@@ -51,7 +51,8 @@ func (l *loop) nextWorker() *named {
 
 // start runs a due task, or does what must come before: load its document, note an at-most-once run, wait for its job.
 func (l *loop) start(i uint32, e *entry, now time.Time) {
-	if e.task == nil {
+	t := e.task()
+	if t == nil {
 		l.want(e)
 		return
 	}
@@ -62,17 +63,17 @@ func (l *loop) start(i uint32, e *entry, now time.Time) {
 			return
 		}
 	}
-	if e.task.Awaits() {
+	if t.Awaits() {
 		l.set(e, idle)
-		l.admit(i, e, l.decide(e.task, false))
+		l.admit(i, e, l.decide(t, false))
 		return
 	}
-	if at := l.expiryOf(e.task); !at.IsZero() && now.After(at) {
+	if at := l.expiryOf(t); !at.IsZero() && now.After(at) {
 		l.set(e, idle)
-		l.admit(i, e, task.Expire(e.task, l.viewOf(e.task)))
+		l.admit(i, e, task.Expire(t, l.viewOf(t)))
 		return
 	}
-	if l.waits(i, e, e.task) {
+	if l.waits(i, e, t) {
 		e.found = false // what was missed has been looked at
 		return
 	}
@@ -80,10 +81,10 @@ func (l *loop) start(i uint32, e *entry, now time.Time) {
 		l.lookBeside(i, e)
 		return
 	}
-	job, ok := l.config.Jobs.Lookup(e.task.Job)
+	job, ok := l.config.Jobs.Lookup(t.Job)
 	if !ok {
 		l.set(e, idle)
-		l.admit(i, e, l.decide(e.task, e.found))
+		l.admit(i, e, l.decide(t, e.found))
 		return
 	}
 	waiting := l.atLimit[job.Name]
@@ -93,21 +94,21 @@ func (l *loop) start(i uint32, e *entry, now time.Time) {
 		waiting.parked.push(i, e.due)
 		return
 	}
-	if e.task.Delivery == task.AtMostOnce && (e.act == nil || !e.act.noted) {
+	if t.Delivery == task.AtMostOnce && (e.act == nil || !e.act.noted) {
 		l.set(e, idle)
 		l.noting++ // it keeps its place: if we die, what was noted counts as run
-		l.submit(i, e, first, task.Begin(e.task, now, l.view()))
+		l.submit(i, e, first, task.Begin(t, now, l.view()))
 		return
 	}
 	r := &run{index: i, name: e.name, job: job, started: now}
-	l.launch(e, r, job.Limit)
+	l.launch(e, t, r, job.Limit)
 }
 
 // launch starts the goroutine of a run.
-func (l *loop) launch(e *entry, r *run, limit int) {
+func (l *loop) launch(e *entry, t *task.Task, r *run, limit int) {
 	ctx, cancel := context.WithCancelCause(l.working)
 	r.cancel = cancel
-	timeout := e.task.Timeout
+	timeout := t.Timeout
 	if timeout == 0 {
 		timeout = r.job.Timeout
 	}
@@ -124,13 +125,13 @@ func (l *loop) launch(e *entry, r *run, limit int) {
 		l.atLimit[r.job.Name].running++
 	}
 	act := e.activity()
-	act.run, act.ran, act.noted = r, e.task, false
+	act.run, act.ran, act.noted = r, t, false
 	delete(l.alone, e.id)
 	l.runs[r] = struct{}{}
 	l.set(e, running)
 	l.workersOf[e.name].Lag = max(0, r.started.UnixMilli()-e.due)
 	l.watchOverlap(r.index, e)
-	t, upstream := e.task, l.results(e.task)
+	upstream := l.results(t)
 	l.jobs.Go(func() { l.execute(ctx, r, t, upstream) })
 }
 
@@ -188,7 +189,7 @@ func (l *loop) watchRuns(now time.Time) {
 		}
 		if !r.marked && now.Sub(r.started) >= longRun && e.act.edit == nil && !e.act.inFlight && !l.draining {
 			r.marked = true
-			if e.task.Status != task.Running {
+			if e.task().Status != task.Running {
 				l.submit(r.index, e, mark1s, task.Begin(e.act.ran, r.started, l.view()))
 			}
 		}

@@ -128,7 +128,7 @@ func (l *loop) preload(now time.Time) {
 	for l.preloaded.Before(until) && l.held < heldMost && !l.draining {
 		next := l.preloaded.Add(time.Second)
 		l.wheel.Peek(l.preloaded, next, func(i uint32, _ time.Time) {
-			if e := l.table.at(i); e.task == nil {
+			if e := l.table.at(i); e.doc == nil {
 				l.want(e)
 			}
 		})

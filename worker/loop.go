@@ -23,8 +23,6 @@ const (
 	// backlogHigh stops claiming and starting while so many writes wait; backlogLow lets it go on.
 	backlogHigh = 25_000
 	backlogLow  = 5_000
-	// burstPatience is how long writes wait for the starts of a burst.
-	burstPatience = 250 * time.Millisecond
 	// longRun is after how long a run is worth a write of its own.
 	longRun = time.Second
 )
@@ -81,6 +79,8 @@ type loop struct {
 	atLimit   map[string]*waitingJobs
 	queue     []write   // on its way to the next request
 	waiting   time.Time // since when writes wait for the starts of a burst
+	sent      time.Time // when the last request left
+	hurried   bool      // something waits for a write that is in the queue
 	requests  int       // bulk writes in flight
 	inFlight  int       // documents in them
 	again     []write   // what a request could not write; it goes into another one

@@ -122,7 +122,7 @@ func (l *loop) createChild(ctx context.Context, document []byte) (refused, err e
 // mayRunBeside says whether the planned firing of a task may run as a task of its own already: an earlier process made that while the
 // firing before was on, and died before it could write so. What came due since we hold the name we know ourselves.
 func (l *loop) mayRunBeside(e *entry) bool {
-	t := e.task
+	t := e.task()
 	return t.Overlap == task.OverlapAllow && t.Repeat != nil && t.Plan.Back == nil && !t.Plan.Interrupted && t.Retries == 0 &&
 		!t.Plan.Nominal.After(l.workersOf[e.name].since.Add(missedAfter)) && l.alone[e.id] != t.Plan.Key
 }
@@ -130,7 +130,8 @@ func (l *loop) mayRunBeside(e *entry) bool {
 // lookBeside has the database say whether the planned firing of a task runs as a task of its own already.
 func (l *loop) lookBeside(i uint32, e *entry) {
 	l.leavePlace(i, e)
-	id, key, child := e.id, e.task.Plan.Key, task.ChildID(e.id, e.task.Plan.Nominal)
+	plan := e.task().Plan
+	id, key, child := e.id, plan.Key, task.ChildID(e.id, plan.Nominal)
 	l.requesters.Go(func() {
 		var docs []couch.Document
 		err := l.sender.persist(l.writing, "looking for a task for a date", func() (err error) {
@@ -154,12 +155,12 @@ type sighting struct {
 // onSighting passes over a firing that has a task of its own, and starts any other.
 func (l *loop) onSighting(seen sighting) {
 	i, e := l.table.find(seen.id)
-	if e == nil || e.state != idle || e.act != nil || e.task == nil || e.task.Key() != seen.key {
+	if e == nil || e.state != idle || e.act != nil || e.doc == nil || e.task().Key() != seen.key {
 		return // it was edited meanwhile, and looks again by itself
 	}
 	if seen.there {
 		l.logOf(e).Infof("its date runs as %s already", seen.child)
-		l.admit(i, e, task.PassOver(e.task, l.view()))
+		l.admit(i, e, task.PassOver(e.task(), l.view()))
 		return
 	}
 	l.alone[e.id] = seen.key

@@ -106,45 +106,6 @@ func (l *loop) abandon(i uint32, e *entry) {
 	}
 }
 
-// flush sends what waits to be written: at once while nothing is in flight, otherwise when it is worth a request. While
-// tasks wait that have only just come due, starts come first, and writes wait a little: a burst on one second starts in half
-// the time. It gives the instant at which writes that wait for that must go; zero if there are none.
-func (l *loop) flush(now time.Time) (until time.Time) {
-	most := requestsMost
-	if len(l.queue) > 0 && l.burst(now) {
-		if l.waiting.IsZero() || now.Before(l.waiting) {
-			l.waiting = now
-		}
-		if until = l.waiting.Add(burstPatience); until.After(now) {
-			return until
-		}
-		most = 1
-	}
-	for len(l.queue) > 0 && l.requests < most {
-		if l.requests > 0 && len(l.queue) < worthwhile {
-			return time.Time{}
-		}
-		n := min(len(l.queue), batchMost)
-		batch := append([]write(nil), l.queue[:n]...)
-		l.queue = append(l.queue[:0], l.queue[n:]...)
-		l.requests++
-		l.inFlight += n
-		l.waiting = time.Time{}
-		l.requesters.Go(func() { l.answers <- l.sender.send(l.writing, batch) })
-	}
-	return time.Time{}
-}
-
-// burst says that tasks are queued that came due within the last second.
-func (l *loop) burst(now time.Time) bool {
-	for _, w := range l.workersOf {
-		if w.queue.len() > 0 && now.UnixMilli()-w.queue.places[0].due < int64(time.Second/time.Millisecond) {
-			return true
-		}
-	}
-	return false
-}
-
 // onAnswers takes in what the database said to one batch.
 func (l *loop) onAnswers(answers []answer) {
 	l.requests--

@@ -56,7 +56,7 @@ const (
 // and in the wheel; the document is held only near its date and while something is under way.
 type entry struct {
 	id   string
-	task *task.Task
+	doc  *document // nil where it is not in memory
 	act  *activity
 	due  int64 // Unix milliseconds; where the entry stands in the wheel or in the queue
 	rev  mark

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/internal/wait"
 )
 
 // attempt makes one connection and reads it to its end. nil: the server ended the feed in good order.
@@ -245,9 +246,9 @@ func (f *follower) connected() {
 // pause waits before the next attempt; false: ctx ended meanwhile. A feed that the server ended in good order is followed
 // again at once, unless it does nothing but end.
 func (f *follower) pause(ctx context.Context, err error) bool {
-	var wait time.Duration
+	var rest time.Duration
 	if err != nil || f.failures > 0 {
-		wait = f.backoff()
+		rest = f.backoff()
 	}
 	f.failures++
 	if err != nil {
@@ -256,25 +257,14 @@ func (f *follower) pause(ctx context.Context, err error) bool {
 		}
 		f.down = true
 	}
-	f.o.OnState(State{Err: err, Failures: f.failures, Wait: wait, Since: f.since})
-	if wait == 0 {
+	f.o.OnState(State{Err: err, Failures: f.failures, Wait: rest, Since: f.since})
+	if rest == 0 {
 		return ctx.Err() == nil
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return wait.For(ctx, rest)
 }
 
 func (f *follower) backoff() time.Duration {
-	const doublings = 30
-	wait := f.o.BackoffMin << min(f.failures, doublings)
-	if wait > f.o.BackoffMax || wait <= 0 {
-		wait = f.o.BackoffMax
-	}
-	return wait/2 + rand.N(wait/2+1) //nolint:gosec // spreads load; nobody gains by guessing it
+	rest := wait.Doubled(f.o.BackoffMin, f.failures+1, f.o.BackoffMax)
+	return rest/2 + rand.N(rest/2+1) //nolint:gosec // spreads load; nobody gains by guessing it
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/adlayer/after/changes"
 	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/internal/wait"
 	"github.com/adlayer/after/task"
 )
 
@@ -50,7 +51,7 @@ type known struct {
 func (k *Keeper) Run(ctx context.Context) {
 	k.known = map[string]known{}
 	since := ""
-	for next := pauseFirst; ctx.Err() == nil; next = min(2*next, pauseMost) {
+	for failures := 1; ctx.Err() == nil; failures++ {
 		err := k.begin(ctx, &since)
 		if err == nil {
 			break
@@ -58,7 +59,7 @@ func (k *Keeper) Run(ctx context.Context) {
 		if !couch.IsNotFound(err) && ctx.Err() == nil { // where there is none, the worker is about to make it
 			k.Log.WithError(err).Warn("looking for tasks that are expected failed: trying again")
 		}
-		wait(ctx, next)
+		wait.For(ctx, wait.Doubled(pauseFirst, failures, pauseMost))
 	}
 	names, _ := json.Marshal(k.Names) // strings can always be encoded
 	selector := fmt.Appendf(nil, `{"$or":[{"worker":{"$in":%[1]s},"expect":{"$exists":true}},{"expect.worker":{"$in":%[1]s}},{"_id":{"$gt":%[2]q,"$lt":"expect;"}}]}`, names, prefix)
@@ -142,7 +143,7 @@ func (k *Keeper) take(ctx context.Context, raw []byte, deleted bool) {
 	if there && !recovered && have.is.same(want) {
 		return
 	}
-	for next := pauseFirst; ctx.Err() == nil; next = min(2*next, pauseMost) {
+	for failures := 1; ctx.Err() == nil; failures++ {
 		err := k.write(ctx, want, t, recovered)
 		if err == nil || ctx.Err() != nil {
 			return
@@ -152,10 +153,10 @@ func (k *Keeper) take(ctx context.Context, raw []byte, deleted bool) {
 			log.Error("the database refuses the switch of a task that is expected: nobody watches it")
 			return
 		}
-		if next == pauseFirst {
+		if failures == 1 {
 			log.Warn("the switch of a task that is expected was not written: trying again until it is")
 		}
-		wait(ctx, next)
+		wait.For(ctx, wait.Doubled(pauseFirst, failures, pauseMost))
 	}
 }
 
@@ -206,13 +207,4 @@ func (s Switch) inLine(raw []byte, of *task.Task, recovered bool, now time.Time)
 		return nil, err
 	}
 	return next.Encode(), nil
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

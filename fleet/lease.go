@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/internal/wait"
 )
 
 // HeldError says that another live member holds a worker's name.
@@ -38,7 +39,7 @@ func (m *Member) Take(ctx context.Context, name string, standby bool, waiting fu
 				waiting = nil
 			}
 		}
-		if !sleep(ctx, look) {
+		if !wait.For(ctx, look) {
 			return fmt.Errorf("taking the name %s: %w", name, context.Cause(ctx))
 		}
 	}
@@ -54,21 +55,9 @@ func (m *Member) AwaitEnd(ctx context.Context, member, incarnation string) error
 		if err == nil && (!found || info.Incarnation != incarnation || seen.see(info.Rev, time.Now())) {
 			return nil
 		}
-		if !sleep(ctx, look) {
+		if !wait.For(ctx, look) {
 			return fmt.Errorf("waiting for the end of member %s: %w", member, context.Cause(ctx))
 		}
-	}
-}
-
-// sleep waits and says whether it was allowed to wait to the end.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/internal/wait"
 	"github.com/adlayer/after/notify"
 )
 
@@ -67,7 +68,7 @@ func (s *sender) notifyPart(ctx context.Context, bodies [][]byte, of []string) (
 			s.log.WithError(err).WithField("task", of[i]).Error("the database refuses a notice: nobody is told of the task's outcome")
 		}
 	}
-	if len(again) > 0 && !wait(ctx, backoffFirst) {
+	if len(again) > 0 && !wait.For(ctx, backoffFirst) {
 		return nil, nil, context.Cause(ctx)
 	}
 	return again, ids, nil

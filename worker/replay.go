@@ -8,6 +8,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/adlayer/after/internal/wait"
 	"github.com/adlayer/after/runs"
 	"github.com/adlayer/after/task"
 )
@@ -110,7 +111,7 @@ func (p *replay) write(ctx context.Context, batch []write) error {
 		if err != nil {
 			return err
 		}
-		if failed && !wait(ctx, backoffFirst) {
+		if failed && !wait.For(ctx, backoffFirst) {
 			return context.Cause(ctx)
 		}
 		batch = next

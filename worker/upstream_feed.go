@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/adlayer/after/changes"
+	"github.com/adlayer/after/internal/wait"
 )
 
 // With [FilterSelector] the feed leaves out other workers' tasks. Those that ours wait for come through a second feed then, of these
@@ -54,7 +55,7 @@ func (l *loop) followUpstreams(ctx context.Context, r *reader) {
 		following, stop := context.WithCancel(ctx)
 		last := make(chan string, 1)
 		go func(ids []string, since string) { last <- l.followIDs(following, r, ids, since) }(ids, since)
-		if wait(ctx, upstreamPause) {
+		if wait.For(ctx, upstreamPause) {
 			select {
 			case ids = <-l.watched:
 			case <-ctx.Done():

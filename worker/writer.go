@@ -11,6 +11,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/internal/wait"
 	"github.com/adlayer/after/runs"
 	"github.com/adlayer/after/task"
 )
@@ -184,7 +185,7 @@ func (s *sender) persist(ctx context.Context, what string, request func() error)
 			told = time.Now()
 			s.log.WithError(err).Warnf("%s failed: trying again until it succeeds", what)
 		}
-		if !wait(ctx, pause/2+rand.N(pause)) { //nolint:gosec // jitter
+		if !wait.For(ctx, pause/2+rand.N(pause)) { //nolint:gosec // jitter
 			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
 		}
 		pause = min(2*pause, backoffMost)
@@ -219,18 +220,6 @@ func (s *sender) sort(ctx context.Context, batch []write, results []couch.Result
 		s.log.WithError(failed[0]).Warnf("%d of %d documents were not written: trying again", len(failed), len(batch))
 	}
 	return answers
-}
-
-// wait pauses and says whether the context allowed it to the end.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
 
 // errStopped is the cause that ends requests when a worker has to go.

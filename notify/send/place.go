@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/adlayer/after/internal/wait"
 )
 
 // place is a host that is posted to, or the mail server. The poster's lock guards a host.
@@ -29,7 +31,7 @@ func (p *place) fail(now time.Time, retry, least time.Duration) (first bool) {
 		return false
 	}
 	p.failures++
-	p.until = now.Add(max(backoff(retry, p.failures, mostPause), least))
+	p.until = now.Add(max(wait.Doubled(retry, p.failures, mostPause), least))
 	return p.failures == 1
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/adlayer/after/changes"
 	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/internal/wait"
 	"github.com/adlayer/after/jobs"
 	"github.com/adlayer/after/jobs/call"
 	"github.com/adlayer/after/notify"
@@ -170,7 +171,7 @@ func (s *sender) begin(ctx context.Context) (since string, ok bool) {
 			return info.UpdateSeq, true
 		case !couch.IsNotFound(err):
 			return fromNow, ctx.Err() == nil // whatever else is wrong, the feed says it
-		case !pause(ctx, backoff(50*time.Millisecond, failures, 5*time.Second)):
+		case !wait.For(ctx, wait.Doubled(50*time.Millisecond, failures, 5*time.Second)):
 			return "", false
 		}
 	}
@@ -250,15 +251,4 @@ func (s *sender) logOf(it *item) logrus.FieldLogger {
 func setOf(addresses []string) string {
 	sorted := slices.Sorted(slices.Values(addresses))
 	return strings.ToLower(strings.Join(slices.Compact(sorted), " "))
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -1,6 +1,10 @@
 package send
 
-import "time"
+import (
+	"time"
+
+	"github.com/adlayer/after/internal/wait"
+)
 
 // windows say when a set of recipients gets a mail. The first one goes at once; what comes within the window after a mail is gathered into the
 // next one. After a failure one notice is tried by itself, and what was gathered follows once that was taken: an attempt costs the same however
@@ -76,7 +80,7 @@ func (w *windows) sent(set string, now time.Time, more, part bool) (next time.Ti
 func (w *windows) failed(set string, now time.Time, retry time.Duration) time.Time {
 	s := w.of(set)
 	s.failures++
-	s.until = now.Add(backoff(retry, s.failures, mostPause))
+	s.until = now.Add(wait.Doubled(retry, s.failures, mostPause))
 	return s.until
 }
 
@@ -131,10 +135,4 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// backoff is how long to wait after so many failures in a row: it doubles from the first to the most.
-func backoff(first time.Duration, failures int, most time.Duration) time.Duration {
-	const doublings = 20
-	return min(first<<min(max(failures-1, 0), doublings), most)
 }

@@ -117,12 +117,3 @@ func TestWindowsNeverFlood(t *testing.T) {
 		}
 	})
 }
-
-func TestBackoff(t *testing.T) {
-	t.Parallel()
-	for failures, want := range map[int]time.Duration{0: 5 * time.Second, 1: 5 * time.Second, 2: 10 * time.Second, 5: 80 * time.Second, 1000: time.Hour} {
-		if got := backoff(5*time.Second, failures, time.Hour); got != want {
-			t.Errorf("after %d failures: %v", failures, got)
-		}
-	}
-}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/internal/wait"
 	"github.com/adlayer/after/when"
 )
 
@@ -87,7 +88,7 @@ func (s *sender) record(working context.Context, refs []ref) {
 		if failures++; failures == 1 {
 			s.Log.WithError(err).Warnf("what came of %d notices is not written yet; trying again", len(again))
 		}
-		if !pause(working, backoff(time.Second/4, failures, 10*time.Second)) {
+		if !wait.For(working, wait.Doubled(time.Second/4, failures, 10*time.Second)) {
 			return
 		}
 		refs = slices.Concat(again, rest)
@@ -142,6 +143,6 @@ const mostRetryAfter = 24 * time.Hour
 
 // backoff is how long a notice waits after so many failures, not quite the same for all.
 func (s *sender) backoff(failures int) time.Duration {
-	d := backoff(s.Retry, failures, mostWait)
+	d := wait.Doubled(s.Retry, failures, mostWait)
 	return d - d/5 + rand.N(d/5+1) //nolint:gosec // spreads load; nobody gains by guessing it
 }

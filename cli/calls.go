@@ -47,6 +47,7 @@ type endpoint struct {
 	Period   string   `json:"period"` // in words; empty: once
 	Status   string   `json:"status"`
 	Next     string   `json:"next"`      // empty: never
+	PutOff   string   `json:"put_off"`   // why that is not sooner; empty: it is when it was meant to be
 	Last     *int64   `json:"last"`      // the HTTP status of the last call; 0: no answer
 	Duration *int64   `json:"duration"`  // of the last call
 	Typical  *int64   `json:"typical"`   // the median
@@ -105,7 +106,7 @@ func (a *app) endpointOf(ctx context.Context, s *session, t *task.Task) (endpoin
 		ID: t.ID, Worker: t.Worker, Method: call.MethodOf(t.Arguments), URL: gjson.GetBytes(t.Arguments, "url").String(), Status: statusOf(t),
 	}
 	if !client.IsPaused(t) && t.Plan != nil {
-		e.Next = when.Format(t.Plan.Due)
+		e.Next, e.PutOff = when.Format(t.Plan.Due), t.PutOff()
 	}
 	if c, err := courseOf(t, a.now(), s.tasks.Calendars(ctx)); err == nil && c.rule != nil {
 		e.Period = wordsOf(c.rule)

@@ -74,6 +74,9 @@ func (a *app) stateOf(t *task.Task, waits string) string {
 	if waits != "" {
 		parts = append(parts, waits)
 	}
+	if why := t.PutOff(); why != "" {
+		parts = append(parts, "put off: "+why)
+	}
 	if t.Error != nil && t.Error.Next.After(a.now()) && !t.Ended() {
 		parts = append(parts, "tries again "+distance(t.Error.Next.Sub(a.now())))
 	}

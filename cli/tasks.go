@@ -29,8 +29,9 @@ func newTasks(a *app) *cobra.Command {
 --invalid shows instead what nobody runs or what could not be understood: documents without a worker or a job, and tasks
 that ended as an error of kind "invalid".
 
-The last column says what holds a task up, be it a person's note on a pause or other tasks that it waits for; what came of
-its last run; and how many dates were skipped since it was planned. after next shows a task's further dates.`,
+The last column says what holds a task up, be it a person's note on a pause, other tasks that it waits for, or a host that
+is left alone; what came of its last run; and how many dates were skipped since it was planned. after next shows a task's
+further dates.`,
 		Example: `  after tasks --worker manobi --status scheduled
   after tasks --status error --json | jq -r '[._id, .error.message] | @tsv'
   after tasks --due-before "tomorrow"`,

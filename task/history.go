@@ -1,6 +1,7 @@
 package task
 
 import (
+	"strings"
 	"time"
 
 	"github.com/adlayer/after/when"
@@ -22,6 +23,23 @@ func (t *Task) note(v View, status Status, text, failure string) {
 		Note: shortenText(text, mostHistoryError), Error: shortenText(failure, mostHistoryError),
 	})
 	t.dirty.add(fieldHistory)
+}
+
+// snoozedUntil begins what the history says of a firing that its job put off: until when, and behind a colon why, where the job said so.
+const snoozedUntil = "snoozed until "
+
+// PutOff says why the firing that comes next was put off by its job; empty where it was not, or nobody said why.
+func (t *Task) PutOff() string {
+	history := t.History()
+	if t.Status != Scheduled || len(history) == 0 {
+		return ""
+	}
+	until, ok := strings.CutPrefix(history[len(history)-1].Note, snoozedUntil)
+	if !ok {
+		return ""
+	}
+	_, why, _ := strings.Cut(until, ": ")
+	return why
 }
 
 // appendHistory writes what the document had and what was added: the newest that fit.

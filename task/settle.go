@@ -133,7 +133,7 @@ func Settle(t *Task, o Outcome, v View) Decision {
 		return next.remove(o, v)
 	case o.Snooze > 0:
 		due := later(v.Now, o.Snooze)
-		note := "snoozed until " + said(due)
+		note := snoozedUntil + said(due)
 		if o.Why != "" {
 			note += ": " + o.Why
 		}

@@ -401,3 +401,23 @@ func TestJitterMovesTheStartAlone(t *testing.T) {
 		t.Error("it moved nothing")
 	}
 }
+
+// TestPutOff: a firing that its job put off says why, as long as it sleeps.
+func TestPutOff(t *testing.T) {
+	t.Parallel()
+	for note, want := range map[string]string{
+		`"snoozed until 2026-11-18T10:30:15.007Z: it rains: a lot"`: "it rains: a lot",
+		`"snoozed until 2026-11-18T10:30:15.007Z"`:                  "",
+		`"retry 1 of 2 waits until 2026-11-18T10:30:15Z: x"`:        "",
+	} {
+		for status, asleep := range map[string]bool{"scheduled": true, "done": false} {
+			doc, err := task.Decode([]byte(`{"_id":"t","worker":"w","job":"j","status":"` + status + `","history":[{"status":"done"},{"status":"scheduled","note":` + note + `}]}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := doc.PutOff(); got != want && asleep || got != "" && !asleep {
+				t.Errorf("%s, %s: %q", status, note, got)
+			}
+		}
+	}
+}

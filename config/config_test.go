@@ -114,6 +114,10 @@ func TestMistakes(t *testing.T) {
 		{"no filter", `{"changes": {"filter": "mine"}}`, `changes.filter "mine" is no filter`},
 		{"duration as number", `{"worker": {"drain": 30}}`, "worker.drain must be a text in quotation marks, not a number"},
 		{"no duration", `{"worker": {"drain": "soon"}}`, `worker.drain "soon" is no duration`},
+		{"a mail server with its port", `{"mail": {"host": "mail.example.org:587"}}`, `names a port: write mail.host mail.example.org and mail.port 587`},
+		{"a mail server by its address", `{"mail": {"host": "smtp://mail.example.org"}}`, `is no name of a host`},
+		{"mails from no address", `{"mail": {"host": "::1", "from": "ops"}}`, `mail.from "ops" is no mail address`},
+		{"mails to no domain", `{"mail": {"allow": ["*.example.org"]}}`, `mail.allow "*.example.org" is neither an address`},
 		{"list", `{"jobs": {"exec": {"allow": "ls"}}}`, "jobs.exec.allow must be a list of texts, not a text"},
 		{"item", `{"jobs": {"exec": {"allow": ["ls", 1]}}}`, "item 1 is a number"},
 		{"level", `{"log": {"level": "loud"}}`, `log.level "loud" is none of debug, info, warn, error`},
@@ -139,6 +143,20 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("got %v, want the file's name and %q", err, test.want)
 			}
 		})
+	}
+}
+
+// TestHalfAMailServer: what one key of mails needs of the others is said.
+func TestHalfAMailServer(t *testing.T) {
+	t.Parallel()
+	for content, want := range map[string]string{
+		`{"mail": {"host": "mail.example.org"}}`: "mail.from is missing",
+		`{"mail": {"password": "s3cret"}}`:       "mail.user is missing",
+		`{"mail": {"user": "after"}}`:            "mail.password is missing",
+	} {
+		if _, err := config.Load(config.Options{Path: write(t, content), Environ: []string{}}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", content, err, want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/mail"
 	"strings"
 	"time"
@@ -45,8 +46,8 @@ func notifyKeys() []Key {
 func mailKeys() []Key {
 	return []Key{
 		{
-			Path: "mail.host", Kind: Text, Default: "",
-			Doc: "The mail server (SMTP) that takes the mails of a task's `notify`. Empty: none leave, and such notices wait in the database.",
+			Path: "mail.host", Kind: Text, Default: "", check: checkMailHost,
+			Doc: "The mail server (SMTP) that takes the mails of a task's `notify`. Empty: none leave, and such notices wait in the database, for as long as `notify.keep`.",
 		},
 		{
 			Path: "mail.port", Kind: Number, Default: int64(0), check: checkRange(0, 65535),
@@ -77,7 +78,7 @@ func mailKeys() []Key {
 			Doc: "Whom mails are from: `after@example.org`, or `After <after@example.org>`. Required with `mail.host`.",
 		},
 		{
-			Path: "mail.allow", Kind: List, Default: []string{},
+			Path: "mail.allow", Kind: List, Default: []string{}, check: checkAllow,
 			Doc: "Who may be mailed: addresses, and domains such as `example.org`. Empty: everybody. Whoever may write tasks may have mails sent.",
 		},
 		{
@@ -99,6 +100,32 @@ func checkFrom(value any) error {
 	return nil
 }
 
+func checkMailHost(value any) error {
+	text, _ := value.(string)
+	if strings.ContainsAny(text, "/@ \t\r\n") {
+		return fmt.Errorf("%q is no name of a host: write mail.example.org", text)
+	}
+	if host, port, err := net.SplitHostPort(text); err == nil {
+		return fmt.Errorf("%q names a port: write mail.host %s and mail.port %s", text, host, port)
+	}
+	return nil
+}
+
+// checkAllow refuses what can be nobody's address or domain, and would let nobody be mailed.
+func checkAllow(value any) error {
+	entries, _ := value.([]string)
+	for _, entry := range entries {
+		name, domain, whole := strings.Cut(entry, "@")
+		if !whole {
+			domain = name
+		}
+		if domain == "" || strings.ContainsAny(entry, " \t\r\n,<>*") || strings.Contains(domain, "@") {
+			return fmt.Errorf("%q is neither an address, as ops@example.org, nor a domain, as example.org", entry)
+		}
+	}
+	return nil
+}
+
 // check says what is missing, and reads the file that holds the password.
 func (m *Mail) check(source string) error {
 	if m.Host != "" && m.From == "" {
@@ -113,6 +140,9 @@ func (m *Mail) check(source string) error {
 	}
 	if m.Password != "" && m.User == "" {
 		return errors.New("mail.user is missing: there is a password, and nobody to log in as")
+	}
+	if m.Password == "" && m.User != "" {
+		return errors.New("mail.password is missing: there is a mail.user to log in as (AFTER_MAIL_PASSWORD, or mail.password_file)")
 	}
 	return nil
 }

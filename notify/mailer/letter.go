@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	gomail "github.com/wneessen/go-mail"
 
@@ -22,7 +21,6 @@ const (
 // letter is what a mail says.
 type letter struct {
 	id         string // of the mail, without the part behind the @
-	at         time.Time
 	subject    string
 	text       string
 	attachment string // its name, "" where there is none
@@ -32,7 +30,7 @@ type letter struct {
 // single writes the mail of one notice.
 func (s *settings) single(n *notify.Notice) (*letter, error) {
 	sum := sha256.Sum256([]byte(n.ID))
-	l := &letter{id: hex.EncodeToString(sum[:16]), at: n.At}
+	l := &letter{id: hex.EncodeToString(sum[:16])}
 	v := viewOf(n)
 	text, kind := shownResult(n.Result)
 	if len(text) > mostShown {
@@ -46,7 +44,7 @@ func (s *settings) single(n *notify.Notice) (*letter, error) {
 
 // gathered writes the mail of a digest.
 func (s *settings) gathered(d *Digest) (*letter, error) {
-	l := &letter{id: d.id(), at: d.last}
+	l := &letter{id: d.id()}
 	return l, s.write(l, digestSubjectTemplate, digestTemplate, d.view())
 }
 
@@ -93,7 +91,7 @@ func (s *settings) message(l *letter, to []string) (*gomail.Msg, error) {
 		return nil, fmt.Errorf("the recipients: %w", err)
 	}
 	m.Subject(l.subject)
-	m.SetDateWithValue(l.at)
+	m.SetDate() // when it leaves: one that was held up shall not be sorted in among those of days ago
 	_, domain, _ := strings.Cut(s.from.Address, "@")
 	m.SetMessageIDWithValue(l.id + "@" + domain)
 	m.SetGenHeader("Auto-Submitted", "auto-generated")

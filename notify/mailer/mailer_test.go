@@ -172,7 +172,7 @@ func TestDigest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "3000 notices of 100 tasks, 750 of errors, 750 of tasks that did not run"; l.subject != want {
+	if want := "3000 notices of more than 100 tasks, 750 of errors, 750 of tasks that did not run"; l.subject != want {
 		t.Errorf("subject %q, want %q", l.subject, want)
 	}
 	if !strings.Contains(l.text, "Beside these, 2000 notices of other tasks.") || len(l.text) > 200*mostDigestError || !strings.Contains(l.text, "10 × error, from 2026-12-01 12:00:01 UTC to 2026-12-01 12:45:01 UTC") {

@@ -55,6 +55,8 @@ type listed struct {
 	Clock     *int64    `json:"clock"`
 	Version   string    `json:"version"`
 	Member    string    `json:"member"`
+	// Avoided are the hosts that calls of the worker's process leave alone for now.
+	Avoided []fleet.Avoided `json:"avoided,omitempty"`
 }
 
 func (a *app) list(cmd *cobra.Command) error {
@@ -90,7 +92,17 @@ func (a *app) list(cmd *cobra.Command) error {
 		a.say("no worker runs: \"after start <name>\" starts one")
 		return nil
 	}
-	return a.printTable(t)
+	if err := a.printTable(t); err != nil {
+		return err
+	}
+	for _, m := range members {
+		for _, h := range m.Avoided {
+			if m.Alive && h.Until.After(now) {
+				a.say("%s is not called by process %d on %s until %s: %s", h.Host, m.PID, m.Host, when.Format(h.Until), h.Error)
+			}
+		}
+	}
+	return nil
 }
 
 // sinceOf is when the process started: on a terminal how long ago, else in RFC 3339.
@@ -112,6 +124,7 @@ func workersOf(m fleet.Sight) []listed {
 			Name: w.Name, State: state, Host: m.Host, PID: m.PID, Since: m.Since,
 			Sleeping: w.Sleeping, Scheduled: w.Scheduled, Queued: w.Queued, Running: w.Running, Stuck: w.Stuck,
 			Done: w.Done, Errors: w.Errors, Refused: w.Refused, Lag: w.Lag, Clock: known(m.Clock), Version: m.Version, Member: m.Member,
+			Avoided: m.Avoided,
 		})
 	}
 	return list

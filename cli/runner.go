@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/adlayer/after/config"
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/expect"
+	"github.com/adlayer/after/fleet"
 	"github.com/adlayer/after/jobs"
 	"github.com/adlayer/after/jobs/call"
 	"github.com/adlayer/after/jobs/folder"
@@ -165,8 +167,25 @@ func (r *runner) work(ctx context.Context, c *config.Config, client *couch.Clien
 	return worker.Run(ctx, worker.Config{
 		Names: r.names, Client: client, Database: c.Couch.Database, Jobs: jobsOf(c, client, r.log, r.caller),
 		Concurrency: c.Worker.Concurrency, Drain: c.Worker.Drain, StateFolder: state, Filter: c.Changes.Filter, Site: c.Worker.Site,
-		Runs: runs.NewWriter(history, r.log), Beside: r.notices(c, client), Standby: r.standby, Version: Version(), Log: r.log, Ready: ready, Kill: kill,
+		Runs: runs.NewWriter(history, r.log), Beside: r.notices(c, client), Avoided: r.avoided, Standby: r.standby, Version: Version(), Log: r.log, Ready: ready, Kill: kill,
 	})
+}
+
+// mostAvoided is how many hosts a heartbeat names that are left alone, and mostWhy how many bytes of the reason.
+const (
+	mostAvoided = 50
+	mostWhy     = 200
+)
+
+// avoided are the hosts that calls leave alone.
+func (r *runner) avoided() []fleet.Avoided {
+	var list []fleet.Avoided
+	for _, h := range r.caller.Hosts() {
+		if h.State == call.Open && len(list) < mostAvoided {
+			list = append(list, fleet.Avoided{Host: h.Host, Until: h.Until.UTC().Truncate(time.Millisecond), Error: strings.ToValidUTF8(h.Error[:min(len(h.Error), mostWhy)], "")})
+		}
+	}
+	return list
 }
 
 // inHTTP says where in the configuration an error lies.

@@ -53,6 +53,15 @@ type Info struct {
 	// Clock is the member's clock minus the store's, in milliseconds.
 	Clock   int64    `json:"clock"`
 	Workers []Worker `json:"workers"`
+	// Avoided are the hosts of endpoints that the member leaves alone for a while, since calls failed there.
+	Avoided []Avoided `json:"avoided,omitempty"`
+}
+
+// Avoided is such a host.
+type Avoided struct {
+	Host  string    `json:"host"`  // with its port
+	Until time.Time `json:"until"` // then one call tries it
+	Error string    `json:"error"` // of the last call
 }
 
 // Worker is what a member tells of one of its workers.

@@ -22,6 +22,8 @@ type Config struct {
 	Log      logrus.FieldLogger
 	// Workers tells the member's workers for its next heartbeat; called from the heartbeat's goroutine.
 	Workers func() []Worker
+	// Avoided tells the hosts that are left alone, likewise; nil: none.
+	Avoided func() []Avoided
 	// Clock tells the local clock minus the store's, for the heartbeat; nil means not known.
 	Clock func() time.Duration
 	// Lost is told of a name that another member holds now; called from the heartbeat's goroutine.
@@ -183,6 +185,9 @@ func (m *Member) beat(ctx context.Context) error {
 	}
 	if m.config.Workers != nil {
 		info.Workers = m.config.Workers()
+	}
+	if m.config.Avoided != nil {
+		info.Avoided = m.config.Avoided()
 	}
 	if m.config.Clock != nil {
 		info.Clock = m.config.Clock().Milliseconds()

@@ -11,6 +11,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/fleet"
 	"github.com/adlayer/after/jobs"
 	"github.com/adlayer/after/runs"
 )
@@ -52,6 +53,8 @@ type Config struct {
 	// Beside, if there is one, runs beside the work: from when this process is the member, which no other one is at the same time, until the
 	// last outcome is written and its context ends. Run waits for it.
 	Beside func(ctx context.Context, member string)
+	// Avoided, if there is one, tells the hosts that calls leave alone, for the member's document. It is called from several goroutines.
+	Avoided func() []fleet.Avoided
 	// Ready is called once, when the tasks of all names are in; with Standby, also while names are still waited for.
 	Ready func()
 	// Kill, once closed, ends the process's work at once: running jobs are told to stop and not waited for.

@@ -250,8 +250,8 @@ func (p *process) join(ctx context.Context) error {
 	p.readClock(ctx)
 	member, err := fleet.Join(ctx, fleet.Config{
 		Database: p.fleetDB, Identity: p.identity, Version: p.config.Version, Log: p.config.Log,
-		Workers: p.loop.workersShown,
-		Clock:   func() time.Duration { return time.Duration(p.clock.Load()) },
+		Workers: p.loop.workersShown, Avoided: p.config.Avoided,
+		Clock: func() time.Duration { return time.Duration(p.clock.Load()) },
 		Lost: func(name string, to fleet.Lease) {
 			p.lost[name] <- to
 			p.tell(name, false) // at once: who serves the name may be waiting for the loop to take in more

@@ -23,14 +23,17 @@ type host struct {
 	used  time.Time
 }
 
+// Open is the state of a host that is left alone.
+const Open = "open" // as gobreaker calls it
+
 // HostState is what a process knows of a host that it calls.
 type HostState struct {
-	Host    string    `json:"host"`    // with its port
-	State   string    `json:"state"`   // closed: it is called; open: it is left alone; half-open: one call tries it
-	Until   time.Time `json:"until"`   // where it is open: until when
-	Running int       `json:"running"` // calls under way
-	Waiting int       `json:"waiting"` // for a place among them
-	Error   string    `json:"error,omitempty"`
+	Host    string    // with its port
+	State   string    // closed: it is called; [Open]: it is left alone; half-open: one call tries it
+	Until   time.Time // where it is open: until when
+	Running int       // calls under way
+	Waiting int       // for a place among them
+	Error   string    // of the last call, unless it is closed
 }
 
 // hosts are those that were called lately.

@@ -103,9 +103,6 @@ func AtRev(rev string) GetOption { return func(q url.Values) { q.Set("rev", rev)
 // WithConflicts adds _conflicts, the other leaves, where there are any.
 func WithConflicts() GetOption { return func(q url.Values) { q.Set("conflicts", "true") } }
 
-// WithRevisions adds _revisions, the history of the revision.
-func WithRevisions() GetOption { return func(q url.Values) { q.Set("revs", "true") } }
-
 // Get reads a document. A missing or deleted one is an error for which [IsNotFound] is true.
 func (d *Database) Get(ctx context.Context, id string, options ...GetOption) (Document, error) {
 	query := url.Values{}

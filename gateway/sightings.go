@@ -51,7 +51,7 @@ func (s *sightings) runs(ctx context.Context, own, who *caller, worker string) (
 	defer close(looked)
 	s.looking = looked
 	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, sightWait)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sightWait) // others take what it sees, too
 	defer cancel()
 	members, err := fleet.Look(context.WithValue(ctx, callerKey{}, own), s.db, now)
 	if couch.IsUnauthorized(err) {

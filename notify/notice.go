@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/adlayer/after/task"
@@ -93,7 +94,7 @@ func Of(t *task.Task, now time.Time, self task.Self) (Notice, bool) {
 	}
 	if n.Result = report.Result; len(n.Result) > MostResult {
 		n.Cut = true
-		n.Result, _ = json.Marshal(string(n.Result[:MostResult])) // a string can always be encoded
+		n.Result, _ = json.Marshal(strings.ToValidUTF8(string(n.Result[:MostResult]), "")) // a string can always be encoded
 	}
 	return n, true
 }

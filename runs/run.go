@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/adlayer/after/task"
 	"github.com/adlayer/after/when"
@@ -119,21 +118,14 @@ func (r Run) bounded(output json.RawMessage) Run {
 	if len(output) > MostOutput {
 		r.Cut = true
 		r.Output = nil
-		if text, err := json.Marshal(beginning(string(output), MostOutput)); err == nil {
+		if text, err := json.Marshal(strings.ToValidUTF8(string(output[:MostOutput]), "")); err == nil {
 			r.Output = text
 		}
 	}
 	if len(r.Error) > mostMessage {
-		r.Error, r.Cut = beginning(r.Error, mostMessage), true
+		r.Error, r.Cut = strings.ToValidUTF8(r.Error[:mostMessage], ""), true
 	}
 	return r
-}
-
-func beginning(text string, most int) string {
-	for most > 0 && !utf8.RuneStart(text[most]) {
-		most--
-	}
-	return text[:most]
 }
 
 // encode gives the document.

@@ -34,7 +34,7 @@ func (l *loop) count(e *entry, n int) {
 	}
 }
 
-// activityOf gives an entry's activity, made if there is none.
+// activity gives an entry's activity, made if there is none.
 func (e *entry) activity() *activity {
 	if e.act == nil {
 		e.act = &activity{}

@@ -190,7 +190,7 @@ func (l *loop) watchRuns(now time.Time) {
 		if !r.marked && now.Sub(r.started) >= longRun && e.act.edit == nil && !e.act.inFlight && !l.draining {
 			r.marked = true
 			if e.task().Status != task.Running {
-				l.submit(r.index, e, mark1s, task.Begin(e.act.ran, r.started, l.view()))
+				l.submit(r.index, e, begun, task.Begin(e.act.ran, r.started, l.view()))
 			}
 		}
 	}

@@ -28,7 +28,7 @@ func TestHistoryOfOutcomesWithoutDocument(t *testing.T) {
 	}
 	ends := map[string]func(l *loop, i uint32, e *entry){
 		"deleted while the write that it runs was under way": func(l *loop, i uint32, e *entry) {
-			e.act.purpose, e.act.inFlight, e.act.next = mark1s, true, e.act.ran
+			e.act.purpose, e.act.inFlight, e.act.next = begun, true, e.act.ran
 			l.onGone(i, e)
 		},
 		"taken over by another member": func(l *loop, i uint32, e *entry) {

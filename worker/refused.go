@@ -22,7 +22,7 @@ func (l *loop) onRefused(i uint32, e *entry, why error) {
 	}
 	line.Error("the database refuses the task's document: it is left as it is until somebody changes it")
 	l.workersOf[e.name].Refused++
-	if act.purpose == mark1s {
+	if act.purpose == begun {
 		act.next = nil
 		l.takePending(i, e)
 		l.settleIfOver(i, e, act)

@@ -164,7 +164,7 @@ func (l *loop) onWritten(i uint32, e *entry, rev string) {
 		case !l.killed && e.act == act && e.state == queued && l.member.MayStart(l.workersOf[e.name].Name, time.Now()):
 			l.start(i, e, l.now()) // at once, in the place that was kept for it
 		}
-	case mark1s:
+	case begun:
 		l.hold(e, next)
 		act.ran = next
 		l.takePending(i, e)
@@ -267,9 +267,9 @@ func (l *loop) onConflict(i uint32, e *entry, theirs *task.Task) {
 	}
 	act.row, act.next = nil, nil
 	switch {
-	case act.purpose == mark1s && act.run != nil:
+	case act.purpose == begun && act.run != nil:
 		l.takeEdit(i, e, &r)
-	case act.purpose == mark1s, act.purpose == settle && !landed:
+	case act.purpose == begun, act.purpose == settle && !landed:
 		l.takeEdit(i, e, &r)
 	default:
 		// What we wrote has arrived and its answer was lost, or nothing has run yet: what is there now decides.

@@ -40,8 +40,8 @@ const (
 	claim purpose = iota
 	// first: an at-most-once run may start once the database knows of it.
 	first
-	// mark: a run lasts longer than a second.
-	mark1s
+	// begun: a run lasts longer than a second.
+	begun
 	// settle: what came of a run.
 	settle
 	// end: what cannot or must not run.

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/adlayer/after/notify"
 	"github.com/adlayer/after/task"
@@ -142,8 +141,5 @@ func shortened(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}
-	for most > 0 && !utf8.RuneStart(text[most]) {
-		most--
-	}
-	return text[:most] + " …"
+	return strings.ToValidUTF8(text[:most], "") + " …"
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/adlayer/after/couch"
@@ -153,5 +154,5 @@ func (p progress) next(now time.Time) time.Time {
 func (p progress) failed(err error, next time.Time) progress {
 	const mostError = 500
 	message := err.Error()
-	return progress{Attempts: p.Attempts + 1, Next: when.Format(next), Error: message[:min(len(message), mostError)]}
+	return progress{Attempts: p.Attempts + 1, Next: when.Format(next), Error: strings.ToValidUTF8(message[:min(len(message), mostError)], "")}
 }

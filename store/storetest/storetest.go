@@ -9,15 +9,6 @@ import (
 	"github.com/adlayer/after/store"
 )
 
-// Sound fails the test for each thing that is wrong in a store.
-func Sound(tb testing.TB, st *store.Store) {
-	tb.Helper()
-	err := st.Check(context.WithoutCancel(tb.Context()), func(p store.Problem) { tb.Errorf("the check says: %s", p) })
-	if err != nil {
-		tb.Errorf("the check ended early: %v", err)
-	}
-}
-
 // End checks a store and closes it. One that the test has closed already was its own to check.
 func End(tb testing.TB, st *store.Store) {
 	tb.Helper()

@@ -24,7 +24,6 @@ type Proxy struct {
 	refusing bool
 	stalled  bool
 	muted    bool
-	delay    time.Duration
 	budget   int64 // bytes that the server may yet send before its connection is cut; < 0: no bound
 	accepted int
 	up, down int64
@@ -87,12 +86,9 @@ func (p *Proxy) Stall(on bool) { p.set(func() { p.stalled = on }) }
 // nobody hears of it.
 func (p *Proxy) DropAnswers(on bool) { p.set(func() { p.muted = on }) }
 
-// Delay holds back what is forwarded, in both directions, by d.
-func (p *Proxy) Delay(d time.Duration) { p.set(func() { p.delay = d }) }
-
 // Heal switches all faults off.
 func (p *Proxy) Heal() {
-	p.set(func() { p.refusing, p.stalled, p.muted, p.delay, p.budget = false, false, false, 0, -1 })
+	p.set(func() { p.refusing, p.stalled, p.muted, p.budget = false, false, false, -1 })
 }
 
 // Open is how many connections are open.
@@ -255,29 +251,17 @@ func (p *Proxy) pass(l *link, to net.Conn, bytes []byte, answer bool) error {
 
 // hold waits as long as the faults in force say.
 func (p *Proxy) hold(l *link) error {
-	var waited bool
 	for {
 		p.mutex.Lock()
-		stalled, delay, changed := p.stalled, p.delay, p.changed
+		stalled, changed := p.stalled, p.changed
 		p.mutex.Unlock()
-		switch {
-		case stalled:
-			select {
-			case <-changed:
-			case <-l.gone:
-				return errCut
-			}
-		case delay > 0 && !waited:
-			waited = true
-			timer := time.NewTimer(delay)
-			select {
-			case <-timer.C:
-			case <-l.gone:
-				timer.Stop()
-				return errCut
-			}
-		default:
+		if !stalled {
 			return nil
+		}
+		select {
+		case <-changed:
+		case <-l.gone:
+			return errCut
 		}
 	}
 }

@@ -118,6 +118,9 @@ func wantBuilt(t *testing.T, st *store.Store, db *store.Database, documents int)
 	if err := mango.Check(t.Context(), st, func(p store.Problem) { t.Errorf("the check says: %s", p) }); err != nil {
 		t.Error(err)
 	}
+	if n := mango.Turns(db); n != 0 {
+		t.Errorf("%d indexes are thought to have somebody at work", n)
+	}
 	if p := findPage(t, db, `{"selector":{"s":{"$beginsWith":"02099"}},"execution_stats":true}`); len(p.Docs) != 1 || p.Stats.Docs != 1 {
 		t.Errorf("%v found, %d examined", p.ids(), p.Stats.Docs)
 	}

@@ -87,9 +87,7 @@ func Busy(db *store.Database, name string) (free func(), err error) {
 	indexes, err := currentIndexes(db)
 	for _, x := range indexes {
 		if x.name == name {
-			turn := upkeepOf(db).turn(x.id)
-			<-turn
-			return func() { turn <- struct{}{} }, err
+			return upkeepOf(db).turn(context.Background(), x.id)
 		}
 	}
 	return nil, errors.Join(err, errors.New("no such index"))
@@ -106,4 +104,12 @@ func PrefixSpan(prefix string) (low, high []byte, narrowed bool) {
 	x := &index{fields: []string{"s"}}
 	low, high = x.bounds([]span{s})
 	return low, high, true
+}
+
+// Turns is how many indexes somebody is at.
+func Turns(db *store.Database) int {
+	u := upkeepOf(db)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.turns)
 }

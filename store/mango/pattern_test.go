@@ -170,7 +170,7 @@ func TestPatternsThatAreNotThere(t *testing.T) {
 	for pattern, want := range map[string]string{
 		`\((?:[^()]|(?R))*\)`: "recursion, (?R)", `(a(?1)?b)`: "recursion, (?R)", `(?<n>a(?&n)?)`: "recursion, (?R)", `(?P<n>a(?P>n)?)`: "recursion, (?R)",
 		`(a)(?-1)`: "recursion, (?R)", `(?+1)(a)`: "recursion, (?R)", `(*ACCEPT)a`: "verbs, (*...)", `(*UTF8)a`: "verbs, (*...)", `(?|(a)|(b))`: "branch reset, (?|...)",
-		`(`: "", `(?y)a`: "", `a**b)`: "", `(?-)`: "none", `(?i-s)a`: "none",
+		`(`: "", `(?y)a`: "", `a**b)`: "", `a+++`: "", `a(++b)`: "", `a{2}{3}+`: "", `(?-)`: "none", `(?i-s)a`: "none",
 	} {
 		quoted, err := json.Marshal(pattern)
 		if err != nil {

@@ -1,8 +1,10 @@
 package mango
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Classes as Perl's engine has them for bytes, as the inside of a bracket; the second of each pair is its complement.
@@ -28,8 +30,8 @@ type perl struct {
 	second bool // for the engine that backtracks; the other one is asked first
 	lines  bool // $ means the end of a line here
 
-	out    strings.Builder // each byte of the pattern as the character of its number
-	atom   int             // where the last atom begins in out; -1 before the first
+	out    []byte // each byte of the pattern as the character of its number
+	atom   int    // where the last atom begins in out; -1 where there is nothing to repeat
 	open   []perlGroup
 	groups int    // that capture
 	bad    bool   // the engine cannot be told, or the pattern is none
@@ -48,7 +50,7 @@ func translate(pattern string, second bool) (expression, lacks string, ok bool) 
 	for p.at < len(p.in) && !p.bad {
 		p.step()
 	}
-	return p.out.String(), p.lacks, !p.bad
+	return string(p.out), p.lacks, !p.bad
 }
 
 // without gives the pattern up: it needs what there is not here.
@@ -62,15 +64,15 @@ func (p *perl) begins(prefix string) bool { return strings.HasPrefix(p.in[p.at:]
 // copy takes n bytes over as they are.
 func (p *perl) copy(n int) {
 	for _, c := range []byte(p.in[p.at : p.at+n]) {
-		p.out.WriteRune(rune(c))
+		p.out = utf8.AppendRune(p.out, rune(c))
 	}
 	p.at += n
 }
 
 // put writes an atom in place of n bytes.
 func (p *perl) put(n int, text string) {
-	p.atom = p.out.Len()
-	p.out.WriteString(text)
+	p.atom = len(p.out)
+	p.out = append(p.out, text...)
 	p.at += n
 }
 
@@ -95,7 +97,7 @@ func (p *perl) step() {
 	case '$':
 		p.end()
 	default:
-		p.atom = p.out.Len()
+		p.atom = len(p.out)
 		p.copy(1)
 	}
 }
@@ -125,35 +127,39 @@ func (p *perl) quantifier() {
 		}
 	}
 	atom := p.atom
+	if atom < 0 {
+		p.bad = true
+		return
+	}
 	p.copy(n)
+	p.atom = -1 // a repetition is not repeated
 	switch {
 	case p.begins("?"):
 		p.copy(1)
 	case p.begins("+"):
 		p.needs()
-		if p.at++; atom < 0 {
-			p.bad = true
-			return
-		}
-		text := p.out.String()
-		p.out.Reset()
-		p.out.WriteString(text[:atom] + "(?>" + text[atom:] + ")")
+		p.at++
+		p.out = append(slices.Insert(p.out, atom, []byte("(?>")...), ')')
 	}
-	p.atom = atom
 }
 
 // countEnd gives the length of {n}, {n,} or {n,m}; 0 for anything else, which stands for itself.
 func countEnd(text string) int {
-	end := strings.IndexByte(text, '}')
-	if end < 0 {
+	n := 1 + digits(text[1:])
+	if n == 1 {
 		return 0
 	}
-	low, high, _ := strings.Cut(text[1:end], ",")
-	if low == "" || strings.Trim(low+high, "0123456789") != "" {
+	if strings.HasPrefix(text[n:], ",") {
+		n += 1 + digits(text[n+1:])
+	}
+	if !strings.HasPrefix(text[n:], "}") {
 		return 0
 	}
-	return end + 1
+	return n + 1
 }
+
+// digits counts those that a text begins with.
+func digits(text string) int { return len(text) - len(strings.TrimLeft(text, "0123456789")) }
 
 // group takes what opens a group, or the whole of one that has nothing within.
 func (p *perl) group() {
@@ -165,7 +171,10 @@ func (p *perl) group() {
 		p.bad = true
 		return
 	}
-	p.open = append(p.open, perlGroup{p.out.Len(), p.lines})
+	p.open = append(p.open, perlGroup{len(p.out), p.lines})
+	if !p.begins("(?#") {
+		p.atom = -1
+	}
 	if !p.begins("(?") {
 		p.groups++
 		p.copy(1)
@@ -220,7 +229,7 @@ func (p *perl) name(kind string) {
 	}
 	p.groups++
 	p.at = len(p.in) - len(kind) + end + 2
-	p.out.WriteString("(?P<" + kind[1:end+1] + ">")
+	p.out = append(p.out, "(?P<"+kind[1:end+1]+">"...)
 }
 
 // flags takes (?i) and (?i:.
@@ -301,7 +310,7 @@ func (p *perl) escape() {
 		p.put(2, `\A`)
 	case c >= '1' && c <= '9':
 		p.needs()
-		p.atom = p.out.Len()
+		p.atom = len(p.out)
 		p.copy(2)
 	case c == 'g', c == 'k':
 		p.backReference(c)
@@ -350,8 +359,8 @@ func (p *perl) quoted() {
 	text, _, _ := strings.Cut(p.in[p.at+2:], `\E`)
 	p.at += 2
 	for range len(text) {
-		p.atom = p.out.Len()
-		p.out.WriteString(quotedByte(p.in[p.at]))
+		p.atom = len(p.out)
+		p.out = append(p.out, quotedByte(p.in[p.at])...)
 		p.at++
 	}
 }
@@ -367,7 +376,7 @@ func quotedByte(c byte) string {
 // character takes an escaped character, alone or within brackets.
 func (p *perl) character(atom bool) {
 	if atom {
-		p.atom = p.out.Len()
+		p.atom = len(p.out)
 	}
 	rest := p.in[p.at+1:]
 	switch c := rest[0]; {
@@ -378,10 +387,10 @@ func (p *perl) character(atom bool) {
 			p.bad = true
 			return
 		}
-		p.out.WriteString(`\x` + strconv.FormatUint(n+0x100, 16)[1:])
+		p.out = append(p.out, `\x`+strconv.FormatUint(n+0x100, 16)[1:]...)
 		p.at += end + 2
 	case c == 'e':
-		p.out.WriteString(`\x1b`)
+		p.out = append(p.out, `\x1b`...)
 		p.at += 2
 	case c == 'p' || c == 'P':
 		end := 2
@@ -403,14 +412,14 @@ func (p *perl) character(atom bool) {
 
 // class takes a whole class in brackets.
 func (p *perl) class() {
-	p.atom = p.out.Len()
+	p.atom = len(p.out)
 	p.copy(1)
 	if p.begins("^") {
 		p.copy(1)
 	}
 	if p.begins("]") {
 		p.at++
-		p.out.WriteString(`\]`)
+		p.out = append(p.out, `\]`...)
 	}
 	for p.at < len(p.in) && !p.bad {
 		switch c := p.in[p.at]; c {
@@ -430,12 +439,15 @@ func (p *perl) class() {
 
 // named takes [:alpha:] within brackets, or a bracket that stands for itself.
 func (p *perl) named() {
-	if end := strings.Index(p.in[p.at:], ":]"); p.begins("[:") && end > 1 && strings.Trim(p.in[p.at+2:p.at+end], "^abcdefghijklmnopqrstuvwxyz") == "" {
-		p.copy(end + 2)
-		return
+	if p.begins("[:") {
+		rest := p.in[p.at+2:]
+		if name := len(rest) - len(strings.TrimLeft(rest, "^abcdefghijklmnopqrstuvwxyz")); strings.HasPrefix(rest[name:], ":]") {
+			p.copy(2 + name + 2)
+			return
+		}
 	}
 	p.at++
-	p.out.WriteString(`\[`)
+	p.out = append(p.out, `\[`...)
 }
 
 func (p *perl) classEscape() {
@@ -445,19 +457,19 @@ func (p *perl) classEscape() {
 	}
 	c := p.in[p.at+1]
 	if class, ok := perlClasses[c]; ok && c != 'N' && c != 'C' {
-		p.out.WriteString(class)
+		p.out = append(p.out, class...)
 		p.at += 2
 		return
 	}
 	switch c {
 	case 'b':
-		p.out.WriteString(`\x08`)
+		p.out = append(p.out, `\x08`...)
 		p.at += 2
 	case 'Q':
 		text, _, _ := strings.Cut(p.in[p.at+2:], `\E`)
 		p.at += 2
 		for range len(text) {
-			p.out.WriteString(quotedByte(p.in[p.at]))
+			p.out = append(p.out, quotedByte(p.in[p.at])...)
 			p.at++
 		}
 	case 'E':

@@ -19,32 +19,71 @@ type upkeep struct {
 	ddocs ddocCache
 
 	mu    sync.Mutex
-	turns map[[8]byte]chan struct{} // by index: holds one token, and who has it writes the index's rows
+	turns map[[8]byte]*turn // by index, of those that somebody is at
 
 	building, again bool // Build is at work; it has another round to make
 	tasks           map[*task]struct{}
 }
 
+// turn lets one at a time write the rows of an index.
+type turn struct {
+	token chan struct{} // whoever has put a value in it
+	users int           // those who have it or wait for it
+}
+
 type upkeepKey struct{}
 
 func upkeepOf(db *store.Database) *upkeep {
-	u, ok := db.Attach(upkeepKey{}, func() any { return &upkeep{turns: map[[8]byte]chan struct{}{}, tasks: map[*task]struct{}{}} }).(*upkeep)
+	u, ok := db.Attach(upkeepKey{}, func() any { return &upkeep{turns: map[[8]byte]*turn{}, tasks: map[*task]struct{}{}} }).(*upkeep)
 	if !ok {
 		panic("mango: another package attached a value to this key")
 	}
 	return u
 }
 
-func (u *upkeep) turn(id [8]byte) chan struct{} {
+// turn waits until nobody else writes the rows of an index, unless ctx ends before. pass lets the next one.
+func (u *upkeep) turn(ctx context.Context, id [8]byte) (pass func(), err error) {
+	u.mu.Lock()
+	t := u.turns[id]
+	if t == nil {
+		t = &turn{token: make(chan struct{}, 1)}
+		u.turns[id] = t
+	}
+	t.users++
+	u.mu.Unlock()
+	select {
+	case t.token <- struct{}{}:
+		return func() { u.pass(id, t) }, nil
+	case <-ctx.Done():
+		u.leave(id, t)
+		return nil, context.Cause(ctx)
+	}
+}
+
+// turnNow is turn where nobody has it or waits for it; else pass is nil.
+func (u *upkeep) turnNow(id [8]byte) (pass func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	turn := u.turns[id]
-	if turn == nil {
-		turn = make(chan struct{}, 1)
-		turn <- struct{}{}
-		u.turns[id] = turn
+	if u.turns[id] != nil {
+		return nil
 	}
-	return turn
+	t := &turn{token: make(chan struct{}, 1), users: 1}
+	t.token <- struct{}{}
+	u.turns[id] = t
+	return func() { u.pass(id, t) }
+}
+
+func (u *upkeep) pass(id [8]byte, t *turn) {
+	<-t.token
+	u.leave(id, t)
+}
+
+func (u *upkeep) leave(id [8]byte, t *turn) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if t.users--; t.users == 0 {
+		delete(u.turns, id)
+	}
 }
 
 // Build brings all indexes of a database up to date. What it has done when ctx ends is kept, and the next one goes on from there. While one is at
@@ -93,13 +132,11 @@ func (x *index) catchUp(ctx context.Context, db *store.Database) error {
 	if err := u.sweep(ctx, db); err != nil {
 		return err
 	}
-	turn := u.turn(x.id)
-	select {
-	case <-turn:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	pass, err := u.turn(ctx, x.id)
+	if err != nil {
+		return err
 	}
-	defer func() { turn <- struct{}{} }()
+	defer pass()
 	snap, err := db.Snapshot()
 	if err != nil {
 		return err
@@ -250,13 +287,11 @@ func (u *upkeep) forgotten(db *store.Database) (gone [][8]byte, err error) {
 
 // drop removes the rows of an index, unless somebody is at work on them or wants them again: then it is for the next one to do.
 func (u *upkeep) drop(ctx context.Context, db *store.Database, id [8]byte) error {
-	turn := u.turn(id)
-	select {
-	case <-turn:
-	default:
+	pass := u.turnNow(id)
+	if pass == nil {
 		return nil
 	}
-	defer func() { turn <- struct{}{} }()
+	defer pass()
 	still, err := u.forgotten(db)
 	if err != nil {
 		return err

@@ -88,10 +88,13 @@ func TestManyDesigns(t *testing.T) {
 	t.Parallel()
 	p := pool(t, script.Options{})
 	for range 2 {
-		for i := range 50 {
+		for i := range script.MostKnown + 8 {
 			d := design(t, map[string]any{"n": i, "validate_doc_update": `function () { throw({forbidden: "" + this.n}) }`})
 			if got := validate(t, p, d, `{}`, `{}`)[1]; got == nil || got.Reason != string(bytes.TrimSpace([]byte(itoa(i)))) {
 				t.Fatalf("design %d: %v", i, got)
+			}
+			if n := p.Known(); n > script.MostKnown {
+				t.Fatalf("%d are kept of a child", n)
 			}
 		}
 	}

@@ -25,10 +25,13 @@ type process struct {
 	writer *bufio.Writer
 	out    *bufio.Reader
 	errs   head
-	known  map[string]bool // design documents that it has, by key
+	known  map[string]bool // design documents that it was given, by key; some it may have dropped
 	fresh  bool            // it has served nobody yet
 	since  time.Time       // without work, while it is idle
 }
+
+// mostKnown bounds what is kept of a child: each version of a design document has a key of its own, and a child keeps the latest few.
+const mostKnown = 2 * maxEngines
 
 // grace is how much later than its own limit a child is ended that does not answer.
 const grace = 2*patience + 2*time.Second
@@ -99,6 +102,9 @@ func (p *process) teach(d *Design) error {
 	line = append(append(line, d.Doc...), ']')
 	err = p.ask([][]byte{line}, p.opts.Timeout+grace, func(_ int, answer []byte) error { return asFailure(answer) })
 	if err == nil {
+		if len(p.known) >= mostKnown {
+			clear(p.known) // those that it still has, it is given again
+		}
 		p.known[d.Key] = true
 	}
 	return err

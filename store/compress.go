@@ -46,11 +46,15 @@ type compressor struct {
 	out       blockWriter
 }
 
-func newCompressor(w io.Writer) *compressor {
-	c := &compressor{w: w, length: minMatch - 1}
-	c.out.buf = append(c.out.buf, 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3)
+// begin makes it a writer of a new stream to w, whatever it was before.
+func (c *compressor) begin(w io.Writer) {
+	c.w, c.err, c.crc, c.len = w, nil, 0, 0
+	clear(c.window[:])
+	clear(c.head[:])
+	clear(c.prev[:])
+	c.at, c.ahead, c.block, c.length, c.match, c.available = 0, 0, 0, minMatch-1, 0, false
+	c.out.buf, c.out.hold, c.out.held = append(c.out.buf[:0], 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3), 0, 0
 	c.out.begin()
-	return c
 }
 
 func (c *compressor) Write(p []byte) (int, error) {

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"net/http"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -18,6 +19,30 @@ const chunkSize = 64 << 10
 
 // uploadBatch is how many chunks are given to the engine at once.
 const uploadBatch = 4
+
+const (
+	// storingAtOnce is how many uploads give chunks to the engine at a time: each copies them once more for that.
+	storingAtOnce = 8
+	// uploadOver is what the keys of these chunks take at most.
+	uploadOver = 1 << 10
+)
+
+// uploadRoom is the memory of an upload under way. It is used again: there may be many at once, and small ones.
+type uploadRoom struct {
+	read   [32 << 10]byte
+	chunks [uploadBatch * chunkSize]byte
+	packer *compressor
+}
+
+var uploadRooms sync.Pool //nolint:gochecknoglobals // a pool is shared by nature
+
+func (r *uploadRoom) compressor(w io.Writer) *compressor {
+	if r.packer == nil {
+		r.packer = &compressor{}
+	}
+	r.packer.begin(w)
+	return r.packer
+}
 
 // Upload is the content of an attachment on its way into a database: its bytes are there, but nothing refers to them yet. It must be given to a
 // document that is written, or discarded; what neither happened to is removed when the store is opened the next time.
@@ -49,7 +74,12 @@ type UploadOptions struct {
 // is, and nothing is left behind.
 func (d *Database) Upload(ctx context.Context, r io.Reader, o UploadOptions) (*Upload, error) {
 	u := &Upload{db: d, given: o.Gzip, gzip: o.Gzip || Compressible(o.Type)}
-	sink := &chunks{ctx: ctx, u: u, digest: md5.New(), key: sha256.New()} //nolint:gosec // see above
+	room, ok := uploadRooms.Get().(*uploadRoom)
+	if !ok {
+		room = &uploadRoom{}
+	}
+	defer uploadRooms.Put(room)
+	sink := &chunks{ctx: ctx, u: u, digest: md5.New(), key: sha256.New(), buf: room.chunks[:0], room: room} //nolint:gosec // see above
 	err := u.copy(sink, r, o)
 	if err == nil {
 		err = sink.end()
@@ -61,23 +91,21 @@ func (d *Database) Upload(ctx context.Context, r io.Reader, o UploadOptions) (*U
 }
 
 func (u *Upload) copy(sink *chunks, r io.Reader, o UploadOptions) error {
-	var dst io.Writer = sink
 	if u.gzip && !u.given {
-		z := newCompressor(sink)
-		dst = z
-		if err := u.pump(dst, r, o); err != nil {
+		z := sink.room.compressor(sink)
+		if err := u.pump(z, r, sink.room, o); err != nil {
 			return err
 		}
 		return z.Close()
 	}
-	return u.pump(dst, r, o)
+	return u.pump(sink, r, sink.room, o)
 }
 
 // pump copies what comes, counts it and takes its digest.
-func (u *Upload) pump(dst io.Writer, r io.Reader, o UploadOptions) error {
+func (u *Upload) pump(dst io.Writer, r io.Reader, room *uploadRoom, o UploadOptions) error {
 	plain := md5.New() //nolint:gosec // see above
 	limit := u.db.store.Limits().Attachment
-	buf := make([]byte, 32<<10)
+	buf := room.read[:]
 	for {
 		n, err := r.Read(buf)
 		u.length += int64(n)
@@ -107,7 +135,7 @@ func (u *Upload) Discard() error {
 		return nil
 	}
 	u.taken = true
-	err := u.db.apply(func(b *pebble.Batch) error { return dropUpload(b, u.db.number, u.blob) })
+	err := u.db.apply(0, func(b *pebble.Batch) error { return dropUpload(b, u.db.number, u.blob) })
 	if errors.Is(err, ErrClosed) || IsNotFound(err) {
 		return nil // the next opening, or the end of the database, removes it
 	}
@@ -132,7 +160,8 @@ type chunks struct {
 	u      *Upload
 	digest hash.Hash
 	key    hash.Hash
-	buf    []byte // up to uploadBatch chunks
+	room   *uploadRoom
+	buf    []byte // up to uploadBatch chunks, in room
 	next   uint32 // number of the chunk that buf begins with
 }
 
@@ -161,11 +190,17 @@ func (c *chunks) flush() error {
 		return err
 	}
 	u := c.u
+	select {
+	case u.db.store.storing <- struct{}{}:
+		defer func() { <-u.db.store.storing }()
+	case <-c.ctx.Done():
+		return c.ctx.Err()
+	}
 	first := u.blob == 0
 	if first {
 		u.blob = u.db.lastBlob.Add(1)
 	}
-	err := u.db.apply(func(b *pebble.Batch) error {
+	err := u.db.apply(len(c.buf)+uploadOver, func(b *pebble.Batch) error {
 		if first {
 			if err := b.Set(appendBlobKey(nil, u.db.number, kindUpload, u.blob), nil, nil); err != nil {
 				return err
@@ -202,8 +237,8 @@ func (c *chunks) end() error {
 	return c.flush()
 }
 
-// apply writes a batch of its own, outside of the committer and without waiting for the disk.
-func (d *Database) apply(fill func(b *pebble.Batch) error) (err error) {
+// apply writes a batch of its own, of about so many bytes, outside of the committer and without waiting for the disk.
+func (d *Database) apply(size int, fill func(b *pebble.Batch) error) (err error) {
 	s := d.store
 	if err := s.begin(); err != nil {
 		return err
@@ -217,7 +252,7 @@ func (d *Database) apply(fill func(b *pebble.Batch) error) (err error) {
 	if err := s.Failed(); err != nil {
 		return err
 	}
-	b := s.db.NewBatch()
+	b := s.db.NewBatchWithSize(size)
 	if err := fill(b); err != nil {
 		return errors.Join(err, b.Close())
 	}

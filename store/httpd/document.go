@@ -276,9 +276,9 @@ func appendRevsInfo(b []byte, snap *store.Snapshot, tree *store.Tree, rev store.
 		if err != nil {
 			return nil, err
 		}
-		status := "missing"
+		status := "missing" // a deletion, too, that a compaction left only the name of
 		switch {
-		case r.Deleted:
+		case there && r.Deleted:
 			status = "deleted"
 		case there:
 			status = "available"

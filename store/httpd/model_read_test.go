@@ -118,7 +118,7 @@ func (w *modelRun) compareWinner(r *rapid.T) {
 	for i, info := range doc.RevsInfo {
 		m := w.tree[ancestors[i]]
 		want := map[bool]string{false: "missing", true: "available"}[m.stored]
-		if m.deleted {
+		if m.stored && m.deleted {
 			want = "deleted"
 		}
 		if info.Rev != ancestors[i] || info.Status != want {
@@ -306,6 +306,7 @@ func (w *modelRun) compareBulkGet(r *rapid.T) {
 			}
 		}
 	}](r, w.want(r, http.StatusOK, http.MethodPost, w.db+"/_bulk_get?revs=true&attachments=true", encoded(r, jsonObject{"docs": docs})))
+	var allThere, allMissing []string
 	for i, result := range answer.Results {
 		var got []*shownDoc
 		var lost, there, missing []string
@@ -329,10 +330,28 @@ func (w *modelRun) compareBulkGet(r *rapid.T) {
 			missing = []string{known[i-1]}
 		}
 		w.sameRevisions(r, "_bulk_get "+strconv.Itoa(i), got, lost, there, missing)
+		allThere, allMissing = append(allThere, there...), append(allMissing, missing...)
 	}
 	if len(answer.Results) != len(docs) {
 		r.Fatalf("_bulk_get gives %d results for %d", len(answer.Results), len(docs))
 	}
+	w.bulkGetParts(r, encoded(r, jsonObject{"docs": docs}), allThere, allMissing)
+}
+
+// bulkGetParts asks for the same as multipart, where nothing tells which part answers what.
+func (w *modelRun) bulkGetParts(r *rapid.T, body string, there, missing []string) {
+	path := w.db + "/_bulk_get?revs=true&attachments=true"
+	res := w.ask(r, http.MethodPost, path, "multipart/mixed", body)
+	var docs []*shownDoc
+	var lost []string
+	eachPart(r, res.Header().Get("Content-Type"), res.Body.Bytes(), func(kind string, part []byte) {
+		if strings.Contains(kind, "error") {
+			lost = append(lost, parse[struct{ Rev string }](r, part).Rev)
+		} else {
+			docs = append(docs, related(r, kind, part))
+		}
+	})
+	w.sameRevisions(r, path+" as multipart", docs, lost, there, missing)
 }
 
 // compareDiff asks which of some revisions are not there, and from which others they might follow.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,13 +28,13 @@ func TestDocumentAgainstModel(t *testing.T) {
 	round := 0
 	rapid.Check(t, func(r *rapid.T) {
 		round++
-		w := &modelRun{h: h, db: "/db" + strconv.Itoa(round), kind: "application/json", tree: treeModel{}, limit: rapid.SampledFrom([]int{1000, 1000, 1000, 3, 1}).Draw(r, "limit")}
+		w := &modelRun{h: h, st: st, db: "/db" + strconv.Itoa(round), kind: "application/json", tree: treeModel{}, limit: rapid.SampledFrom([]int{1000, 1000, 1000, 3, 1}).Draw(r, "limit")}
 		w.id = rapid.SampledFrom([]string{"plain", "a/b ü+%"}).Draw(r, "id")
 		w.path = w.db + "/" + strings.ReplaceAll(url.QueryEscape(w.id), "+", "%20")
 		w.want(r, http.StatusCreated, http.MethodPut, w.db, "")
 		defer w.want(r, http.StatusOK, http.MethodDelete, w.db, "")
 		w.want(r, http.StatusOK, http.MethodPut, w.db+"/_revs_limit", strconv.Itoa(w.limit))
-		steps := []func(*rapid.T){w.edit, w.edit, w.remove, w.replicate, w.replicate, w.attach, w.detach, w.missingStub}
+		steps := []func(*rapid.T){w.edit, w.edit, w.remove, w.replicate, w.replicate, w.attach, w.detach, w.missingStub, w.compact}
 		for range rapid.IntRange(1, 10).Draw(r, "steps") {
 			rapid.SampledFrom(steps).Draw(r, "step")(r)
 			w.tree.stem(w.limit)
@@ -49,6 +50,7 @@ func TestDocumentAgainstModel(t *testing.T) {
 // modelRun is a document on a server, and its model.
 type modelRun struct {
 	h            http.Handler
+	st           *store.Store
 	db, id, path string
 	tree         treeModel
 	kind         string // of what is sent
@@ -238,6 +240,19 @@ func (w *modelRun) missingStub(r *rapid.T) {
 		body["_rev"] = named
 	}
 	w.want(r, http.StatusPreconditionFailed, http.MethodPut, w.path, encoded(r, body))
+}
+
+// compact removes what no leaf needs: of all else the names stay.
+func (w *modelRun) compact(r *rapid.T) {
+	w.want(r, http.StatusAccepted, http.MethodPost, w.db+"/_compact", "")
+	db, err := w.st.Database(w.db[1:])
+	if err != nil {
+		r.Fatal(err)
+	}
+	for db.Compacting() {
+		runtime.Gosched() // nobody tells of its end but this
+	}
+	w.tree.compact()
 }
 
 func encoded(r *rapid.T, v any) string {

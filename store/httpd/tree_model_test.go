@@ -141,3 +141,12 @@ func (m treeModel) stem(limit int) {
 		}
 	}
 }
+
+// compact forgets what revisions hold that others follow.
+func (m treeModel) compact() {
+	for rev, r := range m {
+		if len(m.children(rev)) > 0 {
+			r.stored, r.n, r.files = false, 0, nil
+		}
+	}
+}

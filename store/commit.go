@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -10,7 +11,8 @@ import (
 
 // How writes flow: callers queue requests; the committer decides them one after the other into the batch of a group, while the syncer writes
 // and syncs the group before. A group is handed over when the syncer is free, so under load groups grow by themselves and one sync serves
-// all. The committer sees its own undecided past through Database.decided and behind.
+// all. The committer sees its own undecided past through Database.decided and behind. A request that comes while nothing is under way is all of
+// this in one: its caller decides and syncs it, since waking others would take as long as what they do for it.
 
 // request is one caller's part of a group.
 type request struct {
@@ -45,8 +47,42 @@ func (s *Store) submit(r *request) error {
 	if err := s.Failed(); err != nil {
 		return err
 	}
-	s.queue <- r
+	defer s.inFlight.Add(-1)
+	if s.inFlight.Add(1) > 1 || !s.alone(r) {
+		s.queue <- r
+	}
 	return <-r.done
+}
+
+// alone decides, writes and answers r, unless the committer is at work. Nobody else may be in flight, so that no group is on its way to the disk; those
+// who come meanwhile wait for the committer, which waits for deciding.
+func (s *Store) alone(r *request) bool {
+	if !s.deciding.TryLock() {
+		return false
+	}
+	defer runtime.Gosched() // feeds that were woken come before the answer: they have little to do, and would wait for all of it until a thread is awake
+	defer s.deciding.Unlock()
+	s.complete(s.groupOf(r))
+	return true
+}
+
+// groupOf makes a group of one request.
+func (s *Store) groupOf(r *request) *group {
+	defer func() {
+		if p := recover(); p != nil { // the caller's goroutine may live on, but what was decided by half must not be built upon
+			s.fail(fmt.Errorf("deciding a write panicked: %v", p)) //nolint:err113 // what it says
+			panic(p)
+		}
+	}()
+	g := s.newGroup()
+	s.decide(g, r)
+	s.finish(g)
+	s.rotate(g)
+	return g
+}
+
+func (s *Store) newGroup() *group {
+	return &group{batch: s.db.NewBatch(), touched: map[*Database]uint64{}}
 }
 
 // begin keeps the store open until writers is Done.
@@ -76,9 +112,11 @@ func (s *Store) commitLoop() {
 	defer s.committing.Done()
 	defer close(s.ready)
 	for r := range s.queue {
-		g := &group{batch: s.db.NewBatch(), touched: map[*Database]uint64{}}
+		s.deciding.Lock()
+		g := s.newGroup()
 		s.decide(g, r)
 		s.gather(g)
+		s.deciding.Unlock()
 	}
 }
 
@@ -203,26 +241,31 @@ func (s *Store) decide(g *group, r *request) {
 	if w.designs {
 		g.designs = append(g.designs, d)
 	}
-	d.compactIfDue()
+	s.due(d)
 }
 
 // syncLoop is the syncer.
 func (s *Store) syncLoop() {
 	defer s.committing.Done()
 	for g := range s.ready {
-		err := s.sync(g)
-		if err == nil {
-			s.publish(g)
+		s.complete(g)
+	}
+}
+
+// complete brings g to disk, shows it and answers.
+func (s *Store) complete(g *group) {
+	err := s.sync(g)
+	if err == nil {
+		s.publish(g)
+	}
+	for _, r := range g.requests {
+		if r.err == nil {
+			r.err = err
 		}
-		for _, r := range g.requests {
-			if r.err == nil {
-				r.err = err
-			}
-			r.done <- r.err
-		}
-		if err == nil {
-			_ = g.batch.Close() // has nothing left to fail
-		}
+		r.done <- r.err
+	}
+	if err == nil {
+		_ = g.batch.Close() // has nothing left to fail
 	}
 }
 

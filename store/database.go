@@ -40,7 +40,7 @@ type Database struct {
 	uploading sync.RWMutex  // held while an upload gives bytes to the engine, and while the database is dropped
 	lastBlob  atomic.Uint64 // the last number given to a blob
 
-	// The rest belongs to the committer.
+	// The rest belongs to who holds Store.deciding.
 	stats   counters        // as of the last write decided
 	decided map[string]meta // records decided in the group being gathered; they win over
 	behind  map[string]meta // those of the group being synced, and over the engine's; a nil local document is a deletion

@@ -12,7 +12,7 @@ import (
 
 func engineOptions(s *Store, cache *pebble.Cache) *pebble.Options {
 	o := &pebble.Options{
-		FS:                          &guard{s.opts.FS, s},
+		FS:                          &guard{FS: s.opts.FS, s: s},
 		ReadOnly:                    s.readOnly,
 		Lock:                        s.lock.lock,
 		Cache:                       cache,

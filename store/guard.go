@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -16,6 +17,9 @@ import (
 type guard struct {
 	vfs.FS
 	s *Store
+
+	// single tells that writes come one by one, as what was written between the last two syncs of the log says.
+	single atomic.Bool
 }
 
 // Unwrap gives the file system beneath.
@@ -66,7 +70,7 @@ func (g *guard) Remove(name string) error {
 
 // log makes a log of writes; one that leads nowhere where it cannot be made.
 func (g *guard) log(name string, open func() (vfs.File, error)) vfs.File {
-	l := &logFile{g: g, name: name}
+	l := &logFile{g: g, name: name, step: min(logStep, int64(g.s.opts.MemTableSize/4))} //nolint:gosec // far below the limit
 	if g.s.logFailed.Load() {
 		return l
 	}
@@ -76,6 +80,9 @@ func (g *guard) log(name string, open func() (vfs.File, error)) vfs.File {
 		return l
 	}
 	l.File = f
+	if info, err := f.Stat(); err == nil {
+		l.room = info.Size() // of a log that is used again
+	}
 	return l
 }
 
@@ -145,90 +152,3 @@ func (f *manifest) Sync() error {
 	}
 	return f.File.Sync()
 }
-
-// logFile is a log of writes. File is nil where it could not be made.
-type logFile struct {
-	vfs.File
-	g    *guard
-	name string
-}
-
-// try does something to the file unless the log has failed before.
-func (f *logFile) try(what string, do func() error) {
-	if f.File == nil || f.g.s.logFailed.Load() {
-		return
-	}
-	if err := do(); err != nil {
-		f.g.lost(fmt.Errorf("%s %s: %w", what, f.name, err))
-	}
-}
-
-func (f *logFile) Write(p []byte) (int, error) {
-	f.try("writing", func() error {
-		_, err := f.File.Write(p)
-		return err
-	})
-	return len(p), nil
-}
-
-func (f *logFile) Preallocate(offset, length int64) error {
-	f.try("making room in", func() error { return f.File.Preallocate(offset, length) })
-	return nil
-}
-
-func (f *logFile) Sync() error {
-	f.try("syncing", func() error { return f.File.Sync() })
-	return nil
-}
-
-func (f *logFile) SyncData() error {
-	f.try("syncing", func() error { return f.File.SyncData() })
-	return nil
-}
-
-func (f *logFile) SyncTo(length int64) (full bool, err error) {
-	f.try("syncing", func() (err error) {
-		full, err = f.File.SyncTo(length)
-		return err
-	})
-	return full, nil
-}
-
-func (f *logFile) Close() error {
-	if f.File == nil {
-		return nil
-	}
-	err := f.File.Close()
-	if err != nil && !f.g.s.logFailed.Load() {
-		f.g.lost(fmt.Errorf("closing %s: %w", f.name, err))
-	}
-	return nil
-}
-
-func (f *logFile) Stat() (vfs.FileInfo, error) {
-	if f.File != nil {
-		if i, err := f.File.Stat(); err == nil {
-			return i, nil
-		}
-	}
-	return nothing{}, nil
-}
-
-func (f *logFile) Prefetch(offset, length int64) error {
-	if f.File == nil {
-		return nil
-	}
-	return f.File.Prefetch(offset, length)
-}
-
-func (f *logFile) Fd() uintptr {
-	if f.File == nil {
-		return vfs.InvalidFd
-	}
-	return f.File.Fd()
-}
-
-// nothing is what a log that could not be made says of itself: it is empty.
-type nothing struct{ vfs.FileInfo }
-
-func (nothing) Size() int64 { return 0 }

@@ -109,8 +109,10 @@ type Store struct {
 	broken    atomic.Bool           // the engine's state itself cannot be trusted: nothing is read any more
 	failure   atomic.Pointer[error] // the first error after which nothing is written any more
 
+	inFlight   atomic.Int32  // requests that are not answered yet
 	written    atomic.Uint64 // requests that brought documents
 	compacting chan struct{} // has a place for each compaction that runs
+	storing    chan struct{} // and one for each upload that gives chunks to the engine
 	backups    sync.Map      // the folders into which backups are being made
 
 	mu        sync.RWMutex
@@ -122,7 +124,8 @@ type Store struct {
 	watches   watches
 	limits    atomic.Pointer[Limits]
 
-	// These belong to the committer.
+	// These belong to who decides: the committer, or the caller of a request that is alone.
+	deciding   sync.Mutex
 	lastNumber uint32
 	unsynced   []*Database // whose behind is not empty
 	scratch    []byte
@@ -131,6 +134,7 @@ type Store struct {
 	background sync.WaitGroup // compactions of databases
 	stop       context.CancelFunc
 	ctx        context.Context //nolint:containedctx // it ends the store's own background work
+	due        func(*Database) // is asked after each write of a database; what it begins belongs to the store, not to the request
 }
 
 // catalogEntry is what the catalog keeps of a database.
@@ -191,10 +195,13 @@ func open(dir string, o Options, readOnly bool) (*Store, error) {
 	s := &Store{
 		dir: dir, opts: o, log: o.Log, lock: lock, readOnly: readOnly,
 		queue: make(chan *request, 256), ready: make(chan *group),
-		databases: map[string]*Database{}, making: map[string]bool{}, compacting: make(chan struct{}, compactAtOnce), damaged: damage{log: o.Log}, trouble: trouble{log: o.Log},
+		databases: map[string]*Database{}, making: map[string]bool{},
+		compacting: make(chan struct{}, compactAtOnce), storing: make(chan struct{}, storingAtOnce),
+		damaged: damage{log: o.Log}, trouble: trouble{log: o.Log},
 	}
 	s.SetLimits(Limits{Document: o.MaxDocument, Attachment: o.MaxAttachment, ID: o.MaxID})
 	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.due = (*Database).compactIfDue
 	if s.uuid, err = checkFormat(o.FS, dir); err == nil {
 		err = s.openEngine()
 	}

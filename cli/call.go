@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -97,8 +98,15 @@ func (a *app) callAsTask(url string, o callFlags) (addOptions, error) {
 		if err != nil {
 			return add, err
 		}
-		if json.Unmarshal(raw, &arguments) != nil || arguments == nil {
+		var more map[string]json.RawMessage // as it stands, long numbers too
+		if json.Unmarshal(raw, &more) != nil || more == nil {
 			return add, fmt.Errorf("--request is no JSON object: %.60s", raw)
+		}
+		for name, value := range more {
+			if said := o.saidBeside(strings.ToLower(name)); said != "" {
+				return add, fmt.Errorf("--request has %q, and %s says that too: give one of them", name, said)
+			}
+			arguments[name] = value
 		}
 	}
 	arguments["url"] = url
@@ -117,6 +125,23 @@ func (a *app) callAsTask(url string, o callFlags) (addOptions, error) {
 	}
 	add.arguments = string(raw)
 	return add, nil
+}
+
+// saidBeside names what says an argument of the job beside --request; empty where nothing does.
+func (o callFlags) saidBeside(argument string) string {
+	switch {
+	case argument == "url":
+		return "the address"
+	case argument == "method" && o.method != "":
+		return "--method"
+	case argument == "limit" && o.limit != "":
+		return "--rate"
+	case argument == "headers" && len(o.headers) > 0:
+		return "--header"
+	case o.body != "" && slices.Contains([]string{"body", "form", "text", "base64", "attachment"}, argument):
+		return "--data"
+	}
+	return ""
 }
 
 // callBody puts the headers and the body into a call's arguments.

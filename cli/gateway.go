@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -213,6 +214,9 @@ Programs send it as "Authorization: Bearer <token>".`,
   after gateway token shop --right post --worker manobi --limit 10/s`,
 		Args: one("the name of the token"),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if strings.TrimSpace(args[0]) == "" {
+				return fail(exitUsage, "the name of the token is empty")
+			}
 			var token string
 			token, t.Hash = gateway.NewToken()
 			made, err := gateway.ParseToken(args[0], t.String())

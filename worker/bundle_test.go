@@ -282,7 +282,7 @@ func (b *bundle) note(task *jobs.Task) (over func(ctx context.Context, err error
 	return func(ctx context.Context, err error) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if cause := context.Cause(ctx); err != nil && (errors.Is(cause, worker.ErrDraining) || errors.Is(cause, worker.ErrLeaseLost)) {
+		if cause := context.Cause(ctx); err != nil && (errors.Is(cause, jobs.ErrDraining) || errors.Is(cause, jobs.ErrLeaseLost)) {
 			return // no outcome
 		}
 		b.runs[i].Ended, b.runs[i].Failed = b.clock(), err != nil

@@ -1,6 +1,10 @@
 package worker
 
-import "time"
+import (
+	"time"
+
+	"github.com/adlayer/after/jobs"
+)
 
 // flushTime is how long the last outcomes may take to be written before they go to the spool.
 const flushTime = 10 * time.Second
@@ -28,7 +32,7 @@ func (d *drain) begin() {
 	d.steps = []drainStep{
 		{l.config.Drain, func() {
 			for r := range l.runs {
-				l.tell(r, ErrDraining)
+				l.tell(r, jobs.ErrDraining)
 			}
 		}},
 		{grace, func() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/adlayer/after/jobs"
 	"github.com/adlayer/after/task"
 )
 
@@ -115,7 +116,7 @@ func (l *loop) launch(e *entry, t *task.Task, r *run, limit int) {
 	if timeout > 0 {
 		r.limit = time.Now().Add(timeout)
 		var release context.CancelFunc
-		ctx, release = context.WithDeadlineCause(ctx, r.limit, ErrTimeout)
+		ctx, release = context.WithDeadlineCause(ctx, r.limit, jobs.ErrTimeout)
 		r.cancel = func(cause error) { cancel(cause); release() }
 	}
 	if limit > 0 {

@@ -222,7 +222,7 @@ func (l *loop) anyRun() bool {
 func (l *loop) close() {
 	l.ticker.Stop()
 	if l.killed {
-		l.stopWorking(ErrDraining)
+		l.stopWorking(jobs.ErrDraining)
 	}
 	l.stopWriting(errStopped)
 	for l.requests > 0 {
@@ -232,7 +232,7 @@ func (l *loop) close() {
 	for _, w := range append(l.queue, l.again...) {
 		l.keep(w.index, l.table.at(w.index))
 	}
-	l.stopWorking(ErrDraining)
+	l.stopWorking(jobs.ErrDraining)
 	if !l.killed && !l.anyStuck() {
 		l.jobs.Wait()
 	}
@@ -321,7 +321,7 @@ func (l *loop) onNaming(n naming) {
 		switch {
 		case e.name != i:
 		case e.act != nil && e.act.run != nil:
-			l.tell(e.act.run, ErrLeaseLost)
+			l.tell(e.act.run, jobs.ErrLeaseLost)
 		case e.act == nil || !e.act.inFlight:
 			l.drop(index, e)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/jobs"
 	"github.com/adlayer/after/task"
 )
 
@@ -36,7 +37,7 @@ func (l *loop) onOverlap(e *entry, date time.Time) {
 	}
 	if e.act.ran.Overlap == task.OverlapCancel {
 		l.logOf(e).Warnf("its date %s came while it ran: the run is stopped", date.Format(time.RFC3339))
-		l.tell(run, ErrOverlap)
+		l.tell(run, jobs.ErrOverlap)
 		return
 	}
 	document, err := e.act.ran.Child(date, "beside")

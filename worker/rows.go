@@ -7,6 +7,7 @@ import (
 
 	"github.com/adlayer/after/changes"
 	"github.com/adlayer/after/couch"
+	"github.com/adlayer/after/jobs"
 	"github.com/adlayer/after/task"
 )
 
@@ -229,7 +230,7 @@ func (l *loop) unstarted(t *task.Task) *task.Task {
 func (l *loop) onEditDuringRun(e *entry, r *row) {
 	if r.deleted {
 		e.act.edit = &task.Task{ID: r.id, Deleted: true}
-		l.tell(e.act.run, ErrDeleted)
+		l.tell(e.act.run, jobs.ErrDeleted)
 		return
 	}
 	t := r.decode()
@@ -238,7 +239,7 @@ func (l *loop) onEditDuringRun(e *entry, r *row) {
 	}
 	e.act.edit = t
 	if t.Status == task.Cancel || t.Status == task.Canceled {
-		l.tell(e.act.run, ErrCanceled)
+		l.tell(e.act.run, jobs.ErrCanceled)
 	}
 }
 

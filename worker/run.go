@@ -15,16 +15,6 @@ import (
 	"github.com/adlayer/after/task"
 )
 
-// Why a run is told to stop; a job finds it with context.Cause.
-var (
-	ErrCanceled  = errors.New("the task was canceled")
-	ErrDeleted   = errors.New("the task was deleted")
-	ErrTimeout   = errors.New("the run took longer than its timeout")
-	ErrDraining  = errors.New("the worker is stopping")
-	ErrLeaseLost = errors.New("another member holds the worker's name")
-	ErrOverlap   = errors.New("the task's next date came while it ran, and its overlap is \"cancel\"")
-)
-
 // grace is how long a job may take to end after it was told to.
 const grace = 5 * time.Second
 
@@ -106,13 +96,13 @@ func outcomeOf(ctx context.Context, result json.RawMessage, err error) task.Outc
 	}
 	var panicked *jobs.PanicError
 	switch {
-	case errors.Is(cause, ErrDraining), errors.Is(cause, ErrLeaseLost):
+	case errors.Is(cause, jobs.ErrDraining), errors.Is(cause, jobs.ErrLeaseLost):
 		return task.Outcome{Err: err, Interrupted: true}
-	case errors.Is(cause, ErrTimeout):
+	case errors.Is(cause, jobs.ErrTimeout):
 		o.Kind = "timeout"
-	case errors.Is(cause, ErrOverlap):
+	case errors.Is(cause, jobs.ErrOverlap):
 		o.Kind, o.Permanent = task.KindOverlap, true
-	case errors.Is(cause, ErrCanceled), errors.Is(cause, ErrDeleted):
+	case errors.Is(cause, jobs.ErrCanceled), errors.Is(cause, jobs.ErrDeleted):
 		o.Kind = "canceled"
 	case errors.As(err, &panicked):
 		o.Kind = "panic"

@@ -3,6 +3,7 @@ package worker
 import (
 	"time"
 
+	"github.com/adlayer/after/jobs"
 	"github.com/adlayer/after/task"
 )
 
@@ -287,7 +288,7 @@ func (l *loop) onGone(i uint32, e *entry) {
 	act.next, act.row = nil, nil
 	if act.run != nil {
 		act.edit = &task.Task{ID: e.id, Deleted: true}
-		l.tell(act.run, ErrDeleted)
+		l.tell(act.run, jobs.ErrDeleted)
 		return
 	}
 	if act.outcome != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/adlayer/after/couch/couchtest"
-	"github.com/adlayer/after/worker"
+	"github.com/adlayer/after/jobs"
 )
 
 // transitions are the tests of the worker's behaviour as its documents show it; each runs on every server.
@@ -154,7 +154,7 @@ func testCancelWhileRunning(t *testing.T, b *bundle) {
 	if got := doc.Get("error.kind").String(); got != "canceled" {
 		t.Errorf("the outcome is not kept beside it: %s", doc.Raw)
 	}
-	if runs := b.runsOf("t"); len(runs) != 1 || runs[0].Cause == nil || !strings.Contains(runs[0].Cause.Error(), worker.ErrCanceled.Error()) {
+	if runs := b.runsOf("t"); len(runs) != 1 || runs[0].Cause == nil || !strings.Contains(runs[0].Cause.Error(), jobs.ErrCanceled.Error()) {
 		t.Errorf("runs = %+v", runs)
 	}
 }

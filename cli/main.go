@@ -32,10 +32,6 @@ func Main() {
 	os.Exit(Run(context.Background(), name, os.Args[1:], Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
 }
 
-// gcPercent trades memory for time: short-lived documents are nearly all that a worker allocates, and what stays is small.
-// With 100,000 due tasks, 300 took a tenth of the worker's processor time less than Go's 100.
-const gcPercent = 300
-
 // tidies tells whether the program looks after its memory itself: not where the environment says what Go's runtime should do.
 func tidies() bool { return os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" }
 

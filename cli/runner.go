@@ -164,6 +164,9 @@ func (r *runner) work(ctx context.Context, c *config.Config, client *couch.Clien
 	}
 	keeper := &expect.Keeper{DB: client.Database(c.Couch.Database), Names: r.names, Log: r.log, Now: time.Now}
 	housekeeping.Go(func() { keeper.Run(ctx) })
+	if tidies() {
+		housekeeping.Go(func() { tendHeap(ctx) })
+	}
 	return worker.Run(ctx, worker.Config{
 		Names: r.names, Client: client, Database: c.Couch.Database, Jobs: jobsOf(c, client, r.log, r.caller),
 		Concurrency: c.Worker.Concurrency, Drain: c.Worker.Drain, StateFolder: state, Filter: c.Changes.Filter, Site: c.Worker.Site,

@@ -200,8 +200,8 @@ func (c *Callback) UnmarshalJSON(raw []byte) error {
 		return nil
 	}
 	var span Span
-	if err := span.UnmarshalJSON(bytes.TrimSpace(raw)); err != nil {
-		return fmt.Errorf("callback: %w", err)
+	if span.UnmarshalJSON(bytes.TrimSpace(raw)) != nil {
+		return fmt.Errorf("callback: %.80s is neither true nor false, nor a duration above zero such as 2h", raw)
 	}
 	c.Wanted, c.Within = true, time.Duration(span)
 	return nil

@@ -440,7 +440,7 @@ func TestArguments(t *testing.T) {
 		`{"url":"http://x:66000/"}`:                                 "has a port that is none",
 		`{"url":"http://x","method":"A B"}`:                         "is none that can be sent",
 		`{"url":"http://x","method":"connect"}`:                     "is none that can be sent",
-		`{"url":"http://x","callback":"never"}`:                     "callback: cannot read the duration",
+		`{"url":"http://x","callback":"never"}`:                     `callback: "never" is neither true nor false, nor a duration`,
 		`{"url":"http://x","callback":true}`:                        "no http.callback_url",
 		`{"url":"http://x","credential":"two"}`:                     `has no "two"`,
 		`{"url":"http://x","credential":"one"}`:                     `"one" is not for x`,

@@ -124,6 +124,8 @@ func (m *postman) consider(working context.Context, it *item, g *gathering) {
 		m.unmailed++
 		if m.tooOld(it, now) {
 			m.giveUp(working, it, g)
+		} else if g == nil {
+			m.wake(now) // which costs no look, and says it
 		}
 		return
 	}

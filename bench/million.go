@@ -18,31 +18,40 @@ func (h *host) fill(ctx context.Context) ([]figure, error) {
 	if h.million != nil {
 		return nil, nil
 	}
-	db, err := h.create(ctx, "million")
+	db, took, err := h.filled(ctx, "million", million)
 	if err != nil {
 		return nil, err
 	}
 	h.million = db
+	return []figure{{Name: "a million written, batches of 1000, 4 clients", Value: rate(million, took), Unit: "docs/s"}}, nil
+}
+
+// filled makes a database of n documents, and tells how long it took.
+func (h *host) filled(ctx context.Context, name string, n int) (*database, time.Duration, error) {
+	db, err := h.create(ctx, name)
+	if err != nil {
+		return nil, 0, err
+	}
 	// Bodies are made while others are on their way: all of them would be a third of a gigabyte.
 	const batch, clients = 1000, 4
 	conns := make(chan *conn, clients)
 	for range clients {
 		c, err := dial(ctx, h.address)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		defer c.Close()
 		conns <- c
 	}
 	began := time.Now()
-	err = spread(ctx, million, batch, clients, func(_ context.Context, first, end int) error {
+	err = spread(ctx, n, batch, clients, func(_ context.Context, first, end int) error {
 		request := db.request("POST", db.path+"/_bulk_docs", bulkBody(first, end, document))
 		c := <-conns
 		defer func() { conns <- c }()
 		_, err := c.do(request)
 		return err
 	})
-	return []figure{{Name: "a million written, batches of 1000, 4 clients", Value: rate(million, time.Since(began)), Unit: "docs/s"}}, err
+	return db, time.Since(began), err
 }
 
 // measureScan reads changes with their documents from the start of the feed.
@@ -62,33 +71,46 @@ func measureScan(ctx context.Context, h *host) ([]figure, error) {
 	return []figure{{Name: "changes with documents", Value: rate(n, took), Unit: "docs/s", Aim: 52_000}}, err
 }
 
-// measureGet reads documents from all over the million, a thousand at a time: in any order, and those of one neighbourhood.
+// measureGet reads documents from all over the million, a thousand at a time: in any order, and those of one neighbourhood; and in any order out of a
+// database of a hundred thousand.
 func measureGet(ctx context.Context, h *host) ([]figure, error) {
-	const batch, rounds = 1000, 100
+	const small = 100_000
 	random := rand.New(rand.NewPCG(3, 4))
-	anywhere, near := make([][]byte, rounds), make([][]byte, rounds)
-	for i := range rounds {
-		anywhere[i] = h.million.bulkGet(batch, func(int) int { return random.IntN(million) })
-		first := random.IntN(million - batch)
-		near[i] = h.million.bulkGet(batch, func(k int) int { return first + k })
+	near, err := h.million.getRate(ctx, "neighbours of a million", func() func(int) int {
+		first := random.IntN(million - getBatch)
+		return func(k int) int { return first + k }
+	})
+	if err != nil {
+		return nil, err
 	}
-	var figures []figure
-	for _, kind := range []struct {
-		name     string
-		requests [][]byte
-	}{{"_bulk_get of 1000 neighbours", near}, {"_bulk_get of 1000 from anywhere", anywhere}} {
-		took, err := h.each(ctx, 1, kind.requests, func(_ int, answer []byte) error {
-			if n := strings.Count(string(answer), `"ok":`); n != batch {
-				return fmt.Errorf("%d documents of %d", n, batch)
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
+	anywhere, err := h.million.getRate(ctx, "from anywhere in a million", func() func(int) int { return func(int) int { return random.IntN(million) } })
+	if err != nil {
+		return nil, err
+	}
+	db, _, err := h.filled(ctx, "small", small)
+	if err != nil {
+		return nil, err
+	}
+	of, err := db.getRate(ctx, "from anywhere in 100,000", func() func(int) int { return func(int) int { return random.IntN(small) } })
+	return []figure{near, anywhere, of}, errors.Join(err, db.drop(ctx))
+}
+
+const getBatch = 1000
+
+// getRate reads batches of documents, those that which names for each.
+func (d *database) getRate(ctx context.Context, name string, which func() func(k int) int) (figure, error) {
+	const rounds = 100
+	requests := make([][]byte, rounds)
+	for i := range requests {
+		requests[i] = d.bulkGet(getBatch, which())
+	}
+	took, err := d.each(ctx, 1, requests, func(_ int, answer []byte) error {
+		if n := strings.Count(string(answer), `"ok":`); n != getBatch {
+			return fmt.Errorf("%d documents of %d", n, getBatch)
 		}
-		figures = append(figures, figure{Name: kind.name, Value: rate(batch*rounds, took), Unit: "docs/s", Aim: 45_500})
-	}
-	return figures, nil
+		return nil
+	})
+	return figure{Name: "_bulk_get of 1000 " + name, Value: rate(getBatch*rounds, took), Unit: "docs/s", Aim: 45_500}, err
 }
 
 func (d *database) bulkGet(n int, which func(k int) int) []byte {

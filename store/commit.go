@@ -54,23 +54,21 @@ func (s *Store) submit(r *request) error {
 	return <-r.done
 }
 
-// alone decides, writes and answers r, unless the committer is at work. Nobody else may be in flight, so that no group is on its way to the disk; those
-// who come meanwhile wait for the committer, which waits for deciding.
+// alone decides, writes and answers r, unless another request is in flight. Who is in flight is counted again under the lock: one that came since
+// may be with the committer, and its group on the way to the disk. Those who come later wait for the committer, which waits for deciding.
 func (s *Store) alone(r *request) bool {
 	if !s.deciding.TryLock() {
 		return false
 	}
+	if s.inFlight.Load() > 1 {
+		s.deciding.Unlock()
+		return false
+	}
 	defer runtime.Gosched() // feeds that were woken come before the answer: they have little to do, and would wait for all of it until a thread is awake
 	defer s.deciding.Unlock()
-	s.complete(s.groupOf(r))
-	return true
-}
-
-// groupOf makes a group of one request.
-func (s *Store) groupOf(r *request) *group {
 	defer func() {
-		if p := recover(); p != nil { // the caller's goroutine may live on, but what was decided by half must not be built upon
-			s.fail(fmt.Errorf("deciding a write panicked: %v", p)) //nolint:err113 // what it says
+		if p := recover(); p != nil { // the caller's goroutine may live on, but what was done by half must not be built upon
+			s.fail(fmt.Errorf("a write panicked: %v", p)) //nolint:err113 // what it says
 			panic(p)
 		}
 	}()
@@ -78,7 +76,8 @@ func (s *Store) groupOf(r *request) *group {
 	s.decide(g, r)
 	s.finish(g)
 	s.rotate(g)
-	return g
+	s.complete(g)
+	return true
 }
 
 func (s *Store) newGroup() *group {

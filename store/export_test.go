@@ -141,3 +141,10 @@ func ForgetSeq(d *Database) { d.seq.Add(^uint64(0)) }
 
 // FlushTables brings what the engine has in memory to tables.
 func FlushTables(s *Store) error { return s.db.Flush() }
+
+// AloneBeside says whether a write is done by its caller while another one is in flight, as it may be whose caller was halted for a moment.
+func AloneBeside(s *Store) bool {
+	s.inFlight.Add(2) //nolint:mnd // the write, and the other one
+	defer s.inFlight.Add(-2)
+	return s.alone(&request{op: func(*pebble.Batch) error { return nil }, done: make(chan error, 1)})
+}

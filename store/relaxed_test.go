@@ -122,3 +122,11 @@ func TestSharedSync(t *testing.T) {
 		t.Errorf("%d writes at once took %d syncs", writers, got)
 	}
 }
+
+// TestAloneBeside: a caller does its write by itself only while no other is in flight, whose group may be on the way to the disk.
+func TestAloneBeside(t *testing.T) {
+	t.Parallel()
+	if store.AloneBeside(open(t, store.Options{FS: vfs.NewMem()})) {
+		t.Error("it does")
+	}
+}

@@ -47,7 +47,9 @@ type Options struct {
 	Folder   string
 	// MaxWait is the longest ?wait=; 0 means a minute. Waits is how many requests wait at a time; 0 means 4,096.
 	MaxWait time.Duration
-	Waits   int
+	// LookWait is how long a post waits to learn whether its worker runs; 0 means two seconds.
+	LookWait time.Duration
+	Waits    int
 	// Tokens let in who has one.
 	Tokens []Token
 	// CORS lets web pages of other origins in, where nobody before the gateway answers browsers.
@@ -69,6 +71,7 @@ const (
 	defaultBodyMemory = 256 << 20
 	defaultBodyDisk   = 4 << 30
 	defaultMaxWait    = time.Minute
+	defaultLookWait   = 2 * time.Second
 	defaultWaits      = 4096
 )
 
@@ -119,7 +122,7 @@ func New(o Options) (*Gateway, error) {
 	return &Gateway{
 		opts: o, log: o.Log, now: o.Now, server: server, db: db, tasks: client.New(db).At(o.Now),
 		tokens: tokens, hosts: newHosts(o.Resolve, o.Now),
-		fleet: newSightings(server.Database(fleet.Database(o.Database)), o.Now), waits: make(chan struct{}, o.Waits),
+		fleet: newSightings(server.Database(fleet.Database(o.Database)), o.Now, cmp.Or(o.LookWait, defaultLookWait)), waits: make(chan struct{}, o.Waits),
 		pages: Pages(o.CORS),
 	}, nil
 }

@@ -11,8 +11,9 @@ import (
 
 // sightings remembers for a moment which workers run, so that a post costs no look at the fleet.
 type sightings struct {
-	db  *couch.Database
-	now func() time.Time
+	db   *couch.Database
+	now  func() time.Time
+	wait time.Duration // for an answer
 
 	mu      sync.Mutex
 	at      time.Time
@@ -21,13 +22,10 @@ type sightings struct {
 	looking chan struct{} // closed when whoever looks is done; nil while nobody does
 }
 
-const (
-	sightAge  = 3 * time.Second
-	sightWait = 2 * time.Second
-)
+const sightAge = 3 * time.Second
 
-func newSightings(db *couch.Database, now func() time.Time) *sightings {
-	return &sightings{db: db, now: now}
+func newSightings(db *couch.Database, now func() time.Time, wait time.Duration) *sightings {
+	return &sightings{db: db, now: now, wait: wait}
 }
 
 // runs says whether a worker of that name runs; known is false where nobody can tell. One of those who ask looks, with the gateway's own
@@ -51,7 +49,7 @@ func (s *sightings) runs(ctx context.Context, own, who *caller, worker string) (
 	defer close(looked)
 	s.looking = looked
 	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sightWait) // others take what it sees, too
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.wait) // others take what it sees, too
 	defer cancel()
 	members, err := fleet.Look(context.WithValue(ctx, callerKey{}, own), s.db, now)
 	if couch.IsUnauthorized(err) {

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/adlayer/after/gateway"
 	"github.com/adlayer/after/store/httpd"
@@ -18,7 +19,7 @@ func TestLookOfOneWhoHangsUp(t *testing.T) {
 	must(t, r.db.Client().CreateDatabase(t.Context(), "tasks-fleet"))
 	o := options()
 	looks := gate{&http.Transport{}, make(chan struct{}), make(chan struct{})}
-	o.URL, o.Transport = r.store, looks
+	o.URL, o.Transport, o.LookWait = r.store, looks, time.Hour
 	g, err := gateway.New(o)
 	must(t, err)
 	came := make(chan context.Context, 2)

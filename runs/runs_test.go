@@ -157,32 +157,54 @@ func TestWriteAndList(t *testing.T) {
 	})
 }
 
-// TestRefusedRuns: of a request that the database refuses as a whole, the guilty run is left out alone.
-func TestRefusedRuns(t *testing.T) {
-	t.Parallel()
-	var written []string
+// refusing is a database that refuses a request with a run in it whose error is "poison", or which lies beside another and whose incarnation is that.
+// The others it holds by their ids.
+func refusing(t *testing.T) (db *couch.Database, written *[]string) {
+	t.Helper()
+	written = &[]string{}
+	docs := map[string]string{} // one request comes after the other
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		if err != nil || strings.Contains(string(body), "poison") {
+		if err != nil || strings.Contains(string(body), `"error":"poison"`) || strings.Contains(string(body), "~poison") {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		w.WriteHeader(http.StatusCreated)
 		var rows []string
-		for _, id := range gjson.GetBytes(body, "docs.#._id").Array() {
-			written = append(written, id.String()) // one request comes after the other
-			rows = append(rows, fmt.Sprintf(`{"ok":true,"id":%q,"rev":"1-a"}`, id.String()))
+		for _, doc := range gjson.GetBytes(body, "docs").Array() {
+			id := doc.Get("_id").String() + doc.Get("id").String()
+			there := docs[id]
+			switch {
+			case strings.HasSuffix(r.URL.Path, "/_bulk_get"):
+				rows = append(rows, fmt.Sprintf(`{"id":%q,"docs":[{"ok":%s}]}`, id, there))
+			case there != "":
+				rows = append(rows, fmt.Sprintf(`{"id":%q,"error":"conflict","reason":"Document update conflict."}`, id))
+			default:
+				docs[id], *written = doc.Raw, append(*written, id)
+				rows = append(rows, fmt.Sprintf(`{"ok":true,"id":%q,"rev":"1-a"}`, id))
+			}
 		}
+		if strings.HasSuffix(r.URL.Path, "/_bulk_get") {
+			_, _ = fmt.Fprintf(w, `{"results":[%s]}`, strings.Join(rows, ","))
+			return
+		}
+		w.WriteHeader(http.StatusCreated)
 		_, _ = fmt.Fprintf(w, "[%s]", strings.Join(rows, ","))
 	}))
-	defer server.Close()
+	t.Cleanup(server.Close)
 	client, err := couch.Dial(server.URL, couch.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close()
+	t.Cleanup(client.Close)
+	return client.Database("runs"), written
+}
+
+// TestRefusedRuns: of a request that the database refuses as a whole, the guilty run is left out alone.
+func TestRefusedRuns(t *testing.T) {
+	t.Parallel()
+	db, written := refusing(t)
 	log, hook := test.NewNullLogger()
-	w := runs.NewWriter(client.Database("runs"), log)
+	w := runs.NewWriter(db, log)
 	var all []runs.Run
 	var want []string
 	for i := range 9 {
@@ -199,8 +221,30 @@ func TestRefusedRuns(t *testing.T) {
 		}
 	}
 	w.Write(t.Context(), all)
-	if diff := cmp.Diff(want, written); diff != "" || w.Waiting() || len(hook.AllEntries()) != 2 {
+	if diff := cmp.Diff(want, *written); diff != "" || w.Waiting() || len(hook.AllEntries()) != 2 {
 		t.Errorf("waiting %v, log %v, written: %s", w.Waiting(), hook.AllEntries(), diff)
+	}
+}
+
+// TestRefusedSecondRuns: the same of executions that lie beside others.
+func TestRefusedSecondRuns(t *testing.T) {
+	t.Parallel()
+	db, written := refusing(t)
+	log, hook := test.NewNullLogger()
+	w := runs.NewWriter(db, log)
+	var all []runs.Run
+	for i := range 5 {
+		all = append(all, repeated(t, "t", nine.Add(time.Duration(i)*time.Minute), task.Outcome{}))
+	}
+	w.Write(t.Context(), all)
+	first := len(*written)
+	for i := range all {
+		all[i].Incarnation, all[i].Started = "i2", all[i].Started.Add(time.Second)
+	}
+	all[3].Incarnation = "poison"
+	w.Write(t.Context(), all)
+	if n := len(*written) - first; n != 4 || w.Waiting() || len(hook.AllEntries()) != 1 {
+		t.Errorf("%d second runs, waiting %v, log %v", n, w.Waiting(), hook.AllEntries())
 	}
 }
 

@@ -77,7 +77,7 @@ const batchMost = 1000
 func (w *Writer) write(ctx context.Context, list []Run) (left []Run, err error) {
 	for len(list) > 0 {
 		part := list[:min(len(list), batchMost)]
-		again, partErr := w.writePart(ctx, part)
+		again, partErr := w.send(ctx, part, w.takeFirst)
 		left, err = append(left, again...), errors.Join(err, partErr)
 		if list = list[len(part):]; partErr != nil {
 			return append(left, list...), err
@@ -86,9 +86,12 @@ func (w *Writer) write(ctx context.Context, list []Run) (left []Run, err error) 
 	return left, err
 }
 
-// writePart writes what one request carries, and half of it at a time where the database refuses that as a whole: one run that it will not take
-// holds up no others. Runs that are there already come a second time: those of another execution beside them.
-func (w *Writer) writePart(ctx context.Context, part []Run) (left []Run, err error) {
+// answered takes in what the database said to each of some runs, and gives those that have to be written again.
+type answered func(ctx context.Context, part []Run, results []couch.Result) (left []Run, err error)
+
+// send writes what one request carries, and half of it at a time where the database refuses that as a whole: one run that it will not take
+// holds up no others.
+func (w *Writer) send(ctx context.Context, part []Run, take answered) (left []Run, err error) {
 	results, err := w.bulk(ctx, part)
 	switch {
 	case refused(err) && len(part) == 1:
@@ -96,12 +99,18 @@ func (w *Writer) writePart(ctx context.Context, part []Run) (left []Run, err err
 		return nil, nil
 	case refused(err):
 		half := len(part) / 2
-		first, firstErr := w.writePart(ctx, part[:half])
-		second, secondErr := w.writePart(ctx, part[half:])
+		first, firstErr := w.send(ctx, part[:half], take)
+		second, secondErr := w.send(ctx, part[half:], take)
 		return append(slices.Clip(first), second...), errors.Join(firstErr, secondErr)
 	case err != nil:
 		return part, err
 	}
+	return take(ctx, part, results)
+}
+
+// takeFirst takes in the answers to runs under their own _ids. Those that are there already come a second time: those of another execution
+// beside them.
+func (w *Writer) takeFirst(ctx context.Context, part []Run, results []couch.Result) (left []Run, err error) {
 	var twice []Run
 	for i, result := range results {
 		switch err := result.Err(); {
@@ -153,10 +162,14 @@ func (w *Writer) writeBeside(ctx context.Context, twice []Run) (left []Run, err 
 			beside = append(beside, r.beside())
 		}
 	}
-	results, err := w.bulk(ctx, beside)
-	if err != nil {
-		return twice, err
+	if len(beside) == 0 {
+		return nil, nil
 	}
+	return w.send(ctx, beside, w.takeSecond)
+}
+
+// takeSecond takes in the answers to runs that lie beside others.
+func (w *Writer) takeSecond(_ context.Context, beside []Run, results []couch.Result) (left []Run, err error) {
 	for i, result := range results {
 		// A conflict here is the same execution: the name tells incarnation and start.
 		switch err := result.Err(); {

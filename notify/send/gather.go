@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/notify"
 	"github.com/adlayer/after/notify/mailer"
 )
@@ -76,7 +77,7 @@ func (g *gathering) take(working context.Context) {
 		}
 		bodies = append(bodies, body)
 	}
-	results, err := g.Database.Bulk(working, bodies)
+	results, err := g.bulk(working, bodies)
 	for i, it := range wanted {
 		if err != nil || !results[i].OK() {
 			g.release(it.ID)
@@ -85,7 +86,12 @@ func (g *gathering) take(working context.Context) {
 		it.Rev = results[i].Rev
 		g.put(sets[i], it)
 	}
-	if err != nil {
+	for _, result := range results {
+		if failed := result.Err(); failed != nil && !couch.IsConflict(failed) && !couch.IsNotFound(failed) {
+			err = failed
+		}
+	}
+	if err != nil && working.Err() == nil {
 		g.Log.WithError(err).Warn("notices of tasks cannot be claimed; trying again")
 		g.wake(now.Add(g.Retry))
 	}

@@ -46,6 +46,33 @@ func (s *sender) write(ctx context.Context, body []byte) (rev string, err error)
 	return results[0].Rev, results[0].Err()
 }
 
+// bulk writes documents, in several requests where they are too much for one. One that is too large by itself is refused alone.
+func (s *sender) bulk(ctx context.Context, bodies [][]byte) ([]couch.Result, error) {
+	size := 0
+	for _, body := range bodies {
+		size += len(body)
+	}
+	if len(bodies) <= 1 || size <= mostBytes {
+		results, err := s.Database.Bulk(ctx, bodies)
+		switch {
+		case couch.Status(err) != http.StatusRequestEntityTooLarge:
+			return results, err
+		case len(bodies) == 1:
+			return []couch.Result{{Error: "too_large", Reason: err.Error()}}, nil
+		}
+	}
+	half := len(bodies) / 2
+	first, err := s.bulk(ctx, bodies[:half])
+	if err != nil {
+		return nil, err
+	}
+	second, err := s.bulk(ctx, bodies[half:])
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(first, second), nil
+}
+
 // ref is a notice of which something is to be written, held by its id alone where nobody is left to tell.
 type ref struct {
 	id, rev string
@@ -98,7 +125,7 @@ func (s *sender) record(working context.Context, refs []ref) {
 // recordPart makes one request, and gives what has to be written again and why.
 func (s *sender) recordPart(working context.Context, part []ref, bodies [][]byte) (again []ref, err error) {
 	const lost = "what came of notices cannot be written: they may be told again"
-	results, err := s.Database.Bulk(working, bodies)
+	results, err := s.bulk(working, bodies)
 	if err != nil {
 		if refused(err) {
 			s.Log.WithError(err).WithField("notices", len(part)).Error(lost)

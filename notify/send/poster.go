@@ -23,9 +23,8 @@ func newPoster(s *sender) *poster {
 	return &poster{rounds: newRounds(s), hosts: map[string]*place{}, places: make(chan struct{}, mostAtOnce)}
 }
 
-// run passes through the notices until ctx ends, and waits for the posts that are under way then.
+// run passes through the notices until ctx ends. The posts that are under way then go on.
 func (p *poster) run(ctx, working context.Context) {
-	defer p.hands.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -46,7 +45,7 @@ func (p *poster) pass(ctx, working context.Context) error {
 	p.lock.Unlock()
 	return p.pages(ctx, func(items []*item) bool {
 		for _, it := range items {
-			for !p.consider(ctx, working, it) && ctx.Err() == nil { // there is room in a moment: each post is bounded in time
+			for ctx.Err() == nil && !p.consider(ctx, working, it) { // there is room in a moment: each post is bounded in time
 			}
 		}
 		return ctx.Err() == nil

@@ -101,6 +101,7 @@ func Run(ctx context.Context, o Options) {
 	late := time.AfterFunc(farewell, stop)
 	defer late.Stop()
 	owners.Wait()
+	s.posts.hands.Wait() // which two of the owners have started
 }
 
 // follow hands on notices as they are written.

@@ -51,6 +51,8 @@ func (g *gathering) add(set string, it *item) {
 func (g *gathering) giveUp(it *item) {
 	if g.grasp(it) {
 		g.old = append(g.old, it)
+	} else {
+		g.leave(it, time.Time{}) // to the pass when it is out of the poster's hands
 	}
 }
 

@@ -3,18 +3,20 @@ package send
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/adlayer/after/notify/mailer"
 )
 
 // postman mails notices, by themselves or in digests, one mail at a time. All of it is its goroutine's alone, but for what others may call: wake,
-// and offer.
+// leave and offer.
 type postman struct {
 	*rounds
 
-	arrivals chan *item // that the feed has brought
-	server   place      // the mail server
+	arrivals chan *item  // that the feed has brought
+	behind   atomic.Bool // the next pass looks at all notices though no mail can leave
+	server   place       // the mail server
 	windows  *windows
 	passed   time.Time // when all notices were looked through last
 	unmailed int       // notices that wait for a mail server to be configured
@@ -33,8 +35,20 @@ func (m *postman) offer(it *item) {
 	select {
 	case m.arrivals <- it:
 	default:
-		m.wake(time.Now())
+		m.leave(it, time.Now())
 	}
+}
+
+// leave leaves a notice to a pass at an instant, or to one that something else brings about. One that is too old is given up by that, whether mails
+// can leave or not.
+func (m *postman) leave(it *item, at time.Time) {
+	if len(it.To.Email) == 0 || it.state.Email.Told && !it.over() {
+		return
+	}
+	if m.tooOld(it, time.Now()) {
+		m.behind.Store(true)
+	}
+	m.wake(at)
 }
 
 // run mails until ctx ends.
@@ -63,9 +77,12 @@ func (m *postman) run(ctx, working context.Context) {
 }
 
 // pass looks through all notices, mails what is due, and sends the digests that it has gathered. While no mail can leave, that is only done now
-// and then, to give up what is too old.
+// and then, and where some too old one was left to it: to give up what is too old.
 func (m *postman) pass(ctx, working context.Context) error {
 	now := time.Now()
+	if m.behind.Swap(false) {
+		m.passed = time.Time{} // until all were looked through
+	}
 	whole := m.passed.IsZero() || now.Sub(m.passed) >= mostWait
 	if !whole && !m.able(now) {
 		m.complain(now)

@@ -146,13 +146,23 @@ func (s *sender) arrived(ctx, working context.Context, rows []changes.Row) {
 			items = append(items, it)
 		}
 	}
-	for _, it := range items {
-		if !s.posts.consider(ctx, working, it) {
-			s.posts.wake(time.Now().Add(busyFor))
-			s.mails.wake(time.Now().Add(busyFor)) // for those of them that are mailed, too
+	for i, it := range items {
+		if ctx.Err() != nil {
 			return
 		}
-		if len(it.To.Email) > 0 && !s.held(it.ID) {
+		// In hand already, this may be what has just been written of a post that failed: nobody else brings it to the postman.
+		if !it.state.Email.Told && len(it.To.Email) > 0 && s.await(it.ID, s.mails.rounds) {
+			s.mails.leave(it, time.Time{})
+		}
+		if !s.posts.consider(ctx, working, it) {
+			soon := time.Now().Add(busyFor)
+			s.posts.wake(soon)
+			for _, it := range items[i:] {
+				s.mails.leave(it, soon)
+			}
+			return
+		}
+		if !s.held(it.ID) {
 			s.mails.offer(it)
 		}
 	}
@@ -181,6 +191,7 @@ func (s *sender) begin(ctx context.Context) (since string, ok bool) {
 // lookThrough has both owners look through all notices.
 func (s *sender) lookThrough() {
 	s.posts.wake(time.Now())
+	s.mails.behind.Store(true)
 	s.mails.wake(time.Now())
 }
 
@@ -188,14 +199,27 @@ func (s *sender) lookThrough() {
 func (s *sender) hold(id string, owner *rounds) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if h := s.busy[id]; h != nil {
-		if h.owner != owner {
-			h.wanted = owner
-		}
+	if s.taken(id, owner) {
 		return false
 	}
 	s.busy[id] = &hand{owner: owner}
 	return true
+}
+
+// await has an owner look again when the other one has a notice in hand no more; false: nobody has it.
+func (s *sender) await(id string, owner *rounds) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.taken(id, owner)
+}
+
+// taken says whether a notice is in hand, and notes who wants it from another owner. The lock is held.
+func (s *sender) taken(id string, owner *rounds) bool {
+	h := s.busy[id]
+	if h != nil && h.owner != owner {
+		h.wanted = owner
+	}
+	return h != nil
 }
 
 func (s *sender) held(id string) bool {

@@ -40,6 +40,7 @@ type world struct {
 	server     func(notices int, to mailer.Recipients) error
 	refused    map[string]error // of those who are mailed
 	away       bool             // no mail server is configured
+	asked      func()           // whether one is
 	configured chan struct{}
 }
 
@@ -50,7 +51,7 @@ func TestSenders(t *testing.T) {
 		client := server.Dial(t)
 		for name, test := range map[string]func(w *world){
 			"once": once, "gathered": gathered, "slow mails": slowMails, "both": both, "reconfigured": reconfigured, "put off": putOff, "too old": tooOld,
-			"wrong clock": wrongClock,
+			"too old at once": tooOldAtOnce, "wrong clock": wrongClock, "unpostable": unpostable,
 		} {
 			t.Run(server.Name+"/"+name, func(t *testing.T) {
 				t.Parallel()
@@ -84,8 +85,12 @@ func (w *world) Run(_ context.Context, t *jobs.Task, _ call.Arguments) (*call.Re
 // Ready says whether there is a mail server.
 func (w *world) Ready() bool {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	return !w.away
+	away, asked := w.away, w.asked
+	w.mu.Unlock()
+	if asked != nil {
+		asked()
+	}
+	return !away
 }
 
 // Configured tells when there is one, or another.
@@ -160,7 +165,14 @@ func (w *world) with(n int, to notify.To, at time.Time, sending string) {
 // sends runs senders until all that is to be told was told and is deleted.
 func (w *world) sends(senders int, o send.Options) {
 	w.t.Helper()
-	ctx, stop := context.WithCancel(w.t.Context())
+	stop := w.start(senders, o)
+	defer stop()
+	w.gone(w.written)
+}
+
+// start runs senders until stop, which waits for their end.
+func (w *world) start(senders int, o send.Options) (stop func()) {
+	ctx, end := context.WithCancel(w.t.Context())
 	log := logrus.New()
 	log.SetOutput(w.t.Output())
 	o.Database, o.Names, o.Caller, o.Mailer, o.Log = w.db, []string{"w"}, w, w, log
@@ -171,9 +183,20 @@ func (w *world) sends(senders int, o send.Options) {
 		mine.Member = fmt.Sprint("m", i)
 		running.Go(func() { send.Run(ctx, mine) })
 	}
-	w.gone(w.written)
-	stop()
-	running.Wait()
+	return func() {
+		end()
+		running.Wait()
+	}
+}
+
+// comes waits for an event.
+func (w *world) comes(event <-chan struct{}, otherwise string) {
+	w.t.Helper()
+	select {
+	case <-event:
+	case <-time.After(patience):
+		w.t.Error(otherwise)
+	}
 }
 
 // gone follows the database until so many notices were deleted.
@@ -253,24 +276,20 @@ func gathered(w *world) {
 // slowMails: while the mail server takes its time for a digest, what could not be posted is posted again.
 func slowMails(w *world) {
 	gathering, posted := make(chan struct{}), make(chan struct{})
-	begun := sync.OnceFunc(func() { close(gathering) })
+	begun, done := sync.OnceFunc(func() { close(gathering) }), sync.OnceFunc(func() { close(posted) })
 	w.server = func(notices int, _ mailer.Recipients) error {
 		if notices > 1 {
 			begun()
-			select {
-			case <-posted:
-			case <-time.After(patience):
-				w.t.Error("nothing was posted while a mail took its time")
-			}
+			w.comes(posted, "nothing was posted while a mail took its time")
 		}
 		return nil
 	}
 	w.answer = func(_ string, n int) error {
 		if n == 1 {
-			<-gathering
+			w.comes(gathering, "no mail of many was sent")
 			return jobs.Coded(errors.New("away"), 503)
 		}
-		close(posted)
+		done()
 		return nil
 	}
 	w.write(150, notify.To{Email: []string{"a@example.org"}})
@@ -336,7 +355,7 @@ func putOff(w *world) {
 
 // tooOld: what nobody can mail is not kept for ever, with a mail server that is away or without any. What is to be posted is posted.
 func tooOld(w *world) {
-	const many, both = 150, 10 // these come again when they were posted, fewer than wait for a mail under way
+	const many, both = 150, 40 // these come again when they were posted
 	old := time.Now().Add(-96 * time.Hour)
 	w.away = true
 	w.server = func(int, mailer.Recipients) error {
@@ -351,6 +370,47 @@ func tooOld(w *world) {
 	if len(w.posted) != both {
 		w.t.Errorf("%d of %d were posted", len(w.posted), both)
 	}
+}
+
+// tooOldAtOnce: what nobody can mail is given up though more of it comes than waits for the postman, long before its next look at all notices.
+func tooOldAtOnce(w *world) {
+	const many = 100
+	old := time.Now().Add(-96 * time.Hour)
+	handed := make(chan struct{})
+	done := sync.OnceFunc(func() { close(handed) }) // the others came before it
+	w.away = true
+	w.answer = func(string, int) error {
+		done()
+		return nil
+	}
+	stop := w.start(1, send.Options{})
+	defer stop()
+	w.with(1, notify.To{Email: []string{"first@example.org"}}, old, "")
+	w.gone(1) // all notices were looked through, or have nobody but the feed to bring them
+	w.mu.Lock()
+	w.asked = func() { w.comes(handed, "nothing was handed on while one was given up") }
+	w.mu.Unlock()
+	w.with(many, notify.To{Email: []string{"a@example.org"}}, old, "")
+	w.with(1, notify.To{URL: "http://a.example.org/told"}, time.Now(), "")
+	w.gone(1 + many + 1)
+}
+
+// unpostable: what is never taken at its URL is mailed, at once.
+func unpostable(w *world) {
+	const many = 50
+	mailed := make(chan struct{})
+	left := many // the postman's
+	w.server = func(notices int, _ mailer.Recipients) error {
+		if left -= notices; left == 0 {
+			close(mailed)
+		}
+		return nil
+	}
+	w.answer = func(string, int) error { return jobs.Coded(errors.New("not found"), 404) }
+	stop := w.start(1, send.Options{Retry: time.Hour})
+	defer stop()
+	w.with(many, notify.To{URL: "http://a.example.org/told", Email: []string{"a@example.org"}}, time.Now(), "")
+	w.comes(mailed, "not all were mailed")
 }
 
 // wrongClock: what was written by a clock that was far ahead keeps nothing from being told.

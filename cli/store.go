@@ -217,7 +217,7 @@ func (a *app) backUpStore(ctx context.Context, c *config.Config, data, folder st
 		return &codeError{err: err, code: exitNotFound}
 	}
 	defer a.progress("backing up " + data)()
-	st, err := store.Open(data, store.Options{}) //nolint:contextcheck // its background work ends with Close
+	st, err := store.Open(data, store.Options{})
 	if err == nil {
 		err = errors.Join(st.Backup(ctx, folder), st.Close())
 	} else if held, ok := errors.AsType[*store.HeldError](err); ok {

@@ -23,7 +23,7 @@ type opened struct {
 }
 
 func (o Options) open(ctx context.Context) (*opened, error) {
-	st, err := store.Open(o.Data, store.Options{ //nolint:contextcheck // its background work outlives ctx
+	st, err := store.Open(o.Data, store.Options{
 		Log: o.Log, Relaxed: o.Relaxed, FS: o.FS,
 		MaxDocument: o.Limits.Document, MaxAttachment: o.Limits.Attachment, MaxID: o.Limits.ID,
 	})

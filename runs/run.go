@@ -97,7 +97,7 @@ func Of(ran *task.Task, o task.Outcome, self task.Self) (Run, bool) {
 		Member: self.Member, Incarnation: self.Incarnation, Key: ran.Key(), Attempt: ran.Attempt(), Nominal: ran.Plan.Nominal,
 		Started: o.Started.UTC(), Finished: o.Finished.UTC(), Lag: max(0, o.Started.Sub(ran.Plan.Due)), Status: task.Done, Removed: o.Remove, Code: o.Code,
 	}
-	if ran.Plan.Awaits { // its due is that of the callback, and whoever started it may be gone
+	if ran.Plan.Awaits && ran.Status != task.Scheduled { // its due is that of the callback, and whoever started it may be gone
 		r.Lag = ran.Lag
 		if c := ran.Claim; c != nil {
 			r.Member, r.Incarnation = c.Member, c.Incarnation

@@ -91,6 +91,23 @@ func TestWhatIsKept(t *testing.T) {
 	}
 }
 
+// TestRunAfterAnAwaitedOne: where a firing runs here whose plan still tells that a callback was awaited, the run is ours and late by its own due.
+func TestRunAfterAnAwaitedOne(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[string]string{"scheduled": "own", "running": "gone", "cancel": "gone"} {
+		doc := string(ran(t, "t", nine, `"repeat":{"days":1},"lag":7,"claim":{"worker":"w","member":"m","incarnation":"gone"},`).Encode())
+		doc = strings.Replace(strings.Replace(doc, `"index":0`, `"index":0,"awaits":true`, 1), `"status":"scheduled"`, `"status":"`+status+`"`, 1)
+		awaited, err := task.Decode([]byte(doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		run, ok := runs.Of(awaited, task.Outcome{Started: nine.Add(time.Second), Finished: nine.Add(time.Second)}, task.Self{Incarnation: "own"})
+		if lag := map[string]time.Duration{"own": time.Second, "gone": 7 * time.Millisecond}[want]; !ok || run.Incarnation != want || run.Lag != lag {
+			t.Errorf("%s: %+v", status, run)
+		}
+	}
+}
+
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("ä", runs.MostOutput)

@@ -18,6 +18,40 @@ func (t *Task) Awaits() bool { return t.Status == Running && t.Plan != nil && t.
 // Sleeps says whether the task, as a worker left it, comes due by itself: it is scheduled, or waits for a callback until then.
 func (t *Task) Sleeps() bool { return t.Status == Scheduled || t.Awaits() }
 
+// elsewhere says whether a run of the task goes on elsewhere, whatever a person has written over its status since.
+func (t *Task) elsewhere() bool {
+	return t.Plan != nil && t.Plan.Awaits && t.Status != Scheduled && !t.Status.ended()
+}
+
+// awaitNoMore has the plan of a task, which the caller owns, wait for no callback.
+func (t *Task) awaitNoMore() {
+	if t.Plan != nil && t.Plan.Awaits {
+		plan := *t.Plan
+		plan.Awaits = false
+		t.setPlan(&plan)
+	}
+}
+
+// displaced adds the end of a run that went on elsewhere to a decision by which nobody waits for it any more. It is written at once, so that
+// it is not told again.
+func (t *Task) displaced(d Decision, v View) Decision {
+	if !t.elsewhere() || d.Settled != nil || d.Next == nil || d.Next.elsewhere() && d.Next.Key() == t.Key() && d.Next.Attempt() == t.Attempt() {
+		return d
+	}
+	d = written(d)
+	d.Settled = &Settled{Ran: t, Outcome: brokenOffElsewhere(t.Status, t.Started, v.Now)}
+	return d
+}
+
+// brokenOffElsewhere is the outcome of a run that was left to somebody else and for which nobody waits any more since a document has a status.
+func brokenOffElsewhere(status Status, started, at time.Time) Outcome {
+	err := errors.New("its task was edited or deleted while a callback was awaited")
+	if status == Cancel || status == Canceled {
+		err = errors.New("canceled while a callback was awaited")
+	}
+	return Outcome{Started: started, Finished: at, Err: err, Kind: KindCanceled}
+}
+
 // awaitCallback leaves the run of the planned firing to whoever writes its outcome into the field callback.
 func (t *Task) awaitCallback(o Outcome, v View) Decision {
 	wait := o.Await

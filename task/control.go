@@ -14,7 +14,7 @@ func (t *Task) brokenOff(v View) bool {
 	default:
 		return false
 	}
-	if t.invalid != nil || t.Plan == nil || t.Plan.Interrupted || t.Claim == nil || t.Claim.Incarnation == v.Self.Incarnation {
+	if t.invalid != nil || t.Plan == nil || t.Plan.Interrupted || t.Plan.Awaits && (t.Status == Pause || t.Status == Resume) || t.Claim == nil || t.Claim.Incarnation == v.Self.Incarnation {
 		return false
 	}
 	if history := t.History(); len(history) == 0 || history[len(history)-1].Status != Running {
@@ -106,7 +106,7 @@ func (t *Task) catchUpWithNow(s schedule, v View) bool {
 	switch passed := !plan.Nominal.After(v.Now); {
 	case s.rule == nil, !passed && s.calendars() == plan.Calendars:
 		return true
-	case plan.Interrupted: // it runs again, and the dates within the pause do not
+	case plan.Interrupted, plan.Awaits: // it runs again or still, and the dates within the pause do not
 		next := *plan
 		next.Skipped, next.CatchUp = v.Now, time.Time{}
 		t.setPlan(&next)
@@ -120,11 +120,16 @@ func (t *Task) catchUpWithNow(s schedule, v View) bool {
 	return ok
 }
 
-// goOn schedules a task that is resumed.
+// goOn schedules a task that is resumed. A run that goes on elsewhere did so during the pause, and ends by its callback.
 func (t *Task) goOn(v View) Decision {
-	t.setStatus(Scheduled)
 	t.Failures = 0
 	t.dirty.add(fieldFailures)
+	if t.Plan.Awaits {
+		t.setStatus(Running)
+		t.note(v, Running, "resumed: a callback is awaited until "+said(t.Plan.Due), "")
+		return written(t.decideAwaited(v))
+	}
+	t.setStatus(Scheduled)
 	t.note(v, Scheduled, "resumed", "")
 	return Decision{Action: Schedule, Next: t, Note: "resumed: next " + said(t.Plan.Due)}
 }
@@ -138,7 +143,7 @@ func (p *Plan) firing(retries int64) Firing {
 func (p *Plan) behind() Plan {
 	plan, back := *p, p.Back
 	plan.Index, plan.Nominal, plan.Due, plan.Key = back.Index, back.Nominal, back.Due, back.Key
-	plan.Back, plan.Interrupted, plan.Ended = nil, back.Interrupted, back.Ended
+	plan.Back, plan.Interrupted, plan.Awaits, plan.Ended = nil, back.Interrupted, false, back.Ended
 	return plan
 }
 

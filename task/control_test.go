@@ -93,6 +93,64 @@ func TestRunNowGoesBackToThePlan(t *testing.T) {
 	}
 }
 
+// TestEditWhileAwaited: a run that goes on elsewhere is still awaited after what a person wrote, or that is its end, which is told once.
+func TestEditWhileAwaited(t *testing.T) {
+	t.Parallel()
+	awaits := func(status, nominal, fields string) string {
+		p := planAt(nine, nominal, 0, noon, "")
+		return join(`"status":"`+status+`"`, `"date":"`+nine+`"`, `"started":"`+nine+`"`, claim("i1"), fields, p[:len(p)-1]+`,"awaits":true}`)
+	}
+	called := `"callback":{"status":"done","result":7}`
+	for _, c := range []struct{ name, fields, want, ended string }{
+		{"cancel", awaits("cancel", nine, ""), "end canceled", "canceled"},
+		{"canceled while it was paused", awaits("cancel", nine, `"note":"x"`), "end canceled", "canceled"},
+		{"waiting", awaits("waiting", nine, ""), "schedule scheduled " + nine, "canceled"},
+		{"reschedule", awaits("reschedule", nine, ""), "schedule scheduled " + nine, "canceled"},
+		{"another date", strings.Replace(awaits("running", nine, ""), `"date":"`+nine, `"date":"`+noon, 1), "schedule scheduled " + noon, "canceled"},
+		{"a date nobody can read", strings.Replace(awaits("running", nine, ""), `"date":"`+nine, `"date":"soon`, 1), `end error invalid: date`, "canceled"},
+		{"skip", awaits("skip", nine, ""), "end canceled", "canceled"},
+		{"run", awaits("run", nine, ""), "schedule scheduled 2026-11-18T09:30:15.007Z", "canceled"},
+		{"run, after a restart", strings.Replace(awaits("run", nine, ""), `"i1"`, `"i0"`, 1), "schedule scheduled 2026-11-18T09:30:15.007Z", "canceled"},
+		{"pause", awaits("pause", nine, ""), "end paused", ""},
+		{"pause, after a restart", strings.Replace(awaits("pause", nine, `"delivery":"at-most-once","history":[{"status":"running","at":"`+nine+`"}]`), `"i1"`, `"i0"`, 1), "end paused", ""},
+		{"resume", awaits("resume", nine, ""), "schedule running " + noon + " for " + nine, ""},
+		{"resume, called back meanwhile", awaits("resume", nine, called), "end done", "done"},
+		{"data", awaits("running", nine, `"data":2`), "hold running " + noon + " for " + nine, ""},
+		{"scheduled by hand", awaits("scheduled", nine, ""), "hold scheduled " + noon + " for " + nine, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			before := decode(t, document(c.fields))
+			d := task.Decide(before, ours())
+			if got := describe(d); !matches(got, c.want) {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+			if got := endOf(d); got != c.ended {
+				t.Errorf("the run ended as %q, want %q", got, c.ended)
+			}
+			if c.ended == "" {
+				return
+			}
+			if again := task.Decide(edit(t, decode(t, string(d.Next.Encode())), "9-x", `status:"waiting"`), ours()); again.Settled != nil {
+				t.Errorf("its end is told twice: %+v", again.Settled.Outcome)
+			}
+		})
+	}
+}
+
+// endOf says how the run ended that a decision settled, "" where there is none.
+func endOf(d task.Decision) string {
+	switch {
+	case d.Settled == nil:
+		return ""
+	case d.Settled.Outcome.Kind != "":
+		return d.Settled.Outcome.Kind
+	case d.Settled.Outcome.Err != nil:
+		return "error"
+	}
+	return "done"
+}
+
 func TestOverlap(t *testing.T) {
 	t.Parallel()
 	// The run of 06:00 ended at 09:30:15 after the dates 07:00, 08:00 and 09:00.

@@ -89,9 +89,14 @@ func (t *Task) settles(o Outcome, v View) Decision {
 	return d
 }
 
-// Decide reads one revision of a document that is addressed to a worker we hold, and which we did not write ourselves.
+// Decide reads one revision of a document that is addressed to a worker we hold, and which we did not write ourselves. A run whose callback
+// was awaited, and is not any more, came to its end by that (Settled).
 func Decide(t *Task, v View) Decision {
 	v.Now = cut(v.Now)
+	return t.displaced(t.decide(v), v)
+}
+
+func (t *Task) decide(v View) Decision {
 	switch {
 	case t.Deleted:
 		return Decision{Note: "deleted"}
@@ -166,6 +171,9 @@ func (t *Task) clearError() {
 // end ends the task, which the caller owns.
 func (t *Task) end(s Status, note string) Decision {
 	t.setStatus(s)
+	if s.ended() {
+		t.awaitNoMore()
+	}
 	return Decision{Action: End, Next: t, Note: note}
 }
 
@@ -173,14 +181,8 @@ func (t *Task) end(s Status, note string) Decision {
 func (t *Task) cancel(v View) Decision {
 	next := t.change(v)
 	next.note(v, Canceled, "", "")
-	d := next.giveUp(Canceled, "canceled by a person", v)
-	if t.Plan != nil && t.Plan.Awaits { // its run was on
-		d.Settled = &Settled{Ran: t, Outcome: Outcome{Started: t.Started, Finished: v.Now, Err: errCanceledElsewhere, Kind: KindCanceled}}
-	}
-	return d
+	return next.giveUp(Canceled, "canceled by a person", v)
 }
-
-var errCanceledElsewhere = errors.New("canceled while a callback was awaited")
 
 // refuse ends a task that cannot run; err says which field and why.
 func (t *Task) refuse(err error, v View) Decision {
@@ -331,7 +333,7 @@ func (t *Task) decideInterrupted(v View) Decision {
 		return t.refuse(unknownJob(t, v), v)
 	}
 	next := t.owing(s, v)
-	next.Plan.Interrupted = true
+	next.Plan.Interrupted, next.Plan.Awaits = true, false
 	next.setStatus(Scheduled)
 	return Decision{Action: Start, Next: next, Note: "its run was interrupted, runs again"}
 }

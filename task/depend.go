@@ -88,5 +88,5 @@ func (t *Task) circle(known func(id string) *Task) []string {
 // Refuse ends a task that cannot run as an error of kind invalid; err says which field and why.
 func Refuse(t *Task, err error, v View) Decision {
 	v.Now = cut(v.Now)
-	return t.refuse(err, v)
+	return t.displaced(t.refuse(err, v), v)
 }

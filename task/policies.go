@@ -221,6 +221,10 @@ func (t *Task) Expired(now time.Time) bool {
 // Expire gives the document of a task whose next firing could not start in time: an error of kind expired; a repeat goes on.
 func Expire(t *Task, v View) Decision {
 	v.Now = cut(v.Now)
+	return t.displaced(t.expire(v), v)
+}
+
+func (t *Task) expire(v View) Decision {
 	next := t.change(v)
 	if t.Plan == nil || t.Asks() {
 		var err error

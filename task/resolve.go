@@ -7,10 +7,29 @@ import (
 
 // Resolve is what becomes of an outcome whose write met an edit (a 409): ran is the task as it ran, theirs what the database now
 // holds; nil where it is gone. Ignore means that there is nothing to write: the outcome belongs into the log, and whatever is held for
-// the id is dropped. See the package comment for the table.
+// the id is dropped. See the package comment for the table. A run that was to go on elsewhere, and for which the edit leaves nobody to wait,
+// ends with that: as its callback says, if that is here, and as canceled else (Settled, also where there is nothing to write).
 func Resolve(ran *Task, o Outcome, theirs *Task, v View) Decision {
 	v.Now = cut(v.Now)
 	o = o.checked()
+	d := resolve(ran, o, theirs, v)
+	if o.Await == 0 || d.Settled != nil || d.Next != nil && d.Next.elsewhere() || theirs != nil && theirs.carries(ran, o) {
+		return d
+	}
+	over := brokenOffElsewhere("", o.Started, o.Finished)
+	if theirs != nil {
+		over = brokenOffElsewhere(theirs.Status, o.Started, o.Finished)
+		if back, ok := onto(ran, theirs).calledBack(); ok {
+			over = back.checked()
+			over.Started, over.Finished = o.Started, o.Finished
+		}
+	}
+	d = resolve(ran, over, theirs, v)
+	d.Settled = &Settled{Ran: ran, Outcome: over}
+	return d
+}
+
+func resolve(ran *Task, o Outcome, theirs *Task, v View) Decision {
 	switch {
 	case theirs == nil || theirs.Deleted:
 		return Decision{Note: "deleted while it ran"}
@@ -110,7 +129,7 @@ func onto(ran, theirs *Task) *Task {
 // controlled settles the run and does then what the person asked for meanwhile: pause, run again, or skip the next date.
 func controlled(ran *Task, o Outcome, theirs *Task, v View) Decision {
 	d := Settle(onto(ran, theirs), o, v)
-	if theirs.Status == Pause && d.Next.Status != Scheduled || theirs.Status == Skip && d.Next.Status != Scheduled {
+	if (theirs.Status == Pause || theirs.Status == Skip) && !d.Next.Sleeps() {
 		return d // it has ended
 	}
 	next := *d.Next
@@ -132,16 +151,21 @@ func afterwards(ran *Task, o Outcome, theirs *Task, v View) *Task {
 	if o.Snooze <= 0 {
 		next.Executions++
 	}
-	failure := ""
+	status, failure := o.status(), ""
 	if o.failed() {
 		failure = o.message()
+	}
+	if o.Kind == KindCanceled {
+		status = Canceled
 	}
 	note := "edited while it ran"
 	if ran.Plan != nil {
 		note = "the run for " + said(ran.Plan.Nominal) + "; edited while it ran"
 	}
-	next.note(v, o.status(), note, failure)
-	next.tellOutcome(ran, o)
+	next.note(v, status, note, failure)
+	if status != Canceled { // which nobody is told of, whoever edits
+		next.tellOutcome(ran, o)
+	}
 	return &next
 }
 

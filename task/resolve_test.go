@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/adlayer/after/task"
 )
@@ -135,6 +136,49 @@ func TestResolve(t *testing.T) {
 			t.Error(describe(d))
 		}
 	})
+}
+
+// TestResolveOfARunElsewhere: a job left its run to somebody else, and its document was edited before that was written.
+func TestResolveOfARunElsewhere(t *testing.T) {
+	t.Parallel()
+	const half = "2026-11-18T09:30:15Z"
+	fields := join(`"status":"scheduled"`, `"date":"`+half+`"`, plan(half, half, ""), claim("i1"))
+	left := with(ok(), func(o *task.Outcome) { o.Result, o.Await = nil, time.Hour })
+	const until = "2026-11-18T10:30:14.757Z for " + half
+	for _, c := range []struct {
+		name              string
+		changes           []string
+		want, ended, last string
+	}{
+		{"data", []string{`data:2`}, "schedule running " + until, "", "running"},
+		{"callback", []string{`callback:{"status":"done"}`}, "end done", "done", "done"},
+		{"pause", []string{`status:"pause"`}, "end paused", "", "paused"},
+		{"skip", []string{`status:"skip"`}, "end canceled", "canceled", "canceled"},
+		{"cancel", []string{`status:"cancel"`}, "end canceled canceled: canceled while a callback was awaited", "canceled", "canceled"},
+		{"done by hand", []string{`status:"done"`}, "end done", "canceled", "canceled"},
+		{"done by hand, called back", []string{`status:"done"`, `callback:{"status":"error","error":"no"}`}, "end done", "error", "error"},
+		{"another date", []string{`date:"` + noon + `"`}, "schedule scheduled " + noon, "canceled", "scheduled"},
+		{"another worker", []string{`worker:"other"`}, "end waiting", "canceled", "canceled"},
+		{"deleted", []string{`_deleted:true`}, "ignore", "canceled", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			before := decode(t, document(fields))
+			d := task.Resolve(before, left, edit(t, before, "8-cccc", c.changes...), ours())
+			if got := describe(d); !matches(got, c.want) {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+			if got := endOf(d); got != c.ended {
+				t.Errorf("the run ended as %q, want %q", got, c.ended)
+			}
+			if d.Next == nil {
+				return
+			}
+			if history := d.Next.History(); string(history[len(history)-1].Status) != c.last {
+				t.Errorf("the history is %+v", history)
+			}
+		})
+	}
 }
 
 // TestResolveOfOurOwnWrite has a settle that was committed but whose answer was lost: the 409 of its second try meets itself.

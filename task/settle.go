@@ -303,6 +303,7 @@ func (t *Task) tally(status Status, v View) {
 func Begin(t *Task, started time.Time, v View) *Task {
 	v.Now = cut(v.Now)
 	next := t.change(v)
+	next.awaitNoMore()
 	next.setStatus(Running)
 	next.Started = cut(started)
 	next.dirty.add(fieldStarted)

@@ -135,6 +135,9 @@ func (l *loop) recordOwn(act *activity) {
 // tellAlone writes the history of a run whose outcome goes into no document.
 func (l *loop) tellAlone(act *activity) {
 	l.recordOwn(act)
+	if d := task.Resolve(act.ran, *act.outcome, nil, l.view()); act.history == nil && d.Settled != nil { // it was to go on elsewhere
+		l.record(act, d.Settled.Ran, d.Settled.Outcome)
+	}
 	if run := act.history; run != nil {
 		act.history = nil
 		l.requesters.Go(func() { l.config.Runs.Write(l.writing, []runs.Run{*run}) })

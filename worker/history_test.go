@@ -25,11 +25,12 @@ import (
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	onServers(t, map[string]func(t *testing.T, b *bundle){
-		"repeats and retries":                testHistory,
-		"a second execution of an attempt":   testSecondExecution,
-		"a database of runs that is refused": testHistoryRefused,
-		"runs that go on elsewhere":          testHistoryOfCallbacks,
-		"an outcome that is refused":         testHistoryOfRefused,
+		"repeats and retries":                 testHistory,
+		"a second execution of an attempt":    testSecondExecution,
+		"a database of runs that is refused":  testHistoryRefused,
+		"runs that go on elsewhere":           testHistoryOfCallbacks,
+		"an outcome that is refused":          testHistoryOfRefused,
+		"runs that nobody waits for any more": testHistoryOfDisplaced,
 	})
 }
 
@@ -158,6 +159,41 @@ func testHistoryOfCallbacks(t *testing.T, b *bundle) {
 	got := b.recorded(db, "canceled")
 	if len(got) != 1 || got[0].Status != task.Canceled || got[0].Incarnation != claim.Get("incarnation").String() || got[0].Member != claim.Get("member").String() {
 		t.Errorf("%+v", got)
+	}
+}
+
+// testHistoryOfDisplaced: a run that went on elsewhere ends with the edit after which nobody waits for it, be that before its job left it or after.
+func testHistoryOfDisplaced(t *testing.T, b *bundle) {
+	t.Helper()
+	db := b.history()
+	b.addAwaiting()
+	gates := map[string]chan struct{}{"sooner": b.gate("sooner"), "deleted": b.gate("deleted")}
+	b.startWith(b.keepingHistory(db), "manobi")
+	for _, id := range []string{"edited", "sooner", "deleted"} {
+		b.put(id, `{"worker":"manobi","job":{"name":"elsewhere","arguments":[3600000]},"repeat":{"days":1}}`)
+	}
+	b.awaitDoc("edited", awaited)
+	for id, gate := range gates {
+		b.awaitRuns(id, 1)
+		if id == "deleted" {
+			doc, err := b.db.Get(t.Context(), id)
+			must(t, err)
+			_, err = b.db.Delete(t.Context(), id, doc.Rev)
+			must(t, err)
+		} else {
+			b.edit(id, map[string]any{"date": "2999-01-01"})
+		}
+		close(gate)
+	}
+	b.edit("edited", map[string]any{"date": "2999-01-01"})
+	for _, id := range []string{"edited", "sooner"} {
+		b.awaitDoc(id, func(doc gjson.Result) bool { return doc.Get("plan.nominal").Time().Year() == 2999 })
+	}
+	for _, id := range []string{"edited", "sooner", "deleted"} {
+		b.poll("the run of "+id+" is kept", func() bool { return len(b.recorded(db, id)) > 0 })
+		if got := b.recorded(db, id); len(got) != 1 || got[0].Status != task.Canceled || got[0].Duplicate {
+			t.Errorf("%s: %+v", id, got)
+		}
 	}
 }
 

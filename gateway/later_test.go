@@ -14,62 +14,64 @@ import (
 // TestLater: the whole request is kept for the endpoint, and what is ours is taken out of it.
 func TestLater(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, r *rig) {
-		t.Helper()
-		for name, test := range map[string]struct {
-			method, path, body string
-			header             map[string]string
-			want               string // the arguments
-			fields             map[string]string
-		}{
-			"plain": {
-				method: http.MethodPut, path: "/later/http://localhost:8080/a//b/../c%20d;x?b=2&after.id=plain&a=%zz&after.in=5m&a=3", body: "\x00\xffbytes",
-				header: map[string]string{"Content-Type": "image/png", "X-Own": "kept", "X-After-Worker": "w", "Connection": "X-Hop", "X-Hop": "1", "X-Task-Id": "former"},
-				want: `{"url":"http://localhost:8080/a//b/../c%20d;x?b=2&a=%zz&a=3","method":"PUT","headers":{"Content-Type":"image/png","X-Own":"kept","User-Agent":"Go-http-client/1.1"},` +
-					`"attachment":"body"}`,
-				fields: map[string]string{"worker": "w", "_attachments.body.length": "7", "repeat": ""},
+	both(t, handsOver)
+}
+
+func handsOver(t *testing.T, r *rig) {
+	t.Helper()
+	for name, test := range map[string]struct {
+		method, path, body string
+		header             map[string]string
+		want               string // the arguments
+		fields             map[string]string
+	}{
+		"plain": {
+			method: http.MethodPut, path: "/later/http://localhost:8080/a//b/../c%20d;x?b=2&after.id=plain&a=%zz&after.in=5m&a=3", body: "\x00\xffbytes",
+			header: map[string]string{"Content-Type": "image/png", "X-Own": "kept", "X-After-Worker": "w", "Connection": "X-Hop", "X-Hop": "1", "X-Task-Id": "former"},
+			want: `{"url":"http://localhost:8080/a//b/../c%20d;x?b=2&a=%zz&a=3","method":"PUT","headers":{"Content-Type":"image/png","X-Own":"kept","User-Agent":"Go-http-client/1.1"},` +
+				`"attachment":"body"}`,
+			fields: map[string]string{"worker": "w", "_attachments.body.length": "7", "repeat": ""},
+		},
+		"encoded": {
+			method: http.MethodGet, path: "/later/https%3A%2F%2F127.0.0.1%2Fa%252Fb%3Fx%3D1?after.id=encoded&after.every=5m&y=2&wait=1",
+			want:   `{"url":"https://127.0.0.1/a%2Fb?x=1&y=2&wait=1","method":"GET","headers":{"User-Agent":"Go-http-client/1.1"}}`,
+			fields: map[string]string{"worker": "manobi", "repeat": "every 5m", "_attachments": ""},
+		},
+		"headers alone": {
+			method: "PURGE", path: "/later/HTTP://localhost/", body: "",
+			header: map[string]string{
+				"X-After-Id": "headers alone", "X-After-Cron": "0 9 * * *", "X-After-Timezone": "Europe/Berlin", "X-After-Retry": `{"limit":2}`, "Cookie": "a=b; AuthSession=x; c=d",
+				"X-After-Attempt": "3", "X-After-Callback": "http://localhost/callback/x", "X-After-Authorization": "Basic YWRtaW46c2VjcmV0", "Authorization": "Bearer theirs",
 			},
-			"encoded": {
-				method: http.MethodGet, path: "/later/https%3A%2F%2F127.0.0.1%2Fa%252Fb%3Fx%3D1?after.id=encoded&after.every=5m&y=2&wait=1",
-				want:   `{"url":"https://127.0.0.1/a%2Fb?x=1&y=2&wait=1","method":"GET","headers":{"User-Agent":"Go-http-client/1.1"}}`,
-				fields: map[string]string{"worker": "manobi", "repeat": "every 5m", "_attachments": ""},
-			},
-			"headers alone": {
-				method: "PURGE", path: "/later/HTTP://localhost/", body: "",
-				header: map[string]string{
-					"X-After-Id": "headers alone", "X-After-Cron": "0 9 * * *", "X-After-Timezone": "Europe/Berlin", "X-After-Retry": `{"limit":2}`, "Cookie": "a=b; AuthSession=x; c=d",
-					"X-After-Attempt": "3", "X-After-Callback": "http://localhost/callback/x", "X-After-Authorization": "Basic YWRtaW46c2VjcmV0", "Authorization": "Bearer theirs",
-				},
-				want:   `{"url":"HTTP://localhost/","method":"PURGE","headers":{"Authorization":"Bearer theirs","Cookie":"a=b; c=d","User-Agent":"Go-http-client/1.1"}}`,
-				fields: map[string]string{"repeat": "0 9 * * *", "timezone": "Europe/Berlin", "retry.limit": "2"},
-			},
-		} {
-			a := r.ask(asking{method: test.method, path: test.path, body: test.body, header: test.header})
-			if a.status != http.StatusCreated || a.get("status") != "scheduled" || a.get("id") != name {
-				t.Errorf("%s: %d %s", name, a.status, a.body)
-				continue
-			}
-			doc := r.document(name)
-			if diff := cmp.Diff(gjson.Parse(test.want).Value(), doc.Get("job.arguments").Value()); diff != "" {
-				t.Errorf("%s: %s", name, diff)
-			}
-			for path, want := range test.fields {
-				if got := doc.Get(path).String(); got != want {
-					t.Errorf("%s: %s is %q, want %q", name, path, got, want)
-				}
-			}
-			if test.body != "" {
-				kept, err := r.db.Attachment(t.Context(), name, "body")
-				must(t, err)
-				raw, err := io.ReadAll(kept)
-				must(t, err)
-				kept.Close()
-				if string(raw) != test.body {
-					t.Errorf("%s: the body is %q", name, raw)
-				}
+			want:   `{"url":"HTTP://localhost/","method":"PURGE","headers":{"Authorization":"Bearer theirs","Cookie":"a=b; c=d","User-Agent":"Go-http-client/1.1"}}`,
+			fields: map[string]string{"repeat": "0 9 * * *", "timezone": "Europe/Berlin", "retry.limit": "2"},
+		},
+	} {
+		a := r.ask(asking{method: test.method, path: test.path, body: test.body, header: test.header})
+		if a.status != http.StatusCreated || a.get("status") != "scheduled" || a.get("id") != name {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+			continue
+		}
+		doc := r.document(name)
+		if diff := cmp.Diff(gjson.Parse(test.want).Value(), doc.Get("job.arguments").Value()); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		for path, want := range test.fields {
+			if got := doc.Get(path).String(); got != want {
+				t.Errorf("%s: %s is %q, want %q", name, path, got, want)
 			}
 		}
-	})
+		if test.body != "" {
+			kept, err := r.db.Attachment(t.Context(), name, "body")
+			must(t, err)
+			raw, err := io.ReadAll(kept)
+			must(t, err)
+			kept.Close()
+			if string(raw) != test.body {
+				t.Errorf("%s: the body is %q", name, raw)
+			}
+		}
+	}
 }
 
 func TestBadLater(t *testing.T) {
@@ -178,62 +180,66 @@ func TestPing(t *testing.T) {
 
 func TestResult(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, r *rig) {
-		t.Helper()
-		for name, test := range map[string]struct{ result, kind, body string }{
-			"text":   {`{"status":200,"headers":{"content-type":"text/html; charset=utf-8"},"body":"<script>"}`, "text/html; charset=utf-8", "<script>"},
-			"json":   {`{"status":201,"headers":{"content-type":"application/json"},"body":{"a":[1]}}`, "application/json", `{"a":[1]}`},
-			"string": {`{"status":200,"headers":{"content-type":"application/json"},"body":"x"}`, "application/json", `"x"`},
-			"bytes":  {`{"status":200,"headers":{"content-type":"image/png"},"base64":"AP8="}`, "image/png", "\x00\xff"},
-			"none":   {`{"status":204,"headers":{}}`, "application/octet-stream", ""},
-			"cut":    {`{"status":200,"headers":{"content-type":"text/plain"},"body":"abc","truncated":true}`, "text/plain", "abc"},
-			"other":  {`[1,2]`, "application/json", "[1,2]"},
-		} {
-			r.post("/queue", form, "task.url=http://localhost/&task.id="+name)
-			if a := r.get("/queue/" + name + "/result"); a.status != http.StatusNotFound {
-				t.Errorf("%s, before: %d %s", name, a.status, a.body)
-			}
-			r.work(name, ended(json.RawMessage(test.result)))
-			a := r.get("/queue/" + name + "/result")
-			if a.status != http.StatusOK || a.header.Get("Content-Type") != test.kind || a.body != test.body || a.header.Get("X-Content-Type-Options") != "nosniff" ||
-				!strings.Contains(a.header.Get("Content-Security-Policy"), "sandbox") || (a.header.Get("X-After-Truncated") != "") != (name == "cut") {
-				t.Errorf("%s: %d %q %v", name, a.status, a.body, a.header)
-			}
+	both(t, results)
+}
+
+func results(t *testing.T, r *rig) {
+	t.Helper()
+	for name, test := range map[string]struct{ result, kind, body string }{
+		"text":   {`{"status":200,"headers":{"content-type":"text/html; charset=utf-8"},"body":"<script>"}`, "text/html; charset=utf-8", "<script>"},
+		"json":   {`{"status":201,"headers":{"content-type":"application/json"},"body":{"a":[1]}}`, "application/json", `{"a":[1]}`},
+		"string": {`{"status":200,"headers":{"content-type":"application/json"},"body":"x"}`, "application/json", `"x"`},
+		"bytes":  {`{"status":200,"headers":{"content-type":"image/png"},"base64":"AP8="}`, "image/png", "\x00\xff"},
+		"none":   {`{"status":204,"headers":{}}`, "application/octet-stream", ""},
+		"cut":    {`{"status":200,"headers":{"content-type":"text/plain"},"body":"abc","truncated":true}`, "text/plain", "abc"},
+		"other":  {`[1,2]`, "application/json", "[1,2]"},
+	} {
+		r.post("/queue", form, "task.url=http://localhost/&task.id="+name)
+		if a := r.get("/queue/" + name + "/result"); a.status != http.StatusNotFound {
+			t.Errorf("%s, before: %d %s", name, a.status, a.body)
 		}
-	})
+		r.work(name, ended(json.RawMessage(test.result)))
+		a := r.get("/queue/" + name + "/result")
+		if a.status != http.StatusOK || a.header.Get("Content-Type") != test.kind || a.body != test.body || a.header.Get("X-Content-Type-Options") != "nosniff" ||
+			!strings.Contains(a.header.Get("Content-Security-Policy"), "sandbox") || (a.header.Get("X-After-Truncated") != "") != (name == "cut") {
+			t.Errorf("%s: %d %q %v", name, a.status, a.body, a.header)
+		}
+	}
 }
 
 func TestBatch(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, r *rig) {
-		t.Helper()
-		r.post("/queue", form, "task.url=http://localhost/&task.id=there&a=1")
-		const body = `{"tasks":[{"url":"http://localhost/","id":"a"},{"url":"ftp://localhost/"},{"url":"http://localhost/","id":"there","params":{"a":1}},` +
-			`{"url":"http://localhost/","id":"there","params":{"a":2}},{"url":"http://localhost/","id":"a"},{"url":"http://localhost/","id":"a","method":"PUT"},{"colour":"red"},{"url":"http://localhost/"}]}`
-		for range 2 {
-			a := r.post("/queue/batch", inJSON, body)
-			var got []string
-			for _, one := range gjson.Get(a.body, "results").Array() {
-				got = append(got, one.Get("code").Raw+" "+one.Get("field").Str)
-			}
-			want := []string{"201 ", "400 url", "201 ", "409 params", "201 ", "409 method", "400 colour", "201 "}
-			if diff := cmp.Diff(want, got); a.status != http.StatusOK || diff != "" {
-				t.Errorf("%d %s: %s", a.status, a.body, diff)
-			}
+	both(t, batches)
+}
+
+func batches(t *testing.T, r *rig) {
+	t.Helper()
+	r.post("/queue", form, "task.url=http://localhost/&task.id=there&a=1")
+	const body = `{"tasks":[{"url":"http://localhost/","id":"a"},{"url":"ftp://localhost/"},{"url":"http://localhost/","id":"there","params":{"a":1}},` +
+		`{"url":"http://localhost/","id":"there","params":{"a":2}},{"url":"http://localhost/","id":"a"},{"url":"http://localhost/","id":"a","method":"PUT"},{"colour":"red"},{"url":"http://localhost/"}]}`
+	for range 2 {
+		a := r.post("/queue/batch", inJSON, body)
+		var got []string
+		for _, one := range gjson.Get(a.body, "results").Array() {
+			got = append(got, one.Get("code").Raw+" "+one.Get("field").Str)
 		}
-		if n := r.documents(); n != 4 {
-			t.Errorf("%d documents", n)
+		want := []string{"201 ", "400 url", "201 ", "409 params", "201 ", "409 method", "400 colour", "201 "}
+		if diff := cmp.Diff(want, got); a.status != http.StatusOK || diff != "" {
+			t.Errorf("%d %s: %s", a.status, a.body, diff)
 		}
-		for body, field := range map[string]string{`{"tasks":[]}`: "tasks", `{"tasks":1}`: "tasks", `{}`: "tasks", `{"x":1}`: "x", `{`: ""} {
-			if a := r.post("/queue/batch", inJSON, body); a.status != http.StatusBadRequest || a.get("field") != field {
-				t.Errorf("%s: %d %s", body, a.status, a.body)
-			}
+	}
+	if n := r.documents(); n != 4 {
+		t.Errorf("%d documents", n)
+	}
+	for body, field := range map[string]string{`{"tasks":[]}`: "tasks", `{"tasks":1}`: "tasks", `{}`: "tasks", `{"x":1}`: "x", `{`: ""} {
+		if a := r.post("/queue/batch", inJSON, body); a.status != http.StatusBadRequest || a.get("field") != field {
+			t.Errorf("%s: %d %s", body, a.status, a.body)
 		}
-		if a := r.post("/queue/batch", form, "a=1"); a.status != http.StatusUnsupportedMediaType {
-			t.Errorf("a form: %d %s", a.status, a.body)
-		}
-		if a := r.get("/queue/batch"); a.status != http.StatusMethodNotAllowed {
-			t.Errorf("GET: %d %s", a.status, a.body)
-		}
-	})
+	}
+	if a := r.post("/queue/batch", form, "a=1"); a.status != http.StatusUnsupportedMediaType {
+		t.Errorf("a form: %d %s", a.status, a.body)
+	}
+	if a := r.get("/queue/batch"); a.status != http.StatusMethodNotAllowed {
+		t.Errorf("GET: %d %s", a.status, a.body)
+	}
 }

@@ -33,6 +33,8 @@ type rig struct {
 	tasks *client.Client
 	db    *couch.Database
 	count *atomic.Int64 // requests that reached the server
+
+	user, password string
 }
 
 const user, password = "admin", "secret"
@@ -62,7 +64,7 @@ func newRig(tb testing.TB, under map[string]httpd.Mounted, serve func(*httpd.Ser
 	must(tb, err)
 	server := httpd.New(st, httpd.Options{Admins: map[string]string{user: password, "other": "word"}, HashRounds: 1000, Under: under})
 	must(tb, server.SetUp(context.Background()))
-	r := &rig{t: tb, count: &atomic.Int64{}}
+	r := &rig{t: tb, count: &atomic.Int64{}, user: user, password: password}
 	handler := serve(server)
 	listener := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { r.count.Add(1); handler.ServeHTTP(w, q) }))
 	tb.Cleanup(func() {
@@ -137,7 +139,7 @@ func (r *rig) send(ctx context.Context, q asking) (answer, error) {
 		request.Header.Set("Content-Type", q.kind)
 	}
 	if !q.nobody {
-		request.SetBasicAuth(user, password)
+		request.SetBasicAuth(r.user, r.password)
 	}
 	for name, value := range q.header {
 		if value == "" {

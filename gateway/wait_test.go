@@ -20,55 +20,57 @@ func fixed(o gateway.Options) gateway.Options {
 // TestWait: the answer comes with the outcome.
 func TestWait(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, r *rig) {
-		t.Helper()
-		answers := make(chan answer, 2)
-		ask := func(q asking) {
-			go func() {
-				a, err := r.send(t.Context(), q)
-				if err != nil {
-					t.Error(err)
-				}
-				answers <- a
-			}()
-		}
-		there := make(chan string, 1)
-		ctx, stop := context.WithCancel(t.Context())
-		watching := make(chan error, 1)
+	both(t, waits)
+}
+
+func waits(t *testing.T, r *rig) {
+	t.Helper()
+	answers := make(chan answer, 2)
+	ask := func(q asking) {
 		go func() {
-			watching <- r.tasks.Watch(ctx, client.Filter{}, func(t *task.Task) error { there <- t.ID; return nil })
+			a, err := r.send(t.Context(), q)
+			if err != nil {
+				t.Error(err)
+			}
+			answers <- a
 		}()
-		ask(asking{method: http.MethodPost, path: "/queue?wait=60s", kind: form, body: "task.id=a&task.url=http://localhost/"})
-		// The watch may begin after the post; then the task is there.
-		for id := ""; id != "a"; {
-			if a := r.get("/queue/a"); a.status == http.StatusOK {
-				break
-			}
-			select {
-			case id = <-there:
-			case <-t.Context().Done():
-			}
+	}
+	there := make(chan string, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	watching := make(chan error, 1)
+	go func() {
+		watching <- r.tasks.Watch(ctx, client.Filter{}, func(t *task.Task) error { there <- t.ID; return nil })
+	}()
+	ask(asking{method: http.MethodPost, path: "/queue?wait=60s", kind: form, body: "task.id=a&task.url=http://localhost/"})
+	// The watch may begin after the post; then the task is there.
+	for id := ""; id != "a"; {
+		if a := r.get("/queue/a"); a.status == http.StatusOK {
+			break
 		}
-		stop()
-		<-watching
-		ask(asking{method: http.MethodGet, path: "/queue/a?wait=60"})
-		r.work("a", map[string]any{"status": "running"})
-		r.work("a", ended(map[string]any{"status": 200}))
-		for range 2 {
-			if a := <-answers; a.get("status") != "done" || a.get("result.status") != "200" || a.get("id") != "a" {
-				t.Errorf("%d %s", a.status, a.body)
-			}
+		select {
+		case id = <-there:
+		case <-t.Context().Done():
 		}
-		// What does not come in time is answered as it stands.
-		r.post("/queue", form, "task.id=b&task.url=http://localhost/")
-		if a := r.get("/queue/b?wait=20ms"); a.status != http.StatusOK || a.get("status") != "waiting" {
-			t.Errorf("without an outcome: %d %s", a.status, a.body)
+	}
+	stop()
+	<-watching
+	ask(asking{method: http.MethodGet, path: "/queue/a?wait=60"})
+	r.work("a", map[string]any{"status": "running"})
+	r.work("a", ended(map[string]any{"status": 200}))
+	for range 2 {
+		if a := <-answers; a.get("status") != "done" || a.get("result.status") != "200" || a.get("id") != "a" {
+			t.Errorf("%d %s", a.status, a.body)
 		}
-		// Who knows a revision waits for another one.
-		rev := r.get("/queue/b").get("rev")
-		r.work("b", map[string]any{"status": "scheduled"})
-		if a := r.get("/queue/b?wait=60s&rev=" + rev); a.get("status") != "scheduled" || a.get("rev") == rev {
-			t.Errorf("another revision: %s", a.body)
-		}
-	})
+	}
+	// What does not come in time is answered as it stands.
+	r.post("/queue", form, "task.id=b&task.url=http://localhost/")
+	if a := r.get("/queue/b?wait=20ms"); a.status != http.StatusOK || a.get("status") != "waiting" {
+		t.Errorf("without an outcome: %d %s", a.status, a.body)
+	}
+	// Who knows a revision waits for another one.
+	rev := r.get("/queue/b").get("rev")
+	r.work("b", map[string]any{"status": "scheduled"})
+	if a := r.get("/queue/b?wait=60s&rev=" + rev); a.get("status") != "scheduled" || a.get("rev") == rev {
+		t.Errorf("another revision: %s", a.body)
+	}
 }

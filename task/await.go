@@ -39,8 +39,24 @@ func (t *Task) displaced(d Decision, v View) Decision {
 		return d
 	}
 	d = written(d)
-	d.Settled = &Settled{Ran: t, Outcome: brokenOffElsewhere(t.Status, t.Started, v.Now)}
+	over := brokenOffElsewhere(t.Status, t.Started, v.Now)
+	if back, ok := t.calledBack(); ok { // it came before the word did
+		over = back.since(t.Started, v.Now).checked()
+		next := *d.Next
+		next.consumed()
+		d.Next = &next
+	}
+	d.Settled = &Settled{Ran: t, Outcome: over}
 	return d
+}
+
+// since gives the outcome of a callback as that of a run that began then.
+func (o Outcome) since(started, now time.Time) Outcome {
+	o.Started = started
+	if o.Finished.Before(started) { // it has none, or its clock is behind
+		o.Finished = now
+	}
+	return o
 }
 
 // brokenOffElsewhere is the outcome of a run that was left to somebody else and for which nobody waits any more since a document has a status.
@@ -83,11 +99,7 @@ func (t *Task) decideAwaited(v View) Decision {
 		return t.planAnew(v, "its date or repeat was edited while a callback was awaited")
 	}
 	if o, ok := t.calledBack(); ok {
-		o.Started = t.Started
-		if o.Finished.Before(o.Started) { // it has none, or its clock is behind
-			o.Finished = v.Now
-		}
-		return t.settles(o, v)
+		return t.settles(o.since(t.Started, v.Now), v)
 	}
 	if t.Plan.Due.After(v.Now) {
 		return Decision{Action: Hold, Next: t}

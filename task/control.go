@@ -14,7 +14,7 @@ func (t *Task) brokenOff(v View) bool {
 	default:
 		return false
 	}
-	if t.invalid != nil || t.Plan == nil || t.Plan.Interrupted || t.Plan.Awaits && (t.Status == Pause || t.Status == Resume) || t.Claim == nil || t.Claim.Incarnation == v.Self.Incarnation {
+	if t.invalid != nil || t.Plan == nil || t.Plan.Interrupted || t.Plan.Awaits || t.Claim == nil || t.Claim.Incarnation == v.Self.Incarnation {
 		return false
 	}
 	if history := t.History(); len(history) == 0 || history[len(history)-1].Status != Running {
@@ -214,12 +214,13 @@ func (t *Task) runNow(v View) Decision {
 	if s.rule != nil && !next.hadEnded(v) && next.missedNow(v) {
 		next = next.recover(s, v).Next.change(v)
 	}
+	over := next.Plan.Awaits && next.Plan.Back == nil && !next.passOver(s, v)
 	old := next.Plan
 	back := old.firing(next.Retries)
-	back.Ended = next.hadEnded(v) && !old.Paused
+	back.Ended = over || next.hadEnded(v) && !old.Paused
 	plan := &Plan{
 		From: old.From, Index: old.Index, Nominal: v.Now, Due: v.Now, Key: firingKey(t.ID, v.Now, askedBy(t.Rev)),
-		Rule: s.fingerprint(next), Calendars: old.Calendars, CatchUp: old.CatchUp, Last: old.Last, Paused: old.Paused, Skipped: old.Skipped,
+		Rule: s.fingerprint(next), Calendars: old.Calendars, CatchUp: old.CatchUp, Last: old.Last, Paused: old.Paused && !over, Skipped: old.Skipped,
 		Back: &back, Recovers: old.Recovers, Done: old.Done,
 	}
 	if old.Back != nil {
@@ -234,6 +235,18 @@ func (t *Task) runNow(v View) Decision {
 	next.setStatus(Scheduled)
 	next.note(v, Scheduled, "a person asked for a run now", "")
 	return Decision{Action: Schedule, Next: next, Note: "runs now, beside its plan"}
+}
+
+// passOver moves the plan beyond a firing whose run, which goes on elsewhere, nobody waits for any more; false where nothing comes after it.
+func (t *Task) passOver(s schedule, v View) bool {
+	if s.rule == nil {
+		return false
+	}
+	date, ok := s.rule.After(t.Plan.From, latest(t.Plan.Nominal, v.Now))
+	if ok {
+		t.moveTo(date, s)
+	}
+	return ok
 }
 
 // takeUp goes back to the plan after a firing beside it, with the outcome kept.

@@ -109,6 +109,8 @@ func TestEditWhileAwaited(t *testing.T) {
 		{"another date", strings.Replace(awaits("running", nine, ""), `"date":"`+nine, `"date":"`+noon, 1), "schedule scheduled " + noon, "canceled"},
 		{"a date nobody can read", strings.Replace(awaits("running", nine, ""), `"date":"`+nine, `"date":"soon`, 1), `end error invalid: date`, "canceled"},
 		{"skip", awaits("skip", nine, ""), "end canceled", "canceled"},
+		{"skip, called back before", awaits("skip", nine, called), "end canceled", "done"},
+		{"run, called back before", awaits("run", nine, called), "schedule scheduled 2026-11-18T09:30:15.007Z", "done"},
 		{"run", awaits("run", nine, ""), "schedule scheduled 2026-11-18T09:30:15.007Z", "canceled"},
 		{"run, after a restart", strings.Replace(awaits("run", nine, ""), `"i1"`, `"i0"`, 1), "schedule scheduled 2026-11-18T09:30:15.007Z", "canceled"},
 		{"pause", awaits("pause", nine, ""), "end paused", ""},
@@ -131,10 +133,64 @@ func TestEditWhileAwaited(t *testing.T) {
 			if c.ended == "" {
 				return
 			}
+			if d.Next.Callback != nil {
+				t.Errorf("the callback stays for the next run: %s", d.Next.Callback)
+			}
 			if again := task.Decide(edit(t, decode(t, string(d.Next.Encode())), "9-x", `status:"waiting"`), ours()); again.Settled != nil {
 				t.Errorf("its end is told twice: %+v", again.Settled.Outcome)
 			}
 		})
+	}
+}
+
+// TestRunInsteadOfAnAwaitedOne: a run that is asked for ends the one for which a callback was awaited, for good, however the task is delivered and
+// whoever reads the word. So does a skip, which leaves out nothing else.
+func TestRunInsteadOfAnAwaitedOne(t *testing.T) {
+	t.Parallel()
+	const ten = "2026-11-18T10:00:00Z"
+	awaits := func(word, rule, paused, fields string) string {
+		p := planAt(nine, nine, 0, noon, rule)
+		return join(`"status":"`+word+`"`, `"date":"`+nine+`"`, `"started":"`+nine+`"`, fields, p[:len(p)-1]+`,"awaits":true`+paused+`}`)
+	}
+	const once, hourly, paused = `"delivery":"at-most-once"`, `"repeat":{"hours":1}`, `,"paused":true`
+	for _, c := range []struct{ name, fields, run, skip string }{
+		{"one-off", awaits("%s", "", "", ""), "end done", "end canceled"},
+		{"at most once", awaits("%s", "", "", once), "end done", "end canceled"},
+		{"a paused one", awaits("%s", "", paused, once), "end done", "end canceled"},
+		{"repeat", awaits("%s", "PT1H", "", hourly), "schedule scheduled " + ten, "schedule scheduled " + ten},
+		{"repeat at most once", awaits("%s", "PT1H", "", hourly+","+once), "schedule scheduled " + ten, "schedule scheduled " + ten},
+		{"a paused repeat", awaits("%s", "PT1H", paused, hourly), "end paused", "end paused"},
+		{"the last date", awaits("%s", "PT1H", "", `"repeat":{"hours":1,"until":"`+nine+`"}`), "end done", "end done"},
+	} {
+		for _, by := range []string{"i1", "i0"} { // this process, or one before it
+			history := `"history":[{"status":"running","at":"` + nine + `"}]`
+			read := func(word string) *task.Task {
+				return decode(t, document(join(strings.Replace(c.fields, "%s", word, 1), claim(by), history)))
+			}
+			d := task.Decide(read("run"), ours())
+			if endOf(d) != "canceled" {
+				t.Errorf("%s, %s: the run ended as %q", c.name, by, endOf(d))
+			}
+			if got := describe(task.Settle(d.Next, ok(), ours())); !matches(got, c.run) {
+				t.Errorf("%s, %s: after the run %s, want %s", c.name, by, got, c.run)
+			}
+			d = task.Decide(read("skip"), ours())
+			if got := describe(d); !matches(got, c.skip) || endOf(d) != "canceled" {
+				t.Errorf("%s, %s: skipped: %s, ended as %q, want %s", c.name, by, got, endOf(d), c.skip)
+			}
+		}
+	}
+}
+
+// TestResumeDuringARunBesideAPause: the word counts when the run has ended.
+func TestResumeDuringARunBesideAPause(t *testing.T) {
+	t.Parallel()
+	p := planAt(nine, nine, 0, nine, "PT1H")
+	paused := decode(t, document(join(`"status":"run"`, `"date":"`+nine+`"`, `"repeat":{"hours":1}`, p[:len(p)-1]+`,"paused":true}`)))
+	ran := task.Decide(paused, ours()).Next
+	theirs := edit(t, decode(t, string(ran.Encode())), "9-x", `status:"resume"`)
+	if got := describe(task.Resolve(ran, ok(), theirs, ours())); got != "schedule scheduled 2026-11-18T10:00:00Z" {
+		t.Errorf("got %s", got)
 	}
 }
 

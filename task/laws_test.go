@@ -159,7 +159,8 @@ func TestLawsOfDecide(t *testing.T) {
 		keeps(t, before, d.Next)
 		switch d.Action {
 		case task.Hold, task.Schedule:
-			if !d.Next.Plan.Due.After(v.Now) {
+			// That a run which went on elsewhere has ended is written before the next one starts.
+			if !d.Next.Plan.Due.After(v.Now) && d.Settled == nil {
 				t.Fatalf("it sleeps until %s, which is past", d.Next.Plan.Due)
 			}
 		case task.Start:
@@ -179,7 +180,7 @@ func TestLawsOfDecide(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if again := task.Decide(written, v); again.Action != task.Hold {
+			if again := task.Decide(written, v); again.Action != task.Hold && (d.Settled == nil || again.Action != task.Start || again.Settled != nil) {
 				t.Fatalf("%s, then %s: %s", d.Action, again.Action, written.Encode())
 			}
 		}

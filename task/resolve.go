@@ -45,7 +45,7 @@ func resolve(ran *Task, o Outcome, theirs *Task, v View) Decision {
 		return canceledBeside(ran, o, theirs, v)
 	case theirs.Status.ended():
 		return endedByHand(ran, o, theirs, v)
-	case theirs.Status == Pause, theirs.Status == RunNow, theirs.Status == Skip:
+	case theirs.Status == Pause, theirs.Status == RunNow, theirs.Status == Skip, theirs.Status == Resume && ran.Plan != nil && ran.Plan.Paused:
 		return controlled(ran, o, theirs, v)
 	case askedAgain(ran, theirs, v):
 		next := afterwards(ran, o, theirs, v)
@@ -126,7 +126,7 @@ func onto(ran, theirs *Task) *Task {
 	return &next
 }
 
-// controlled settles the run and does then what the person asked for meanwhile: pause, run again, or skip the next date.
+// controlled settles the run and does then what the person asked for meanwhile: pause, resume after a run beside a pause, run again, or skip the next date.
 func controlled(ran *Task, o Outcome, theirs *Task, v View) Decision {
 	d := Settle(onto(ran, theirs), o, v)
 	if (theirs.Status == Pause || theirs.Status == Skip) && !d.Next.Sleeps() {

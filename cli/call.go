@@ -86,6 +86,8 @@ func (a *app) callAsTask(url string, o callFlags) (addOptions, error) {
 		return add, errors.New("--worker is missing: say which worker makes the calls, or have one configured (gateway.worker)")
 	case o.every != "" && o.cron != "":
 		return add, errors.New("--every and --cron both say when: give one of them")
+	case o.every != "" && strings.Trim(o.every, "0123456789.") == "": // in documents a bare number is milliseconds
+		return add, fmt.Errorf("--every %s: %[1]s of what? Write %[1]ss for seconds, %[1]sms for milliseconds", o.every)
 	case !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://"):
 		return add, fmt.Errorf("%q is no address that begins with http:// or https://", url)
 	}

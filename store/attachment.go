@@ -111,8 +111,8 @@ func missingStub(id, name string) *Error {
 	}
 }
 
-// Compressible tells whether an attachment of a type is stored compressed: the same types as in CouchDB.
-func Compressible(contentType string) bool {
+// compressible tells whether an attachment of a type is stored compressed: the same types as in CouchDB.
+func compressible(contentType string) bool {
 	kind, _, _ := strings.Cut(contentType, ";")
 	switch kind = strings.ToLower(strings.TrimSpace(kind)); kind {
 	case "application/javascript", "application/json", "application/xml":

@@ -161,7 +161,7 @@ func (c *checker) catalog() error {
 			c.blind = true // its number is not known
 			return
 		}
-		if err := CheckDatabaseName(name); err != nil {
+		if err := checkDatabaseName(name); err != nil {
 			c.say(name, "", "no database can have this name")
 		}
 		if len(e.UUID) != 32 {

@@ -195,7 +195,7 @@ func (s *Store) decide(g *group, r *request) {
 		return
 	}
 	if d.dropped.Load() {
-		r.err = NoDatabase()
+		r.err = noDatabase()
 		return
 	}
 	if _, ok := g.touched[d]; !ok {

@@ -125,3 +125,40 @@ func TestCompactionOfDamage(t *testing.T) {
 	}
 	sound(t, st)
 }
+
+// TestBodyBroughtAgain: a replicator that brings a revision whose body a compaction has taken away gives it back.
+func TestBodyBroughtAgain(t *testing.T) {
+	t.Parallel()
+	st := open(t, store.Options{})
+	db := create(t, st, "db")
+	there := func(when string, want bool, seq uint64) {
+		t.Helper()
+		view(t, db, func(v *store.Snapshot) error {
+			tree, err := v.Tree("d")
+			if err != nil {
+				return err
+			}
+			path := tree.Path(tree.Leaves()[0].Rev)
+			got, err := v.HasBody(path[len(path)-1])
+			if err == nil && (got != want || db.Seq() != seq || len(path) != 2) {
+				t.Errorf("%s: %v at %d, in %v", when, got, db.Seq(), path)
+			}
+			return err
+		})
+	}
+	brought(t, db, "d", "a", 1, false)
+	brought(t, db, "d", "a", 2, false)
+	brought(t, db, "d", "a", 1, false)
+	there("before the compaction", true, 2)
+	release := store.HoldCompactions(st)
+	db.Compact()
+	end := store.CompactionEnd(db)
+	release()
+	<-end
+	there("after it", false, 2)
+	brought(t, db, "d", "a", 1, false)
+	there("brought again", true, 3)
+	brought(t, db, "d", "a", 1, false)
+	there("and again", true, 3)
+	sound(t, st)
+}

@@ -284,7 +284,7 @@ func (d *Database) changeEntry(ctx context.Context, change func(*catalogEntry)) 
 	var e catalogEntry
 	return d.store.do(ctx, func(b *pebble.Batch) error {
 		if d.dropped.Load() {
-			return NoDatabase()
+			return noDatabase()
 		}
 		e = *d.entry.Load()
 		change(&e)

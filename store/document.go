@@ -2,8 +2,6 @@ package store
 
 import (
 	"bytes"
-	"crypto/md5" //nolint:gosec // revision ids are fingerprints of content, not secrets
-	"encoding/binary"
 	"encoding/json"
 )
 
@@ -36,6 +34,8 @@ type Parser struct {
 	MaxDocument int
 	// MaxDocs is how many documents Bulk takes; 0 means no limit.
 	MaxDocs int
+	// AllOrNothing tells that the body that Bulk read asked for that with "all_or_nothing": true.
+	AllOrNothing bool
 
 	scan    scanner
 	members []member
@@ -73,7 +73,7 @@ func (p *Parser) end() error {
 func (p *Parser) Bulk(raw []byte, docs []Doc) (_ []Doc, newEdits bool, err error) {
 	p.Reset(raw)
 	s := &p.scan
-	newEdits = true
+	newEdits, p.AllOrNothing = true, false
 	s.space()
 	if s.peek() != '{' {
 		return docs, true, p.notObject("Request body must be a JSON object")
@@ -87,6 +87,12 @@ func (p *Parser) Bulk(raw []byte, docs []Doc) (_ []Doc, newEdits bool, err error
 			return err
 		case `"new_edits"`:
 			newEdits, err = p.boolean("`new_edits` parameter must be a boolean.")
+			return err
+		case `"all_or_nothing"`:
+			s.space()
+			from := s.pos
+			err := s.value()
+			p.AllOrNothing = string(s.in[from:s.pos]) == "true"
 			return err
 		}
 		return s.value()
@@ -455,45 +461,6 @@ func unquote(raw []byte) string {
 		return ""
 	}
 	return s
-}
-
-// hash gives the revision that follows parent when d is written over it: the same content and history give the same revision everywhere.
-func (d *Doc) hash(parent Rev) Rev {
-	if !d.had || parent != d.Rev {
-		d.next = sum(d, parent)
-		d.had = parent == d.Rev
-	}
-	return Rev{Pos: parent.Pos + 1, sum: d.next}
-}
-
-// Prepare computes, outside the committer, what the write will most likely need.
-func (d *Doc) Prepare() {
-	d.next = sum(d, d.Rev)
-	d.had = true
-}
-
-func sum(d *Doc, parent Rev) [16]byte {
-	h := md5.New() //nolint:gosec // a fingerprint
-	var head [64]byte
-	b := binary.AppendUvarint(head[:0], parent.Pos)
-	b = append(b, parent.key()...)
-	if d.Deleted {
-		b = append(b, 1)
-	} else {
-		b = append(b, 0)
-	}
-	_, _ = h.Write(b)
-	_, _ = h.Write(d.Body)
-	for i := range d.Attachments {
-		a := &d.Attachments[i]
-		b = binary.AppendUvarint(b[:0], uint64(len(a.Name)))
-		b = binary.AppendUvarint(append(b, a.Name...), uint64(len(a.Type)))
-		b = append(append(b, a.Type...), a.Digest[:]...)
-		_, _ = h.Write(b)
-	}
-	var out [16]byte
-	h.Sum(out[:0])
-	return out
 }
 
 // Size is the memory that the parser keeps, in bytes.

@@ -28,11 +28,12 @@ func engineOptions(s *Store, cache *pebble.Cache) *pebble.Options {
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-		// A document from anywhere costs two blocks, one of its record and one of its row. With 16 KiB it took 42 µs of processor time, with 8
-		// 32, with 4 about as much, and a fourteenth more disk.
-		o.Levels[i].BlockSize = 8 << 10
+		// A document from anywhere costs one block, and another one where it is not remembered where it is (places). To unpack one of 8 KiB takes
+		// a third of the time that the whole document takes, and with 4 KiB a million are 3 % larger on disk, compressed as below.
+		o.Levels[i].BlockSize = 4 << 10
 		o.Levels[i].IndexBlockSize = 32 << 10
 	}
+	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
 	o.EventListener = &pebble.EventListener{
 		BackgroundError: s.trouble.failed,
 		FlushBegin:      func(pebble.FlushInfo) { s.flushes.begun.Add(1) },

@@ -40,8 +40,8 @@ func NotFound(reason string) *Error {
 	return &Error{Status: http.StatusNotFound, Name: "not_found", Reason: reason}
 }
 
-// NoDatabase is the 404 of a database.
-func NoDatabase() *Error { return NotFound("Database does not exist.") }
+// noDatabase is the 404 of a database.
+func noDatabase() *Error { return NotFound("Database does not exist.") }
 
 // BadRequest is a 400 with the given reason.
 func BadRequest(format string, args ...any) *Error {

@@ -148,3 +148,9 @@ func AloneBeside(s *Store) bool {
 	defer s.inFlight.Add(-2)
 	return s.alone(&request{op: func(*pebble.Batch) error { return nil }, done: make(chan error, 1)})
 }
+
+// Misplace has a document remembered at a sequence, whether it is there or not.
+func Misplace(d *Database, id string, seq uint64) { d.store.places.put(d.number, id, seq) }
+
+// RecordsRead counts the records of documents that were read by id.
+func RecordsRead(v *Snapshot) int { return v.docs.reads }

@@ -38,5 +38,5 @@ const (
 	localPrefix  = "_local/"
 )
 
-// IsLocal tells whether id names a local document.
-func IsLocal(id string) bool { return strings.HasPrefix(id, localPrefix) }
+// isLocal tells whether id names a local document.
+func isLocal(id string) bool { return strings.HasPrefix(id, localPrefix) }

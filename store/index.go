@@ -89,7 +89,7 @@ func (b *IndexBatch) Commit(ctx context.Context) error {
 	}
 	return b.db.store.do(ctx, func(batch *pebble.Batch) error {
 		if b.db.dropped.Load() {
-			return NoDatabase()
+			return noDatabase()
 		}
 		return batch.Apply(b.batch, nil)
 	}, nil)

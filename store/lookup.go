@@ -28,11 +28,9 @@ func newLookups(number uint32, kind byte) lookups {
 func (l *lookups) get(r pebble.Reader, key []byte, use func(value []byte) error) error {
 	l.reads++
 	if l.it == nil && l.reads > manyLookups {
-		it, err := r.NewIter(&pebble.IterOptions{LowerBound: l.lower, UpperBound: l.upper})
-		if err != nil {
+		if err := l.open(r); err != nil {
 			return err
 		}
-		l.it = it
 	}
 	if l.it == nil {
 		return pointRead(r, key, use)
@@ -48,6 +46,28 @@ func (l *lookups) get(r pebble.Reader, key []byte, use func(value []byte) error)
 		return err
 	}
 	return use(nil)
+}
+
+// seek gives the first key that is not below one, with its value, both of which are good until the next call; nil if there is none.
+func (l *lookups) seek(r pebble.Reader, key []byte) (found, value []byte, err error) {
+	if err := l.open(r); err != nil {
+		return nil, nil, err
+	}
+	if !l.it.SeekGE(key) {
+		return nil, nil, l.it.Error()
+	}
+	value, err = l.it.ValueAndErr()
+	return l.it.Key(), value, err
+}
+
+// open makes the iterator.
+func (l *lookups) open(r pebble.Reader) error {
+	if l.it != nil {
+		return nil
+	}
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: l.lower, UpperBound: l.upper})
+	l.it = it
+	return err
 }
 
 func pointRead(r pebble.Reader, key []byte, use func(value []byte) error) error {

@@ -46,7 +46,7 @@ func (d *Database) snapshotAt(v *view) (*Snapshot, error) {
 
 func (d *Database) readable() error {
 	if d.dropped.Load() {
-		return NoDatabase()
+		return noDatabase()
 	}
 	if d.store.broken.Load() {
 		return d.store.Failed()

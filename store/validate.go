@@ -119,7 +119,7 @@ func (d *Database) edits(docs []Doc, results []Result, from int, o WriteOptions)
 	size := 0
 	for to = from; to < len(docs) && size < editBytes; to++ {
 		doc := &docs[to]
-		if results[to].Err != nil || IsLocal(doc.ID) || strings.HasPrefix(doc.ID, designPrefix) {
+		if results[to].Err != nil || isLocal(doc.ID) || strings.HasPrefix(doc.ID, designPrefix) {
 			continue
 		}
 		edit := Edit{Doc: doc}

@@ -45,7 +45,7 @@ func (d *Database) Write(ctx context.Context, docs []Doc, o WriteOptions) (_ []R
 			doc.ID = NewID()
 		}
 		results[i].ID = doc.ID
-		if IsLocal(doc.ID) { // it has none, as in CouchDB, which says nothing either
+		if isLocal(doc.ID) { // it has none, as in CouchDB, which says nothing either
 			if err := doc.DiscardUploads(); err != nil {
 				return nil, errors.Join(err, discard(docs))
 			}
@@ -97,7 +97,7 @@ func (d *Database) check(doc *Doc, o WriteOptions) *Error {
 	if limits.ID > 0 && len(doc.ID) > limits.ID {
 		return illegalID("Document id is too long")
 	}
-	if IsLocal(doc.ID) {
+	if isLocal(doc.ID) {
 		if _, err := localNumber(doc.Rev); err != nil {
 			return errBadRev()
 		}
@@ -146,7 +146,7 @@ type writer struct {
 
 func (w *writer) write(doc *Doc, res *Result, o WriteOptions) error {
 	switch {
-	case IsLocal(doc.ID):
+	case isLocal(doc.ID):
 		return w.writeLocal(doc, res)
 	case o.Replicated:
 		return w.replicate(doc, res)
@@ -290,8 +290,26 @@ func (w *writer) replicate(doc *Doc, res *Result) error {
 		if t, err = m.decode(); err != nil {
 			return err
 		}
+		if err := w.miss(t.nodes[doc.Rev]); err != nil {
+			return err
+		}
 	}
 	return w.insert(doc, res, m, t, doc.Rev, doc.Ancestors)
+}
+
+// miss notes of an ancestor that its body is not there any more, if a compaction has taken it: what brings it again gives it back. What is not on
+// disk yet, no compaction has seen.
+func (w *writer) miss(n *node) error {
+	if n == nil || n.children == 0 || n.body == 0 || n.body > w.db.seq.Load() {
+		return nil
+	}
+	w.scratch = appendSeqKey(w.scratch[:0], w.db.number, n.body, markRow)
+	return pointRead(w.db.store.db, w.scratch, func(row []byte) error {
+		if row == nil {
+			n.body = 0
+		}
+		return nil
+	})
 }
 
 // insert adds a revision to the tree of m, if there is one, and stores both.
@@ -350,6 +368,9 @@ func (w *writer) store(doc *Doc, rev *Rev, ask bool, m meta, oldSeq uint64, mark
 	w.scratch = appendRow(w.scratch, doc, rev, doc.Attachments, ask)
 	if err := w.batch.Set(w.scratch[:n], w.scratch[n:], nil); err != nil {
 		return err
+	}
+	if !ask {
+		d.store.places.put(d.number, doc.ID, d.stats.Seq)
 	}
 	if oldSeq == 0 {
 		return nil

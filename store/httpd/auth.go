@@ -34,6 +34,7 @@ type identity struct {
 type authenticator struct {
 	store   *store.Store
 	log     logrus.FieldLogger
+	counts  *counts
 	key     [32]byte                          // of what is remembered
 	cookies []byte                            // the secret of cookies, the same for ever
 	admins  map[string]*admin                 // of the configuration
@@ -59,9 +60,9 @@ type authenticator struct {
 // maxChecked bounds what is remembered; beyond it all is forgotten and checked anew.
 const maxChecked = 4096
 
-func newAuthenticator(st *store.Store, o Options, begin func(func(context.Context)) bool) *authenticator {
+func newAuthenticator(st *store.Store, o Options, figures *counts, begin func(func(context.Context)) bool) *authenticator {
 	a := &authenticator{
-		store: st, log: o.Log, admins: map[string]*admin{}, locks: newLockout(), begin: begin,
+		store: st, log: o.Log, counts: figures, admins: map[string]*admin{}, locks: newLockout(), begin: begin,
 		sessionAge: func() time.Duration { return o.SessionTimeout },
 		policy:     func() hashPolicy { return hashPolicy{rounds: o.HashRounds} },
 		hashing:    make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
@@ -125,6 +126,7 @@ func (a *authenticator) basic(r *http.Request, text string) (*identity, error) {
 	who, epoch := a.secrets[digest], a.epoch
 	a.mu.RUnlock()
 	if who != nil {
+		a.counts.known.Add(1)
 		return who, nil
 	}
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))

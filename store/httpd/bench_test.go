@@ -24,7 +24,7 @@ func benchServer(b *testing.B) (url string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	h := httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}})
+	h := httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}, HashRounds: 1000})
 	web := httptest.NewServer(h)
 	b.Cleanup(func() {
 		_ = h.Close()

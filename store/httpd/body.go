@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/adlayer/after/store"
 )
@@ -64,6 +65,8 @@ func (c *call) bodyUpTo(limit int64) (raw []byte, done func(), err error) {
 		return nil, nil, badType(encoding + " is not a supported content encoding.")
 	}
 	held.Reader = io.LimitReader(src, limit+1)
+	began := time.Now()
+	defer func() { c.reading += time.Since(began) }()
 	done = func() {
 		putBuffer(b)
 		held.release()

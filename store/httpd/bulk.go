@@ -65,6 +65,11 @@ func (c *call) bulkDocs() error {
 		if docs[i].ID == "" {
 			docs[i].ID = c.s.uuids.next()
 		}
+	}
+	if p.AllOrNothing {
+		return c.refuseAll(docs)
+	}
+	for i := range docs {
 		if err := c.mayWrite(docs[i].ID); err != nil {
 			docs[i].Refused = asError(err)
 			continue
@@ -73,6 +78,7 @@ func (c *call) bulkDocs() error {
 			docs[i].Refused = asError(err)
 		}
 	}
+	c.s.counts.batches.add(c.s.counts.seconds(), uint64(len(docs)))
 	results, err := c.write(docs, store.WriteOptions{Replicated: !newEdits})
 	if err != nil {
 		return err
@@ -80,6 +86,24 @@ func (c *call) bulkDocs() error {
 	b := getBuffer()
 	defer putBuffer(b)
 	return c.answer(http.StatusCreated, appendResults(b.AvailableBuffer(), docs, results, newEdits))
+}
+
+// refuseAll answers who wants all documents to be written or none, which CouchDB has had no more since 2.0: it writes none.
+func (c *call) refuseAll(docs []store.Doc) error {
+	b := []byte{'['}
+	for i := range docs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		rev := "0-"
+		if !docs[i].Rev.IsZero() {
+			rev = docs[i].Rev.String()
+		}
+		b = store.AppendString(append(b, `{"id":`...), docs[i].ID)
+		b = store.AppendString(append(b, `,"rev":`...), rev)
+		b = append(b, `,"error":"not_implemented","reason":"all_or_nothing is not supported"}`...)
+	}
+	return c.answer(http.StatusExpectationFailed, append(b, ']'))
 }
 
 // appendResults adds the rows of a bulk write; of a replicator's only those that were refused.

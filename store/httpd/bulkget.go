@@ -33,6 +33,7 @@ func (c *call) bulkGet() error {
 		return err
 	}
 	o.files.letGo = true
+	c.s.counts.reads.Add(int64(len(refs)))
 	snap, err := c.db.Snapshot()
 	if err != nil {
 		return err

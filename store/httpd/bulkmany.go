@@ -14,8 +14,9 @@ import (
 const (
 	manyRefs    = 128     // documents asked for from which on several read
 	mostReaders = 8       // at most, as each holds what it reads
-	firstPart   = 128     // of which each takes so many at first,
-	mostPart    = 1024    // and at most so many, where they turn out to be small
+	firstPart   = 512     // of which each takes so many at first,
+	leastPart   = 16      // at least so many,
+	mostPart    = 1024    // and at most so many, as they turn out to be large or small,
 	refsSize    = 1 << 20 // and no more when they have come to this size
 )
 
@@ -115,10 +116,10 @@ func nextPart(readers []refReader, rows []gatheredRow) int {
 	for i := range readers {
 		size += len(readers[i].b)
 	}
-	if taken == 0 {
-		return firstPart
+	if taken == 0 { // they are all large
+		return leastPart
 	}
-	return min(max(refsSize/2*taken/max(size, 1), firstPart/8), mostPart)
+	return min(max(refsSize/2*taken/max(size, 1), leastPart), mostPart)
 }
 
 // renewReaders takes a newer snapshot for all.

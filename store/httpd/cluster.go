@@ -57,25 +57,6 @@ func (c *call) syncShards() error {
 	return c.answer(http.StatusAccepted, []byte(`{"ok":true}`))
 }
 
-// reshard shows that no shards are being split.
-func (c *call) reshard() error {
-	if err := c.needAdmin(); err != nil {
-		return err
-	}
-	if c.method() != http.MethodGet {
-		return store.NotImplemented("Splitting shards (_reshard)")
-	}
-	switch path := strings.Join(c.path[1:], "/"); path {
-	case "":
-		return c.answer(http.StatusOK, []byte(`{"completed":0,"failed":0,"running":0,"state":"running","state_reason":null,"stopped":0,"total":0}`))
-	case "state":
-		return c.answer(http.StatusOK, []byte(`{"state":"running","reason":null}`))
-	case "jobs":
-		return c.answer(http.StatusOK, []byte(`{"total_rows":0,"offset":0,"jobs":[]}`))
-	}
-	return store.NotFound("missing")
-}
-
 // clusterOptions reads what a new database is asked to be: the number of shards, and what only a cluster can keep.
 func (c *call) clusterOptions() (shards int, err error) {
 	shards = max(1, c.s.settings.now().shards)

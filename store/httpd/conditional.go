@@ -17,7 +17,8 @@ func (c *call) cached(etag string) bool {
 	return true
 }
 
-// matches tells whether an If-None-Match names an ETag.
+// matches tells whether an If-None-Match names an ETag, if only a weak one: proxies that compress answers weaken their ETags.
 func matches(header, etag string) bool {
-	return slices.Contains(strings.FieldsFunc(header, func(r rune) bool { return r == ',' || r == ' ' }), etag)
+	given := strings.FieldsFunc(header, func(r rune) bool { return r == ',' || r == ' ' })
+	return slices.ContainsFunc(given, func(one string) bool { return strings.TrimPrefix(one, "W/") == etag })
 }

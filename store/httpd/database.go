@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/adlayer/after/store"
 )
@@ -105,6 +106,7 @@ func (c *call) createDatabase(name string) error {
 	if err != nil {
 		return err
 	}
+	c.s.keepAuthDesign(c.ctx(), db)
 	c.w.Header().Set("Location", c.base()+"/"+escape(name))
 	return c.answer(http.StatusCreated, []byte(`{"ok":true}`))
 }
@@ -131,7 +133,9 @@ func escape(part string) string {
 func (c *call) root() error {
 	switch c.r.Method {
 	case http.MethodGet, http.MethodHead:
+		began := time.Since(c.s.counts.started)
 		b, err := appendInfo(nil, c.db)
+		c.s.counts.took(&c.s.counts.infos, began)
 		if err != nil {
 			return err
 		}

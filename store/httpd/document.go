@@ -111,6 +111,7 @@ func (c *call) getDocument(id string) error {
 		return err
 	}
 	defer snap.Close() //nolint:errcheck // the reads have told all there is
+	c.s.counts.reads.Add(1)
 	if strings.HasPrefix(id, localPrefix) {
 		return c.getLocal(snap, id)
 	}

@@ -101,3 +101,25 @@ func (s *Server) Descend(db *store.Database, w http.ResponseWriter, r *http.Requ
 func (s *Server) Inside(name string, admin bool, roles ...string) http.RoundTripper {
 	return &inside{s: s, who: &identity{name: name, roles: roles, admin: admin, via: "cookie"}}
 }
+
+// Histogram is one of the figures.
+type Histogram struct{ h histogram }
+
+// Add counts a value in a second.
+func (h *Histogram) Add(second int64, v uint64) { h.h.add(second, v) }
+
+// Figures are those of the ten seconds that end with this one.
+func (h *Histogram) Figures(second int64) distribution { return distributionOf(h.h.counted(second, 1)) }
+
+// Counts are the figures of a server.
+type Counts struct{ c counts }
+
+// NewCounts gives figures of nothing yet.
+func NewCounts() *Counts { return &Counts{counts{started: time.Now()}} }
+
+// Request counts a request that is answered at once.
+func (c *Counts) Request(w http.ResponseWriter, r *http.Request) {
+	counted := c.c.begin(w, r)
+	counted.whole = true
+	counted.end()
+}

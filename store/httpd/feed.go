@@ -19,6 +19,7 @@ type feed struct {
 	db   *store.Database
 	last uint64 // the newest sequence that was dealt with
 	sent int    // rows
+	told int    // of them, to those who count
 	buf  []byte
 	held *bytes.Buffer // whose memory buf is; nil while the feed waits
 	ctl  *http.ResponseController
@@ -127,6 +128,10 @@ func (f *feed) flush() error {
 	if !f.head {
 		f.head = true
 		f.c.w.WriteHeader(http.StatusOK)
+	}
+	if f.q.includeDocs {
+		f.c.s.counts.reads.Add(int64(f.sent - f.told))
+		f.told = f.sent
 	}
 	_, err := f.c.w.Write(f.buf)
 	f.buf = f.buf[:0]

@@ -71,7 +71,7 @@ func (f *finder) Build(ctx context.Context, db *store.Database) error {
 func startFinder(t *testing.T, f *finder) *server {
 	t.Helper()
 	st := memory(t)
-	h := httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}, Find: f})
+	h := httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}, HashRounds: 10, Find: f})
 	web := httptest.NewServer(h)
 	t.Cleanup(func() {
 		if err := h.Close(); err != nil {

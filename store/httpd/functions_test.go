@@ -34,7 +34,7 @@ func startScripts(t *testing.T, o script.Options) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}, Script: o})
+	h := httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}, HashRounds: 10, Script: o})
 	web := httptest.NewServer(h)
 	t.Cleanup(func() {
 		err := errors.Join(h.Close())

@@ -83,7 +83,6 @@ type Server struct {
 	uuids    uuids
 	counts   counts
 	bodies   memory
-	started  time.Time
 
 	ctx   context.Context //nolint:containedctx // it ends the feeds at Close
 	stop  context.CancelFunc
@@ -128,8 +127,8 @@ func New(st *store.Store, o Options) *Server {
 	if o.Selector == nil {
 		o.Selector = defaultSelector()
 	}
-	s := &Server{store: st, log: o.Log, started: time.Now()}
-	s.auth = newAuthenticator(st, o, s.begin)
+	s := &Server{store: st, log: o.Log, counts: counts{started: time.Now()}}
+	s.auth = newAuthenticator(st, o, &s.counts, s.begin)
 	o.Admins = nil // what is plain among them is not kept
 	s.opts = o
 	s.settings = newSettings(st, o, s.auth.setMore)
@@ -186,6 +185,8 @@ type call struct {
 	keep bool   // functions may be told of the body:
 	sent []byte // the body then
 	view *usersView
+
+	reading time.Duration // the body
 }
 
 // ServeHTTP answers one request.
@@ -193,7 +194,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Server", "after/"+s.opts.Version)
 	h["X-Couch-Request-ID"] = []string{randomDigits(5)} // in CouchDB's spelling
-	c := &call{s: s, w: s.counts.begin(w, r), r: r}
+	counted := s.counts.begin(w, r)
+	defer counted.end()
+	c := &call{s: s, w: counted, r: r}
 	mounted, found := s.mounted(r)
 	if !found {
 		c.r = overridden(r)
@@ -208,6 +211,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rules = mounted.CORS(rules)
 	}
 	if rules.Answer(c.w, r) {
+		counted.whole = true
 		return
 	}
 	var err error
@@ -219,6 +223,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		c.fail(err)
 	}
+	counted.whole = true
 }
 
 // overridden is a request with the method that it names in a header, for clients that can only POST.
@@ -236,6 +241,9 @@ func overridden(r *http.Request) *http.Request {
 }
 
 func (c *call) serve() error {
+	if int64(len(c.r.RequestURI)) > c.s.settings.now().maxURI { // a request of the server to itself has none
+		return &store.Error{Status: http.StatusRequestURITooLong, Name: "too_long", Reason: "the request uri is too long"}
+	}
 	if err := c.splitPath(); err != nil {
 		return err
 	}
@@ -276,11 +284,15 @@ func (c *call) identify() (err error) {
 
 // splitPath decodes the path's parts one by one, so that %2F stays within its part. As in CouchDB, a plus is a space, and empty parts do not count.
 func (c *call) splitPath() error {
+	unescape := url.QueryUnescape
+	if c.s.settings.now().plusIsPlus {
+		unescape = url.PathUnescape
+	}
 	for part := range strings.SplitSeq(c.r.URL.EscapedPath(), "/") {
 		if part == "" {
 			continue
 		}
-		text, err := url.QueryUnescape(part)
+		text, err := unescape(part)
 		if err != nil {
 			return store.BadRequest("invalid_url_encoding")
 		}
@@ -323,6 +335,9 @@ func badType(reason string) error {
 func (c *call) setHead(kind string) {
 	h := c.w.Header()
 	h["Content-Type"] = []string{kind}
+	if kind == "application/json" { // in CouchDB's spelling
+		h["X-CouchDB-Body-Time"] = []string{strconv.FormatInt(c.reading.Milliseconds(), 10)}
+	}
 	if h.Get("Cache-Control") == "" {
 		h["Cache-Control"] = []string{"must-revalidate"}
 	}
@@ -354,10 +369,11 @@ func (c *call) fail(err error) {
 		c.s.log.WithError(err).WithField("path", c.r.URL.Path).Error("store: a request failed")
 		e = unexpected()
 	}
-	if scheme := c.r.Header.Get("X-CouchDB-WWW-Authenticate"); scheme != "" && e.Status == http.StatusUnauthorized {
-		c.w.Header().Set("WWW-Authenticate", scheme) // for clients that want the browser to ask
+	status := e.Status
+	if status == http.StatusUnauthorized {
+		status = c.askToLogIn(e.Reason)
 	}
-	_ = c.answer(e.Status, appendError(nil, e)) // answer has no error of its own
+	_ = c.answer(status, appendError(nil, e)) // answer has no error of its own
 }
 
 // appendError adds {"error":...,"reason":...}.

@@ -154,9 +154,12 @@ func appendObject(b []byte, members []shown) ([]byte, error) {
 			b = append(b, ',')
 		}
 		b = append(store.AppendString(b, member.name), ':')
-		raw, err := json.Marshal(member.value)
-		if err != nil {
-			return nil, err
+		raw, isRaw := member.value.(json.RawMessage)
+		if !isRaw {
+			var err error
+			if raw, err = json.Marshal(member.value); err != nil {
+				return nil, err
+			}
 		}
 		b = append(b, raw...)
 	}

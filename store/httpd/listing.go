@@ -69,6 +69,9 @@ func appendListed(b []byte, snap *store.Snapshot, row *store.Row, conflicts bool
 func (l *listing) list(v *viewQuery) error {
 	l.v, l.rows = v, 0
 	err := l.write()
+	if v.includeDocs {
+		l.c.s.counts.reads.Add(int64(l.rows))
+	}
 	if err != nil && l.sent {
 		l.c.s.log.WithError(err).Debug("store: a list ended early")
 		panic(http.ErrAbortHandler)

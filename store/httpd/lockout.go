@@ -77,6 +77,14 @@ func clientNetwork(remote string) string {
 // clientBits are those of an IPv6 address that tell one client from another.
 const clientBits = 64
 
+// forget lets everybody try again.
+func (l *lockout) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.recent.Init()
+	clear(l.by)
+}
+
 // check gives the 403 of an account that is locked.
 func (l *lockout) check(a attempt) error {
 	l.mu.Lock()

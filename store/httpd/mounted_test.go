@@ -23,7 +23,7 @@ func TestMounted(t *testing.T) {
 		fmt.Fprint(w, r.Method, " ", r.URL.EscapedPath(), "?", r.URL.RawQuery, " ", r.Header.Get("Authorization"))
 	})
 	server := httpd.New(st, httpd.Options{
-		Admins: map[string]string{"a": "b"}, Under: map[string]httpd.Mounted{"own": {Handler: echo, Credentials: "X-Own"}},
+		Admins: map[string]string{"a": "b"}, HashRounds: 10, Under: map[string]httpd.Mounted{"own": {Handler: echo, Credentials: "X-Own"}},
 	})
 	t.Cleanup(func() { _ = server.Close() })
 	const right, wrong = "Basic YTpi", "Basic YTpj"

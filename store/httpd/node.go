@@ -1,13 +1,13 @@
 package httpd
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
 	"runtime"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/adlayer/after/store"
 )
@@ -17,10 +17,10 @@ const nodeName = "after@127.0.0.1"
 
 // node answers below /_node/{name}, of which there is one: "_local" is another name for it.
 func (c *call) node() error {
-	if err := c.needAdmin(); err != nil {
+	path := c.path[1:]
+	if err := c.mayAskNode(path); err != nil {
 		return err
 	}
-	path := c.path[1:]
 	switch {
 	case len(path) == 0:
 		return store.BadRequest("Incomplete path to _node request")
@@ -37,7 +37,8 @@ func (c *call) node() error {
 		if err := c.allow(http.MethodPost); err != nil {
 			return err
 		}
-		return store.NotImplemented("A restart over HTTP (_restart)")
+		c.s.restart(c.r.Context())
+		return c.ok()
 	case "_smoosh":
 		return c.smoosh(path)
 	}
@@ -55,6 +56,17 @@ func (c *call) node() error {
 		return c.answerValue(c.s.versions())
 	}
 	return missingPath()
+}
+
+// mayAskNode lets administrators in, and to the figures those too who have the role for that.
+func (c *call) mayAskNode(path []string) error {
+	if len(path) < 2 || !slices.Contains([]string{"_stats", "_system", "_prometheus"}, path[1]) {
+		return c.needAdmin()
+	}
+	if c.who.admin || slices.Contains(c.who.roles, metricsRole) {
+		return nil
+	}
+	return unauthorized("You are not a server admin or read-only metrics user")
 }
 
 func missingPath() error { return store.NotFound("missing") }
@@ -190,12 +202,23 @@ func (c *call) changeTo(at setting, value *string) (old string, err error) {
 	return old, err
 }
 
+// restart forgets what a CouchDB forgets that is started anew: settings that were not to last, replications, what is remembered of passwords. The
+// process goes on, and with it the requests under way.
+func (s *Server) restart(ctx context.Context) {
+	s.log.Warn("store: a restart was asked for over HTTP")
+	if err := s.replicator.EndAll(ctx); err != nil {
+		s.log.WithError(err).Warn("store: the replications did not end in time")
+	}
+	s.auth.locks.forget()
+	s.settings.reload() // forgets passwords as well
+}
+
 // system tells of the process.
 func (s *Server) system() map[string]any {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return map[string]any{
-		"uptime": int64(time.Since(s.started).Seconds()),
+		"uptime": s.counts.seconds(),
 		"memory": map[string]uint64{
 			"processes": m.HeapSys, "processes_used": m.HeapAlloc, "other": m.Sys - m.HeapSys,
 		},

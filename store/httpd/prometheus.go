@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // exposition is text in Prometheus' format, in which CouchDB's names are used for what is CouchDB's.
@@ -41,9 +40,11 @@ func (c *call) prometheus() error {
 	}
 	var e exposition
 	e.requests(&c.s.counts)
+	e.documents(&c.s.counts)
+	e.replications(c.s)
 	e.gauge("open_databases", "number of open databases", int64(len(c.s.store.Databases())))
 	e.gauge("compactions", "number of compactions that run or wait", int64(len(c.s.store.Compactions())))
-	e.process(c.s.started)
+	e.process(c.s.counts.seconds())
 	h := c.w.Header()
 	h.Set("Content-Type", "text/plain; version=2.0")
 	h.Set("Cache-Control", "must-revalidate")
@@ -53,6 +54,39 @@ func (c *call) prometheus() error {
 		_, _ = c.w.Write(e.b) // a reader that has gone is no error of ours
 	}
 	return nil
+}
+
+// summary tells of the last ten seconds of a histogram.
+func (e *exposition) summary(name, about string, d distribution) {
+	const perSecond = 1000 // CouchDB divides all of them, numbers of documents too
+	e.b = fmt.Appendf(e.b, "# HELP couchdb_%s_seconds %s\n# TYPE couchdb_%s_seconds summary\n", name, about, name)
+	for i, p := range percentiles {
+		e.b = fmt.Appendf(e.b, "couchdb_%s_seconds{quantile=\"%v\"} %v\n", name, p[1], d.Percentile[i][1]/perSecond)
+	}
+	e.b = fmt.Appendf(e.b, "couchdb_%s_seconds_sum %v\ncouchdb_%s_seconds_count %v\n", name, d.N*d.ArithmeticMean/perSecond, name, d.N)
+}
+
+// documents are the figures of reads and writes, and of passwords.
+func (e *exposition) documents(c *counts) {
+	known, unknown := c.known.Load(), c.unknown.Load()
+	e.counter("auth_cache_requests", "number of passwords that were checked", known+unknown)
+	e.counter("auth_cache_misses", "number of passwords of users whose hash was computed", unknown)
+	e.counter("database_reads", "number of documents read from databases", c.reads.Load())
+	e.counter("database_writes", "number of times a database was written to", c.writes.Load())
+	e.counter("document_writes", "number of documents written", c.documents.Load())
+	e.counter("document_inserts", "number of new documents among them", c.inserts.Load())
+	e.counter("local_document_writes", "number of _local documents written", c.locals.Load())
+	e.summary("request_time", "time from a request to the end of its answer", c.shown(&c.times, perMillisecond))
+	e.summary("dbinfo", "time that the state of a database took", c.shown(&c.infos, perMillisecond))
+	e.summary("httpd_bulk_docs", "thousands of documents of one _bulk_docs", c.shown(&c.batches, 1))
+}
+
+// replications are those that there are now.
+func (e *exposition) replications(s *Server) {
+	running, crashed := s.replicator.Count()
+	e.gauge("couch_replicator_jobs_running", "number of replications that run", int64(running))
+	e.gauge("couch_replicator_jobs_crashed", "number of replications that failed and are tried again", int64(crashed))
+	e.gauge("couch_replicator_jobs_total", "number of replications", int64(running+crashed))
 }
 
 // requests are the server's own figures, those of _stats.
@@ -65,6 +99,7 @@ func (e *exposition) requests(c *counts) {
 		statuses = append(statuses, sample{`{code="` + strconv.Itoa(status) + `"}`, c.statuses[status].Load()})
 	}
 	e.counter("httpd_requests", "number of HTTP requests", c.requests.Load())
+	e.counter("httpd_aborted_requests", "number of requests whose answers were cut off", c.aborted.Load())
 	e.counter("httpd_bulk_requests", "number of bulk requests", c.bulk.Load())
 	e.gauge("httpd_clients_requesting_changes", "number of clients for continuous _changes", c.feeds.Load())
 	e.metric("httpd_request_methods", "counter", "number of HTTP requests by method", methods...)
@@ -72,10 +107,10 @@ func (e *exposition) requests(c *counts) {
 }
 
 // process are the figures of the process. Those that CouchDB has of Erlang have other names here.
-func (e *exposition) process(started time.Time) {
+func (e *exposition) process(uptime int64) {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	e.metric("uptime_seconds", "counter", "couchdb uptime", sample{value: int64(time.Since(started).Seconds())})
+	e.metric("uptime_seconds", "counter", "couchdb uptime", sample{value: uptime})
 	e.metric("go_memory_bytes", "gauge", "size of memory by its use",
 		sample{`{memory_type="heap"}`, int64(m.HeapSys)},        //nolint:gosec // far below the largest
 		sample{`{memory_type="heap_used"}`, int64(m.HeapAlloc)}, //nolint:gosec // likewise

@@ -21,6 +21,24 @@ func (c *call) needUser() error {
 	return unauthorized("Authentication required.")
 }
 
+// askToLogIn makes a browser ask for a name and a password, or sends it to a page that does, and gives the status of the answer.
+func (c *call) askToLogIn(reason string) int {
+	now := c.s.settings.now()
+	scheme := c.r.Header.Get("X-CouchDB-WWW-Authenticate") // for clients that want the browser to ask
+	if scheme == "" {
+		scheme = now.challenge
+	}
+	switch {
+	case scheme != "":
+		c.w.Header().Set("WWW-Authenticate", scheme)
+	case now.loginPage != "" && !c.accepts("application/json") && c.accepts("text/html"):
+		query := "?return=" + escape(c.r.URL.EscapedPath()) + "&reason=" + escape(reason)
+		c.w.Header().Set("Location", c.base()+now.loginPage+query)
+		return http.StatusFound
+	}
+	return http.StatusUnauthorized
+}
+
 // own is the address at which this request reached the server.
 func (c *call) own() string {
 	scheme := "http://"

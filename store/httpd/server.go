@@ -23,6 +23,8 @@ var serverRoutes = map[string]func(*call) error{ //nolint:gochecknoglobals // a 
 	"_cluster_setup": (*call).clusterSetup,
 	"_db_updates":    (*call).databaseUpdates,
 	"favicon.ico":    (*call).favicon,
+
+	"_reload_query_servers": (*call).reloadQueryServers,
 }
 
 // serverMissing are CouchDB's other server paths.
@@ -69,6 +71,18 @@ func (c *call) membership() error {
 		return err
 	}
 	return c.answer(http.StatusOK, []byte(`{"all_nodes":["`+nodeName+`"],"cluster_nodes":["`+nodeName+`"]}`))
+}
+
+// reloadQueryServers ends the idle processes of functions: the next one that is needed is new.
+func (c *call) reloadQueryServers() error {
+	if err := c.needAdmin(); err != nil {
+		return err
+	}
+	if err := c.allow(http.MethodPost); err != nil {
+		return err
+	}
+	c.s.scripts.Renew()
+	return c.ok()
 }
 
 func (c *call) favicon() error {

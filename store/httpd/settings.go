@@ -66,6 +66,11 @@ type live struct {
 	forwardedHost, forwardedProto, forwardedSSL string // the names of headers
 	attachmentPolicy                            string // what a browser may do with an attachment that it shows; empty: all
 
+	challenge  string // the WWW-Authenticate of a 401, "" for none
+	loginPage  string // where browsers are sent that have to log in, "" for nowhere
+	maxURI     int64  // bytes of a path with its query
+	plusIsPlus bool   // in paths, where it else is a space
+
 	minimalHeaders []string // for who prefers few
 	passwords      passwordRules
 }
@@ -206,6 +211,10 @@ func (s *settings) act() {
 		forwardedHost:         s.text("chttpd", "x_forwarded_host", "X-Forwarded-Host"),
 		forwardedProto:        s.text("chttpd", "x_forwarded_proto", "X-Forwarded-Proto"),
 		forwardedSSL:          s.text("chttpd", "x_forwarded_ssl", "X-Forwarded-Ssl"),
+		challenge:             s.challenge(),
+		loginPage:             s.text("chttpd_auth", "authentication_redirect", ""),
+		maxURI:                s.longestURI(),
+		plusIsPlus:            s.text("chttpd", "decode_plus_to_space", "") == "false",
 		minimalHeaders:        splitList(s.text("chttpd", "prefer_minimal", minimalHeaders)),
 		passwords:             parsePasswordRules(s.text("chttpd_auth", "password_regexp", "")),
 	}
@@ -223,13 +232,22 @@ func (s *settings) act() {
 	s.logLevel()
 }
 
+// longestURI is how many bytes a path with its query may have. So few that nobody could ask for the setting's end make no sense.
+func (s *settings) longestURI() int64 {
+	const least = 1024
+	if n := s.number("chttpd", "max_uri_length", math.MaxInt64); n >= least {
+		return n
+	}
+	return math.MaxInt64
+}
+
 // hashPolicy is how passwords are hashed.
 func (s *settings) hashPolicy() hashPolicy {
 	p := hashPolicy{
 		rounds:  int(s.number("chttpd_auth", "iterations", int64(s.opts.HashRounds))),
-		upgrade: s.text("chttpd_auth", "upgrade_hash_on_auth", "true") == "true",
-		least:   int(s.number("chttpd_auth", "min_iterations", 0)),
-		most:    int(s.number("chttpd_auth", "max_iterations", 0)),
+		upgrade: s.text("chttpd_auth", "upgrade_hash_on_auth", "true") == "true", conflicts: s.flag("chttpd_auth", "allow_conflicted_user_docs"),
+		least: int(s.number("chttpd_auth", "min_iterations", 0)),
+		most:  int(s.number("chttpd_auth", "max_iterations", 0)),
 	}
 	if p.rounds < 1 || p.rounds > maxRounds {
 		p.rounds = s.opts.HashRounds
@@ -251,6 +269,15 @@ func (s *settings) framePolicy() *framePolicy {
 		return nil
 	}
 	return &framePolicy{sameOrigin: s.flag("x_frame_options", "same_origin"), hosts: splitList(s.text("x_frame_options", "hosts", ""))}
+}
+
+// challenge is what makes browsers ask for a name and a password.
+func (s *settings) challenge() string {
+	otherwise := ""
+	if s.flag("chttpd_auth", "require_valid_user") {
+		otherwise = `Basic realm="server"`
+	}
+	return s.text("chttpd", "WWW-Authenticate", otherwise)
 }
 
 func (s *settings) flag(section, key string) bool { return s.text(section, key, "false") == "true" }

@@ -19,13 +19,14 @@ func (s *Server) SetUp(ctx context.Context) error { return s.ensure(ctx, systemD
 // ensure makes databases where they are not there.
 func (s *Server) ensure(ctx context.Context, names []string) error {
 	for _, name := range names {
-		_, err := s.store.Database(name)
+		db, err := s.store.Database(name)
 		if store.IsNotFound(err) {
-			_, err = s.store.CreateDatabase(ctx, name)
+			db, err = s.store.CreateDatabase(ctx, name)
 		}
 		if err != nil {
 			return err
 		}
+		s.keepAuthDesign(ctx, db)
 	}
 	return nil
 }

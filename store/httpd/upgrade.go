@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 
 	"github.com/adlayer/after/store"
 )
@@ -13,6 +14,7 @@ type hashPolicy struct {
 	rounds      int  // of PBKDF2
 	upgrade     bool // hashes that are made otherwise are replaced when their user logs in
 	least, most int  // rounds of a user who may log in; 0: no bound
+	conflicts   bool // users may log in whose documents have some
 }
 
 // allows refuses a hash whose rounds are out of bounds, as CouchDB does.
@@ -77,15 +79,7 @@ func (a *authenticator) rehash(ctx context.Context, row *store.Row, password, sa
 	if err != nil {
 		return err
 	}
-	var doc map[string]json.RawMessage
-	if err := json.Unmarshal(row.Body, &doc); err != nil {
-		return err
-	}
-	delete(doc, "password_sha")
-	if err := h.put(doc); err != nil {
-		return err
-	}
-	body, err := json.Marshal(doc)
+	body, err := h.write(row.Body)
 	if err != nil {
 		return err
 	}
@@ -99,16 +93,22 @@ func (a *authenticator) rehash(ctx context.Context, row *store.Row, password, sa
 	return nil
 }
 
-// put sets the members of a user's document that have the hash.
-func (h passwordHash) put(doc map[string]json.RawMessage) error {
-	for name, value := range map[string]any{
-		"password_scheme": "pbkdf2", "pbkdf2_prf": h.prf, "iterations": h.rounds, "salt": h.salt, "derived_key": hex.EncodeToString(h.key),
-	} {
-		raw, err := json.Marshal(value)
-		if err != nil {
-			return err
-		}
-		doc[name] = raw
+// write gives a user's document with the hash: its members come first, in CouchDB's order, then those that the document
+// has besides, in theirs. What it had of another password is left out.
+func (h passwordHash) write(doc []byte) ([]byte, error) {
+	members := []shown{
+		{"password_scheme", "pbkdf2"}, {"pbkdf2_prf", h.prf}, {"salt", h.salt}, {"iterations", h.rounds}, {"derived_key", hex.EncodeToString(h.key)},
 	}
-	return nil
+	hashed := len(members)
+	err := eachMember(doc, func(name string, value json.RawMessage) error {
+		isHash := slices.ContainsFunc(members[:hashed], func(m shown) bool { return m.name == name })
+		if !isHash && name != "password" && name != "password_sha" {
+			members = append(members, shown{name, value})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return appendObject(nil, members)
 }

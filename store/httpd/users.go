@@ -149,6 +149,7 @@ func (a *authenticator) user(ctx context.Context, name, password string) (*ident
 	switch {
 	case err == nil:
 		if known := a.known(row, password); known != nil {
+			a.counts.known.Add(1)
 			return known, nil
 		}
 		if jsonv2.Unmarshal(row.Body, &u) != nil {
@@ -157,6 +158,7 @@ func (a *authenticator) user(ctx context.Context, name, password string) (*ident
 	case !store.IsNotFound(err):
 		return nil, err
 	}
+	a.counts.unknown.Add(1)
 	release, err := a.turn(ctx)
 	if err != nil {
 		return nil, err
@@ -225,7 +227,7 @@ func (a *authenticator) userRow(name string) (*store.Row, error) {
 	if row.Deleted {
 		return nil, store.NotFound("deleted")
 	}
-	if row.Branched {
+	if row.Branched && !a.policy().conflicts {
 		tree, err := snap.Tree(row.ID)
 		if err != nil {
 			return nil, err

@@ -12,7 +12,11 @@ import (
 	"github.com/adlayer/after/store"
 )
 
-const replicatorDatabase = "_replicator"
+const (
+	replicatorDatabase = "_replicator"
+	// metricsRole is the one role of the system's that users may have: it lets them read the server's figures.
+	metricsRole = "_metrics"
+)
 
 // usersView is what somebody who is no administrator of _users sees there: the own document, and of others the public fields. A nil one sees
 // everything.
@@ -107,11 +111,7 @@ func (c *call) prepareUser(d *store.Doc) error {
 	if err != nil {
 		return err
 	}
-	delete(m, "password")
-	if err := h.put(m); err != nil {
-		return err
-	}
-	d.Body, err = json.Marshal(m)
+	d.Body, err = h.write(d.Body)
 	return err
 }
 
@@ -173,7 +173,7 @@ func sameRoles(a, b []string) bool {
 // checkNames refuses the names of roles and users that are the system's.
 func checkNames(doc *userDoc) error {
 	for _, role := range doc.Roles {
-		if strings.HasPrefix(role, "_") {
+		if strings.HasPrefix(role, "_") && role != metricsRole {
 			return forbidden("No system roles (starting with underscore) in users db.")
 		}
 	}

@@ -97,7 +97,7 @@ func TestOthersUsers(t *testing.T) {
 			{"GET", "/_users/_design_docs", "", 401, "You are not a server admin."},
 			{"GET", "/_users/_local_docs", "", 401, "You are not a server admin."},
 			{"GET", "/_users/_design/_auth", "", 403, "Only administrators can view design docs in the users database."},
-			{"GET", "/_users", "", 200, `"doc_count":3`},
+			{"GET", "/_users", "", 200, `"doc_count":4`},
 		} {
 			req := httptest.NewRequest(r.method, r.path, strings.NewReader(r.body))
 			if who != "" {

@@ -43,7 +43,11 @@ func (c *call) write(docs []store.Doc, o store.WriteOptions) ([]store.Result, er
 			return c.validate(ctx, designs, edits)
 		}
 	}
-	return c.db.Write(c.ctx(), docs, o)
+	results, err := c.db.Write(c.ctx(), docs, o)
+	if err == nil {
+		c.s.counts.wrote(docs, results)
+	}
+	return results, err
 }
 
 const validation = "A validation function (validate_doc_update)"
@@ -104,7 +108,7 @@ func (c *call) validators() ([]design, error) {
 		var doc struct {
 			Validate json.RawMessage `json:"validate_doc_update"`
 		}
-		if validates(row.ID, row.Body) && json.Unmarshal(row.Body, &doc) == nil && doc.Validate != nil {
+		if validates(row.ID, row.Body) && !isOwnAuth(c.db.Name(), row.ID, row.Body) && json.Unmarshal(row.Body, &doc) == nil && doc.Validate != nil {
 			designs = append(designs, c.design(row))
 		}
 		return nil
@@ -162,6 +166,7 @@ func (c *call) validate(ctx context.Context, designs []design, edits []store.Edi
 		for n, i := range open {
 			if verdicts[n] != nil {
 				edits[i].Err = failureError(verdicts[n])
+				c.s.counts.rejects.Add(1)
 				continue
 			}
 			open[left], questions[left] = i, questions[n]

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/adlayer/after/internal/wait"
 	"github.com/adlayer/after/store"
 )
 
@@ -280,6 +281,20 @@ func (j *job) end(ctx context.Context) error {
 	}
 }
 
+// EndAll ends the replications that there are now, each with a last checkpoint, and waits for them.
+func (m *Manager) EndAll(ctx context.Context) error {
+	all := m.list()
+	for _, j := range all {
+		j.cancel(errCanceled)
+	}
+	for _, j := range all {
+		if err := j.end(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // run replicates: once, or again and again as long as it is wanted.
 func (j *job) run(ctx context.Context) {
 	for try := 0; ; try++ {
@@ -309,7 +324,7 @@ func (j *job) run(ctx context.Context) {
 		}
 		rest := pause(try, firstRest, lastRest)
 		j.log.WithError(j.err).Warnf("replication: it failed and is tried again in %v", rest.Round(time.Millisecond))
-		if sleep(ctx, rest) != nil {
+		if !wait.For(ctx, rest) {
 			continue // the next session ends at once, and says why
 		}
 	}

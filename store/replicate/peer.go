@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/adlayer/after/internal/wait"
 	"github.com/adlayer/after/store"
 )
 
@@ -135,18 +136,6 @@ func pause(try int, first, last time.Duration) time.Duration {
 	return d/2 + rand.N(d/2+1) //nolint:gosec // no secret
 }
 
-// sleep waits, unless ctx ends first.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // do asks until it succeeds, the trouble is lasting, or the retries are used up.
 func (p *peer) do(ctx context.Context, a ask) error {
 	for try := 0; ; try++ {
@@ -154,7 +143,7 @@ func (p *peer) do(ctx context.Context, a ask) error {
 		if err == nil || ctx.Err() != nil || try >= p.retries || !passing(err) {
 			return err
 		}
-		if sleep(ctx, pause(try, firstPause, lastPause)) != nil {
+		if !wait.For(ctx, pause(try, firstPause, lastPause)) {
 			return err
 		}
 	}

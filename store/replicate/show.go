@@ -124,6 +124,20 @@ func (m *Manager) ActiveTasks() ([]json.RawMessage, error) {
 	return out, nil
 }
 
+// Count tells how many replications run, and how many failed and are tried again.
+func (m *Manager) Count() (running, crashed int) {
+	for _, j := range m.list() {
+		j.mu.Lock()
+		if j.state == "running" {
+			running++
+		} else {
+			crashed++
+		}
+		j.mu.Unlock()
+	}
+	return running, crashed
+}
+
 // jobShown is a job as _scheduler/jobs shows it.
 type jobShown struct {
 	Database *string  `json:"database"`

@@ -23,7 +23,10 @@ type Pool struct {
 	idle   []*process           // most recently used last
 	closed bool
 	reaper *time.Timer
-	busy   sync.WaitGroup // calls, and children that are being dismissed
+
+	generation int // of children; those of an older one are not used again
+
+	busy sync.WaitGroup // calls, and children that are being dismissed
 }
 
 const (
@@ -129,15 +132,20 @@ func (p *Pool) child(key string, fresh bool) (*process, error) {
 		p.mu.Unlock()
 		return child, nil
 	}
+	generation := p.generation
 	p.mu.Unlock()
-	return startProcess(p.ctx, p.opts)
+	child, err := startProcess(p.ctx, p.opts)
+	if err == nil {
+		child.generation = generation
+	}
+	return child, err
 }
 
 // give takes a child back that can be used again.
 func (p *Pool) give(child *process) {
 	child.fresh, child.since = false, time.Now()
 	p.mu.Lock()
-	keep := !p.closed
+	keep := !p.closed && child.generation == p.generation
 	if keep {
 		p.idle = append(p.idle, child)
 		if p.reaper == nil {
@@ -147,6 +155,24 @@ func (p *Pool) give(child *process) {
 	p.mu.Unlock()
 	if !keep {
 		child.dismiss()
+	}
+}
+
+// Renew dismisses the children that are idle, and the others once they have done their work.
+func (p *Pool) Renew() {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
+	p.busy.Add(1)
+	defer p.busy.Done()
+	idle := p.idle
+	p.idle = nil
+	p.generation++
+	p.mu.Unlock()
+	for _, one := range idle {
+		one.dismiss()
 	}
 }
 

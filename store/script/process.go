@@ -28,6 +28,8 @@ type process struct {
 	known  map[string]bool // design documents that it was given, by key; some it may have dropped
 	fresh  bool            // it has served nobody yet
 	since  time.Time       // without work, while it is idle
+
+	generation int // the pool's when it was started
 }
 
 // mostKnown bounds what is kept of a child: each version of a design document has a key of its own, and a child keeps the latest few.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"github.com/adlayer/after/internal/wait"
 )
 
 // Again tries what a conflict refuses (409) up to 20 times, after short whiles that differ from those of others who try the same. It gives the
@@ -18,12 +20,8 @@ func Again(ctx context.Context, try func() error) error {
 		if !IsConflict(err) || n == tries {
 			return err
 		}
-		timer := time.NewTimer(rand.N(time.Duration(n) * unit)) //nolint:gosec // only spreads the tries
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !wait.For(ctx, rand.N(time.Duration(n)*unit)) { //nolint:gosec // only spreads the tries
 			return context.Cause(ctx)
-		case <-timer.C:
 		}
 	}
 }

@@ -7,14 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 )
 
 // Attachment reads an attachment of a document's winning revision as a stream. The caller closes it; the context has to last until then. A
 // missing document or attachment is an error for which [IsNotFound] is true.
 func (d *Database) Attachment(ctx context.Context, id, name string) (io.ReadCloser, error) {
 	op := "reading attachment " + name + " of document " + id + " of " + d.name
-	response, release, err := d.client.send(ctx, call{op: op, method: http.MethodGet, path: d.document(id) + "/" + url.PathEscape(name)})
+	response, release, err := d.client.send(ctx, call{op: op, method: http.MethodGet, path: d.document(id) + "/" + escapeSegment(name)})
 	if err != nil {
 		return nil, err
 	}

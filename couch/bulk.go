@@ -3,6 +3,7 @@ package couch
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -164,6 +165,12 @@ func share(arena, value []byte) (rest []byte, s string) {
 type Ref struct {
 	ID  string
 	Rev string // empty: the winner
+}
+
+// Tombstone is the document that deletes the revision when it is written.
+func (r Ref) Tombstone() []byte {
+	raw, _ := json.Marshal(map[string]any{"_id": r.ID, "_rev": r.Rev, "_deleted": true}) // texts can always be encoded
+	return raw
 }
 
 // BulkGet reads many documents in one request and returns one for each ref, in their order: the winner with its conflicts, or

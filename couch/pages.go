@@ -15,19 +15,20 @@ func (d *Database) FindPages(ctx context.Context, q Query) iter.Seq2[Page, error
 	if q.Limit == 0 {
 		q.Limit = pageSize
 	}
-	stale := q.Stale
-	q.Stale = false
 	return func(yield func(Page, error) bool) {
+		q := q // each walk begins with the first page
+		stale := q.Stale
+		q.Stale = false
 		for {
 			p, err := d.Find(ctx, q)
 			if !yield(p, err) || err != nil || len(p.Docs) < q.Limit {
 				return
 			}
 			q.Stale = stale
-			if p.Bookmark == "" || p.Bookmark == "nil" {
-				q.Skip += len(p.Docs)
-			} else {
+			if p.Continues() {
 				q.Bookmark = p.Bookmark
+			} else {
+				q.Skip += len(p.Docs)
 			}
 		}
 	}
@@ -40,6 +41,7 @@ func (d *Database) ListPages(ctx context.Context, r Range) iter.Seq2[[]Listed, e
 		r.Limit = pageSize
 	}
 	return func(yield func([]Listed, error) bool) {
+		r := r // each walk begins with the first page
 		for last := ""; ; {
 			listing, err := d.AllDocs(ctx, r)
 			rows := listing.Rows

@@ -3,6 +3,7 @@ package couch
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -43,8 +44,20 @@ type Page struct {
 	Warning  string // the server's words, such as that no index fits
 }
 
-// Find asks for documents by a selector.
+// Continues says whether the page has a bookmark to go on by. A server that knows none gives nothing, or "nil".
+func (p Page) Continues() bool { return p.Bookmark != "" && p.Bookmark != "nil" }
+
+// Find asks for documents by a selector. Where the index that it is to use is not there the server takes another: CouchDB does so by itself.
 func (d *Database) Find(ctx context.Context, q Query) (Page, error) {
+	p, err := d.find(ctx, q)
+	if e, ok := errors.AsType[*Error](err); ok && e.Name == "no_usable_index" && q.UseIndex != nil {
+		q.UseIndex = nil
+		return d.find(ctx, q)
+	}
+	return p, err
+}
+
+func (d *Database) find(ctx context.Context, q Query) (Page, error) {
 	op := "searching " + d.name
 	body, err := q.encode()
 	if err != nil {
@@ -80,6 +93,9 @@ type Index struct {
 	Fields        []string        // at least one
 	PartialFilter json.RawMessage // a selector; only what matches is in the index; nil: all
 }
+
+// Use names the index for [Query.UseIndex].
+func (i Index) Use() []string { return []string{i.DDoc, i.Name} }
 
 // EnsureIndex creates an index, or leaves the equal one that is there. It needs an administrator of the database.
 func (d *Database) EnsureIndex(ctx context.Context, index Index) error {

@@ -139,9 +139,9 @@ func cronEvery(text string, loc *time.Location) (parsed, error) {
 	return parsed{series: &intervalSeries{every: interval{ms: length.Milliseconds()}, loc: loc}}, nil
 }
 
-// looksLikeCron says whether text is meant as a cron line, be it a wrong one: a macro, a zone before it, a field that is a star, or
+// LooksLikeCron says whether text is meant as a cron line, be it a wrong one: a macro, a zone before it, a field that is a star, or
 // fields throughout.
-func looksLikeCron(text string) bool {
+func LooksLikeCron(text string) bool {
 	text = strings.TrimSpace(text)
 	if _, ok := cutZonePrefix(text); ok || strings.HasPrefix(text, "@") {
 		return true

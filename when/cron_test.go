@@ -281,7 +281,7 @@ func TestLooksLikeCron(t *testing.T) {
 		"FREQ=WEEKLY;BYDAY=FR": false, "every weekday at 9:00": false, "on the last day of the month at 18:00": false, `{"cron": "* * * * *"}`: false,
 		"5 minutes and 10 seconds": false, "2026-12-01 09:00": false, "1 hour 2 minutes 3 seconds": false,
 	} {
-		if got := looksLikeCron(text); got != want {
+		if got := LooksLikeCron(text); got != want {
 			t.Errorf("%q: %v", text, got)
 		}
 	}

@@ -119,7 +119,7 @@ func parseGrammar(text string, scope Scope) (parsed, error) {
 	case strings.HasPrefix(upper, "FREQ="), strings.HasPrefix(upper, "RRULE"), strings.HasPrefix(upper, "DTSTART"),
 		strings.HasPrefix(upper, "EXDATE"), strings.HasPrefix(upper, "RDATE"), strings.Contains(strings.ToUpper(text), "FREQ="):
 		return parseRRule(text, scope)
-	case looksLikeCron(text):
+	case LooksLikeCron(text):
 		return parseCron(text, scope)
 	}
 	return parsePhrase(text, scope)

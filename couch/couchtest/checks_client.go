@@ -105,6 +105,16 @@ func clientChecks() []check {
 			if !strings.Contains(string(listing.Rows[1].Doc), `"n":"c"`) || listing.Rows[1].Rev == "" {
 				c.failf("AllDocs: got %+v", listing.Rows[1])
 			}
+			for pages, n := c.db.ListPages(c.ctx, couch.Range{Limit: 2}), 0; n < 2; n++ { // a second walk begins anew
+				var ids []string
+				for rows, err := range pages {
+					c.must(err)
+					for _, row := range rows {
+						ids = append(ids, row.ID)
+					}
+				}
+				c.equal("ListPages", strings.Join(ids, " "), "a b c é")
+			}
 			listing, err = c.db.AllDocs(c.ctx, couch.Range{Keys: []string{"é", "none"}})
 			c.must(err)
 			if len(listing.Rows) != 2 || listing.Rows[0].ID != "é" || !listing.Rows[1].Missing {
@@ -119,15 +129,18 @@ func clientChecks() []check {
 			query := couch.Query{
 				Selector: []byte(`{"worker":"w2","status":{"$gt":null}}`), Limit: 1, UseIndex: []string{"by", "worker"}, Fields: []string{"_id"},
 			}
-			var found []string
-			for page, err := range c.db.FindPages(c.ctx, query) {
-				c.must(err)
-				for _, doc := range page.Docs {
-					found = append(found, string(doc))
+			pages := c.db.FindPages(c.ctx, query)
+			for range 2 { // a second walk begins anew
+				var found []string
+				for page, err := range pages {
+					c.must(err)
+					for _, doc := range page.Docs {
+						found = append(found, string(doc))
+					}
 				}
-			}
-			if len(found) != 2 || !sameJSON(found[0], `{"_id":"4"}`) || !sameJSON(found[1], `{"_id":"3"}`) {
-				c.failf("FindPages: got %q", found)
+				if len(found) != 2 || !sameJSON(found[0], `{"_id":"4"}`) || !sameJSON(found[1], `{"_id":"3"}`) {
+					c.failf("FindPages: got %q", found)
+				}
 			}
 		}},
 		{"client/list-pages", func(c *checker) {

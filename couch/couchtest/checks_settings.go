@@ -132,6 +132,20 @@ func settingsChecks() []check {
 				c.failf("%s: %s", r.what, r.body)
 			}
 			c.askRoot("GET", "/_node/_local/_stats").wants(200).has("couchdb.httpd.requests.type", `"counter"`)
+			r = c.askRoot("GET", "/_node/_local/_stats/couchdb/request_time").wants(200).has("type", `"histogram"`)
+			for member := range strings.FieldsSeq("min max arithmetic_mean geometric_mean harmonic_mean median variance standard_deviation " +
+				"skewness kurtosis percentile.0.1 histogram.0.1 n") {
+				if !r.get("value." + member).Exists() {
+					c.failf("%s: no %s: %s", r.what, member, r.body)
+				}
+			}
+			c.equal("percentiles", r.get("value.percentile.#.0").String(), "[50,75,90,95,99,999]")
+			for name := range strings.FieldsSeq("database_reads database_writes document_writes open_databases open_os_files auth_cache_hits " +
+				"auth_cache_misses httpd/view_reads httpd/bulk_requests httpd/clients_requesting_changes") {
+				c.askRoot("GET", "/_node/_local/_stats/couchdb/"+name).wants(200).has("type", `"counter"`)
+			}
+			c.askRoot("GET", "/_node/_local/_stats/couchdb/no/such/figure").wants(200).is("null")
+			c.askAs("", "", "GET", "/_node/_local/_stats").says(401, "unauthorized", "You are not a server admin or read-only metrics user")
 		}},
 		{"updates/events", func(c *checker) {
 			c.updatesDatabase()

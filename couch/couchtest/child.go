@@ -32,5 +32,5 @@ func serveFolder(dir string) error {
 		return err
 	}
 	fmt.Printf("serving the store at http://%s, its data in %s\n", l.Addr(), dir) //nolint:forbidigo // to who started it
-	return httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}}).HTTPServer().Serve(l)
+	return httpd.New(st, httpd.Options{Admins: map[string]string{"admin": "secret"}, HashRounds: 1000}).HTTPServer().Serve(l)
 }

@@ -13,23 +13,23 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// RequireNPM is the variable that, set to 1, makes a missing node or npm fail the tests instead of leaving out what needs them.
-const RequireNPM = "AFTER_REQUIRE_NPM"
+// requireNPM is the variable that, set to 1, makes a missing node or npm fail the tests instead of leaving out what needs them.
+const requireNPM = "AFTER_REQUIRE_NPM"
 
-// ErrNoNPM says why what comes from npm cannot be had.
-var ErrNoNPM = errors.New("node and npm are not both installed")
+// errNoNPM says why what comes from npm cannot be had.
+var errNoNPM = errors.New("node and npm are not both installed")
 
 // installPatience is how long a download from npm may take.
 const installPatience = 10 * time.Minute
 
 // NPM installs what the package-lock.json in a folder names, unless that is there already (`make npm` leaves the same sign), and
 // gives the node program to run it with. Tests that run side by side wait for each other. Where node or npm is missing the
-// error is ErrNoNPM: [Without] says what that means.
+// error is errNoNPM: [Without] says what that means.
 func NPM(tb testing.TB, folder string) (node string, err error) {
 	tb.Helper()
 	node, err = exec.LookPath("node")
 	if err != nil {
-		return "", ErrNoNPM
+		return "", errNoNPM
 	}
 	unlock, err := lockFile(filepath.Join(folder, ".lock"))
 	if err != nil {
@@ -41,7 +41,7 @@ func NPM(tb testing.TB, folder string) (node string, err error) {
 	}
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		return "", ErrNoNPM
+		return "", errNoNPM
 	}
 	tb.Log("npm ci in " + folder)
 	ctx, cancel := context.WithTimeout(context.Background(), installPatience)
@@ -58,7 +58,7 @@ func NPM(tb testing.TB, folder string) (node string, err error) {
 // reason is that there is no npm, which AFTER_REQUIRE_NPM=1 does not accept either.
 func Without(tb testing.TB, what string, why error) {
 	tb.Helper()
-	if errors.Is(why, ErrNoNPM) && os.Getenv(RequireNPM) != "1" {
+	if errors.Is(why, errNoNPM) && os.Getenv(requireNPM) != "1" {
 		loudly(tb, what+": "+why.Error())
 		return
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // PouchDB starts PouchDB Server 4.2.0 in memory, a separate implementation of the protocol, and ends it with the test. The
-// first call on a machine installs it from npm into test/pouchdb-server. Where node or npm is missing the error is ErrNoNPM.
+// first call on a machine installs it from npm into test/pouchdb-server. Where node or npm is missing the error is errNoNPM.
 func PouchDB(tb testing.TB) (Server, error) {
 	tb.Helper()
 	folder := filepath.Join(repository(tb), "test", "pouchdb-server")

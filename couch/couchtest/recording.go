@@ -107,6 +107,12 @@ func load(recordings fs.FS) ([]group, error) {
 	return groups, nil
 }
 
+// text is all of a request in which placeholders may stand.
+func (r request) text() string {
+	text, _ := json.Marshal(r)
+	return string(text)
+}
+
 // payload is the body as it goes out; nil for none.
 func (r request) payload(v vars) ([]byte, error) {
 	switch {

@@ -216,7 +216,7 @@ func (m mistakes) addBodies() {
 	}
 	m.bad("a malformed form", asked{path: "/queue", kind: form, body: "task.url=%zz"}, "", "form")
 	m.bad("a form with a semicolon", asked{path: "/queue", kind: form, body: "task.url=a;task.worker=b"}, "", "form")
-	m.bad("an empty form", asked{path: "/queue", kind: form}, "worker", "name the worker")
+	m.bad("an empty form", asked{path: "/queue", kind: form}, "url", "missing")
 	m.bad("a field twice", asked{path: "/queue", kind: form, body: "task.url=a&task.url=b"}, "url", "2 times")
 	m.bad("an unknown field of a form", with("wrker", "x"), "wrker", "no field task.wrker")
 	for _, body := range []string{"", "{", "[]", "null", `"x"`, `{"url":"http://127.0.0.1:1/"} {}`, "{\"url\":\"\xff\"}"} {

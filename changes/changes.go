@@ -74,6 +74,10 @@ type Options struct {
 	// drawn from its upper half. Zero means 0.25 s and 10 s.
 	BackoffMin, BackoffMax time.Duration
 
+	// Remember is of how many documents the revision is remembered that was handed on last, so that a row which brings the same one again is left out: a
+	// cluster may begin a feed anew from an earlier sequence. Zero means none: rows may come twice.
+	Remember int
+
 	// OnState is told each time the connection is made or lost, in the goroutine of Follow. May be nil.
 	OnState func(State)
 
@@ -120,7 +124,7 @@ func (o Options) query(feed, since string) couch.ChangesQuery {
 // is not there, one that refuses (401, 403, 404, 5xx), an answer that is no feed. After a 404 the feed begins anew: the
 // database that comes back under the name counts from the beginning.
 func Follow(ctx context.Context, db *couch.Database, o Options, deliver func(ctx context.Context, rows []Row, seq string) error) error {
-	f := &follower{db: db, o: o.withDefaults(), deliver: deliver, since: o.Since}
+	f := &follower{db: db, o: o.withDefaults(), deliver: deliver, since: o.Since, recent: recent{most: o.Remember}}
 	for {
 		err := f.attempt(ctx)
 		switch {
@@ -131,7 +135,7 @@ func Follow(ctx context.Context, db *couch.Database, o Options, deliver func(ctx
 		case couch.IsNotFound(err) && f.unselected(ctx):
 			continue
 		case couch.IsNotFound(err):
-			f.since = ""
+			f.since, f.recent = "", recent{most: f.o.Remember}
 		}
 		if !f.pause(ctx, err) {
 			return context.Cause(ctx)
@@ -169,6 +173,7 @@ type follower struct {
 	unfound  int    // times that the server did not find the selector's filter
 	selected bool   // it has followed the selector
 	down     bool   // the last thing said about the connection was that it is lost
+	recent   recent // what was handed on last
 	refused  error  // what deliver returned
 }
 

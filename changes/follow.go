@@ -182,6 +182,7 @@ func (f *follower) hand(ctx context.Context, rows []Row, seq string) error {
 	if seq == "" {
 		seq = f.since
 	}
+	rows = f.recent.news(rows)
 	if err := f.deliver(ctx, rows, seq); err != nil {
 		f.refused = err
 		return err
@@ -193,7 +194,7 @@ func (f *follower) hand(ctx context.Context, rows []Row, seq string) error {
 
 // checkpoint asks with the same filter how far the database is, and hands on what it finds.
 func (f *follower) checkpoint(ctx, outer context.Context, watchdog *time.Timer) error {
-	query := f.o.query("normal", f.since)
+	query := f.o.query("", f.since)
 	query.Limit = f.o.MaxBatch
 	body, err := f.db.Changes(ctx, query)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -295,8 +296,27 @@ func TestFollowFilteredCheckpoint(t *testing.T) {
 	}
 	server.addRow(func(seq int) string { return row(seq, `{"match":true}`) })
 	f.wants(5, 5)
-	if !slices.ContainsFunc(server.asked(), func(r string) bool { return strings.HasPrefix(r, "POST /db/_changes?feed=normal&filter=_selector") }) {
+	if !slices.ContainsFunc(server.asked(), func(r string) bool { return strings.HasPrefix(r, "POST /db/_changes?filter=_selector") }) {
 		t.Errorf("no normal request with the filter among %q", server.asked())
+	}
+}
+
+// TestFollowRemembers: a row that comes again is left out while its document is remembered and has not changed in between.
+func TestFollowRemembers(t *testing.T) {
+	t.Parallel()
+	server, addr := newFeedServer(t)
+	f := follow(t, addr, changes.Options{Remember: 2})
+	for text := range strings.FieldsSeq("a/1-a a/1-a a/2-a a/2-a a/1-a b/1-b a/1-a b/1-b c/1-c b/1-b a/1-a end/1-e") {
+		id, rev, _ := strings.Cut(text, "/")
+		server.addRow(func(seq int) string { return fmt.Sprintf(`{"seq":"%d","id":%q,"changes":[{"rev":%q}]}`, seq, id, rev) })
+	}
+	var got []string
+	for len(got) == 0 || got[len(got)-1] != "end/1-e" {
+		r := receive(t, f.rows, "a row")
+		got = append(got, r.ID+"/"+r.Rev)
+	}
+	if want := strings.Fields("a/1-a a/2-a a/1-a b/1-b c/1-c a/1-a end/1-e"); !slices.Equal(got, want) {
+		t.Errorf("%q instead of %q", got, want)
 	}
 }
 

@@ -30,17 +30,18 @@ import (
 
 // Client works on the tasks of one database. It is safe for concurrent use.
 type Client struct {
-	db  *couch.Database
-	now func() time.Time
+	db         *couch.Database
+	now        func() time.Time
+	secondLook time.Duration
 }
 
 // New gives the client of a database. It sends no request.
 func New(db *couch.Database) *Client {
-	return &Client{db: db, now: time.Now} //nolint:forbidigo // words such as "tomorrow" are relative to now
+	return &Client{db: db, now: time.Now, secondLook: secondLook} //nolint:forbidigo // words such as "tomorrow" are relative to now
 }
 
 // At gives a client that takes the time from a clock other than the machine's: words such as "tomorrow" are relative to it.
-func (c *Client) At(now func() time.Time) *Client { return &Client{db: c.db, now: now} }
+func (c *Client) At(now func() time.Time) *Client { return &Client{c.db, now, c.secondLook} }
 
 // Get reads one task.
 func (c *Client) Get(ctx context.Context, id string) (*task.Task, error) {

@@ -28,7 +28,7 @@ func tasks(t *testing.T) (*client.Client, *couch.Database) {
 	t.Helper()
 	st, err := store.Open(t.TempDir(), store.Options{})
 	must(t, err)
-	handler := httpd.New(st, httpd.Options{Admins: map[string]string{"after": "secret"}})
+	handler := httpd.New(st, httpd.Options{Admins: map[string]string{"after": "secret"}, HashRounds: 1000})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	server := handler.HTTPServer()

@@ -54,31 +54,6 @@ func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[*task.Task, error
 	}
 }
 
-// Page gives up to Filter.Limit tasks, 100 where it is 0, from a bookmark on, which is empty for the first page, and the bookmark of the next
-// one, empty where this one is the last. A page may have fewer tasks than there is room for, and none, though it is not the last. IDs, Invalid
-// and DueBefore are not for pages.
-func (c *Client) Page(ctx context.Context, f Filter, bookmark string) (tasks []*task.Task, next string, err error) {
-	q, err := f.query()
-	if err != nil {
-		return nil, "", err
-	}
-	q.Limit, q.Bookmark = cmp.Or(f.Limit, 100), bookmark //nolint:mnd // as the comment has it
-	p, err := c.db.Find(ctx, q)
-	if err != nil {
-		return nil, "", err
-	}
-	now := c.now()
-	for _, doc := range p.Docs {
-		if t, err := decode(doc); err == nil && f.matches(t, now) {
-			tasks = append(tasks, t)
-		}
-	}
-	if len(p.Docs) == q.Limit && p.Bookmark != bookmark {
-		next = p.Bookmark
-	}
-	return tasks, next, nil
-}
-
 // find reads the documents that the server can tell to match, and perhaps some more.
 func (c *Client) find(ctx context.Context, f Filter) iter.Seq2[[]byte, error] {
 	if f.IDs != nil {
@@ -132,14 +107,14 @@ func live() []any {
 }
 
 // query asks for the tasks of a filter. A worker's tasks that have not ended are found by an index; anything else reads the
-// whole database.
-func (f Filter) query() (couch.Query, error) {
+// whole database. Further conditions may be added.
+func (f Filter) query(further ...any) (couch.Query, error) {
 	q := couch.Query{Limit: page}
 	if f.Limit > 0 && f.DueBefore.IsZero() {
 		q.Limit = min(page, f.Limit)
 	}
 	isTask := object{"$or": []any{object{"type": object{"$exists": false}}, object{"type": "task"}}}
-	every := []any{isTask}
+	every := append([]any{isTask}, further...)
 	if f.Worker != "" {
 		every = append(every, object{"worker": f.Worker})
 	}
@@ -267,11 +242,7 @@ func (c *Client) bury(ctx context.Context, docs [][]byte, before time.Time) (int
 		if err != nil || !t.IsTask() || !endedBefore(t, before) {
 			continue
 		}
-		grave, err := json.Marshal(object{"_id": t.ID, "_rev": t.Rev, "_deleted": true})
-		if err != nil {
-			return 0, fmt.Errorf("deleting task %s: %w", t.ID, err)
-		}
-		graves = append(graves, grave)
+		graves = append(graves, couch.Ref{ID: t.ID, Rev: t.Rev}.Tombstone())
 	}
 	results, err := c.db.Bulk(ctx, graves)
 	if err != nil {

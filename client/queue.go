@@ -54,6 +54,10 @@ type Call struct {
 	Retry    json.RawMessage // as in the document
 	Timeout  time.Duration   // whole milliseconds
 
+	// Callback lets the endpoint answer 202 and finish later, by the URL that it is given in X-After-Callback: "true", or for how long that is
+	// awaited at most ("2h"); empty: it has to finish at once.
+	Callback string
+
 	Notify *task.Notify // who is told what came of it; nil: nobody
 	Expect string       // how often it is to be done ("every 1h"), so that its silence is told; empty: unknown
 }
@@ -124,6 +128,9 @@ func (c Call) spec() (Spec, Content, error) {
 		"url": []byte(c.URL), "method": []byte(method), "worker": []byte(c.Worker), "timezone": []byte(c.Timezone), "repeat": c.Repeat, "retry": c.Retry,
 		"timeout": []byte(c.timeout()), "eta": c.eta(), "notify": c.notify(), "expect": c.expect(),
 	}
+	if callback := c.callback(); callback != nil {
+		arguments["callback"], content["callback"] = callback, callback
+	}
 	if len(c.Headers) > 0 {
 		arguments["headers"] = c.Headers
 		content["headers"], _ = json.Marshal(c.Headers) //nolint:errchkjson // texts have no error
@@ -160,6 +167,18 @@ func (c Call) notify() json.RawMessage {
 		return nil
 	}
 	raw, _ := json.Marshal(c.Notify) //nolint:errchkjson // texts have no error
+	return raw
+}
+
+// callback is whether the endpoint may finish later as a post has it, as JSON; nil where it may not.
+func (c Call) callback() json.RawMessage {
+	switch c.Callback {
+	case "", "false":
+		return nil
+	case "true":
+		return json.RawMessage(c.Callback)
+	}
+	raw, _ := json.Marshal(c.Callback) //nolint:errchkjson // a text has no error
 	return raw
 }
 

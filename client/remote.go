@@ -113,7 +113,7 @@ func (r *remote) Schedule(ctx context.Context, c Call) (string, error) {
 			order[name] = text
 		}
 	}
-	for name, raw := range map[string]json.RawMessage{"repeat": c.Repeat, "retry": c.Retry, "params": c.JSON, "notify": c.notify(), "expect": c.expect()} {
+	for name, raw := range map[string]json.RawMessage{"repeat": c.Repeat, "retry": c.Retry, "params": c.JSON, "notify": c.notify(), "expect": c.expect(), "callback": c.callback()} {
 		if raw != nil {
 			order[name] = raw
 		}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/adlayer/after/changes"
 	"github.com/adlayer/after/couch"
@@ -59,17 +61,8 @@ func (c *Client) Wait(ctx context.Context, ids []string, changed func(*task.Task
 		state[t.ID] = t
 		return changed(t)
 	}
-	for raw, err := range c.byID(ctx, ids) {
-		if err != nil {
-			return nil, err
-		}
-		t, err := decode(raw)
-		if err != nil {
-			return nil, err
-		}
-		if err := see(t); err != nil {
-			return nil, err
-		}
+	if err := c.look(ctx, ids, see); err != nil {
+		return nil, err
 	}
 	for _, id := range ids {
 		if state[id] == nil {
@@ -77,7 +70,11 @@ func (c *Client) Wait(ctx context.Context, ids []string, changed func(*task.Task
 		}
 	}
 	if open > 0 {
-		err = c.follow(ctx, info.UpdateSeq, slices.Compact(slices.Sorted(slices.Values(ids))), func(t *task.Task) error {
+		awaited := slices.Compact(slices.Sorted(slices.Values(ids)))
+		err = c.followAndLook(ctx, info.UpdateSeq, awaited, func(t *task.Task, again bool) error {
+			if again && couch.Beats(state[t.ID].Rev, t.Rev) {
+				return nil // the feed was faster
+			}
 			if err := see(t); err != nil || open > 0 {
 				return err
 			}
@@ -97,9 +94,91 @@ func (c *Client) Wait(ctx context.Context, ids []string, changed func(*task.Task
 // errEnded ends the feed once nothing is waited for any more.
 var errEnded = errors.New("all tasks have ended")
 
+// look reads the tasks that are there.
+func (c *Client) look(ctx context.Context, ids []string, see func(*task.Task) error) error {
+	for raw, err := range c.byID(ctx, ids) {
+		if err != nil {
+			return err
+		}
+		t, err := decode(raw)
+		if err != nil {
+			return err
+		}
+		if err := see(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookAgain reads the tasks that are there, and of those that were deleted their ids.
+func (c *Client) lookAgain(ctx context.Context, ids []string, see func(*task.Task) error) error {
+	for chunk := range slices.Chunk(ids, page) {
+		listing, err := c.db.AllDocs(ctx, couch.Range{Keys: chunk, IncludeDocs: true})
+		if err != nil {
+			return err
+		}
+		for _, row := range listing.Rows {
+			t := &task.Task{ID: row.ID, Rev: row.Rev, Deleted: true}
+			switch {
+			case row.Doc != nil:
+				if t, err = decode(row.Doc); err != nil {
+					return err
+				}
+			case !row.Deleted:
+				continue
+			}
+			if err := see(t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// secondLook is how long after the first one the tasks are looked at again.
+const secondLook = 10 * time.Second
+
+// followAndLook is follow, with one more look at the tasks themselves after a while: in a cluster the sequence may be that of a node which was ahead of
+// those that were read, and what lies between comes in no feed. changed is told of one task at a time.
+func (c *Client) followAndLook(ctx context.Context, since string, ids []string, changed func(t *task.Task, again bool) error) error {
+	ctx, end := context.WithCancelCause(ctx)
+	var one sync.Mutex
+	tell := func(again bool) func(*task.Task) error {
+		return func(t *task.Task) error {
+			one.Lock()
+			defer one.Unlock()
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			err := changed(t, again)
+			if err != nil {
+				end(err)
+			}
+			return err
+		}
+	}
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	defer end(nil)
+	looking.Go(func() {
+		timer := time.NewTimer(c.secondLook)
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+			_ = c.lookAgain(ctx, ids, tell(true)) // where it fails, the feed is still there
+		}
+	})
+	return c.follow(ctx, since, ids, tell(false))
+}
+
+// remembered is of how many tasks the last change is remembered, so that one which a cluster tells again is seen once.
+const remembered = 10_000
+
 // follow hands on every document that changes after since, as a task.
 func (c *Client) follow(ctx context.Context, since string, ids []string, changed func(*task.Task) error) error {
-	o := changes.Options{Since: since, IncludeDocs: true, DocIDs: ids}
+	o := changes.Options{Since: since, IncludeDocs: true, DocIDs: ids, Remember: remembered}
 	return changes.Follow(ctx, c.db, o, func(_ context.Context, rows []changes.Row, _ string) error {
 		for _, row := range rows {
 			t := &task.Task{ID: row.ID, Rev: row.Rev, Deleted: true}

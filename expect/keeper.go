@@ -88,7 +88,7 @@ func (k *Keeper) begin(ctx context.Context, since *string) error {
 	if err := k.switches(ctx); err != nil {
 		return err
 	}
-	query := couch.Query{Selector: json.RawMessage(`{"worker":{"$gt":null},"expect":{"$exists":true}}`), Limit: page, UseIndex: []string{"after", "expected"}}
+	query := couch.Query{Selector: json.RawMessage(`{"worker":{"$gt":null},"expect":{"$exists":true}}`), Limit: page, UseIndex: Index().Use()}
 	for found, err := range k.DB.FindPages(ctx, query) {
 		if err != nil {
 			return err

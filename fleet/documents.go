@@ -19,8 +19,8 @@ const (
 	Validity = 15 * time.Second
 	// Margin is how much earlier than Validity a member stops trusting its own last heartbeat.
 	Margin = 2 * time.Second
-	// Forgotten is how long the document of a member that ended without a word is kept, for people to see.
-	Forgotten = time.Hour
+	// forgotten is how long the document of a member that ended without a word is kept, for people to see.
+	forgotten = time.Hour
 	// look is how often a member that waits for a name reads the lease.
 	look = time.Second
 	// tellAgain is how often the log says that heartbeats fail.
@@ -152,6 +152,29 @@ func Look(ctx context.Context, db *couch.Database, now time.Time) ([]Sight, erro
 		members = append(members, Sight{Info: info, Alive: now.Add(server.Clock).Sub(seen) < silent})
 	}
 	return members, nil
+}
+
+// Known gives those of the names that a member of this fleet has held at some time, running or not: a lease that was given back leaves a tombstone.
+// A fleet without a database knows none.
+func Known(ctx context.Context, db *couch.Database, names []string) ([]string, error) {
+	ids := make([]string, len(names))
+	for i, name := range names {
+		ids[i] = leasePrefix + name
+	}
+	listing, err := db.AllDocs(ctx, couch.Range{Keys: ids})
+	if couch.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the names that the fleet has had: %w", err)
+	}
+	var known []string
+	for _, row := range listing.Rows {
+		if !row.Missing {
+			known = append(known, strings.TrimPrefix(row.ID, leasePrefix))
+		}
+	}
+	return known, nil
 }
 
 // get reads one document into v; found is false where there is none.

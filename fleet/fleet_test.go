@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +83,27 @@ func TestOneMemberHoldsAName(t *testing.T) {
 	must(t, err)
 	if len(members) != 1 {
 		t.Errorf("%d members are listed, want the one that did not leave", len(members))
+	}
+}
+
+// TestKnown: a fleet remembers the names that it has had, also when they were given back.
+func TestKnown(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	for _, name := range []string{"left", "there"} {
+		m := join(t, db, nil)
+		must(t, m.Take(t.Context(), name, false, nil))
+		if name == "left" {
+			must(t, m.Leave(context.WithoutCancel(t.Context())))
+		}
+	}
+	known, err := fleet.Known(t.Context(), db, []string{"never", "there", "left"})
+	if err != nil || !slices.Equal(known, []string{"there", "left"}) {
+		t.Errorf("known are %v: %v", known, err)
+	}
+	known, err = fleet.Known(t.Context(), db.Client().Database("none"), []string{"left"})
+	if err != nil || known != nil {
+		t.Errorf("without a database, known are %v: %v", known, err)
 	}
 }
 

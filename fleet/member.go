@@ -30,7 +30,7 @@ type Config struct {
 	Lost func(name string, to Lease)
 	// Now is the wall clock; nil means time.Now.
 	Now func() time.Time
-	// Forget is after how long without a heartbeat another member's document is deleted; 0 means [Forgotten].
+	// Forget is after how long without a heartbeat another member's document is deleted; 0 means an hour.
 	Forget time.Duration
 }
 
@@ -61,7 +61,7 @@ func Join(ctx context.Context, c Config) (*Member, error) {
 		c.Now = time.Now
 	}
 	if c.Forget == 0 {
-		c.Forget = Forgotten
+		c.Forget = forgotten
 	}
 	host, err := os.Hostname()
 	if err != nil {

@@ -22,7 +22,7 @@ func databaseBehind(t *testing.T, middle func(http.Handler) http.Handler) *couch
 	t.Helper()
 	st, err := store.Open(t.TempDir(), store.Options{})
 	must(t, err)
-	handler := httpd.New(st, httpd.Options{Admins: map[string]string{"after": "secret"}})
+	handler := httpd.New(st, httpd.Options{Admins: map[string]string{"after": "secret"}, HashRounds: 1000})
 	outer := http.Handler(handler)
 	if middle != nil {
 		outer = middle(handler)

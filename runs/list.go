@@ -24,7 +24,10 @@ func (f Filter) matches(r Run) bool {
 	return (f.Since.IsZero() || !r.Started.Before(f.Since)) && (f.Status == "" || r.Status == f.Status)
 }
 
-const page = 500
+const (
+	page       = 500
+	remembered = 10_000 // runs, while they are followed
+)
 
 // List gives the runs of a task, the newest firing first, page by page as they are asked for. After an error it ends. Where there is no
 // database of runs, there are none.
@@ -55,14 +58,14 @@ func List(ctx context.Context, db *couch.Database, id string, f Filter) iter.Seq
 }
 
 // Follow gives the runs of a task that end from the update sequence since on ("now": from now on), until ctx ends or the function returns an error,
-// which it gives back.
+// which it gives back. One that a cluster tells again is given once.
 func Follow(ctx context.Context, db *couch.Database, id, since string, f Filter, each func(Run) error) error {
 	quoted, err := json.Marshal(id)
 	if err != nil {
 		return fmt.Errorf("looking for the runs of %s: %w", id, err)
 	}
 	options := changes.Options{
-		Since: since, IncludeDocs: true,
+		Since: since, IncludeDocs: true, Remember: remembered,
 		// Not every server selects, and one may write the same text with other escapes: what looks plain is told from its bytes.
 		Keep: func(line []byte) bool { return bytes.IndexByte(quoted, '\\') >= 0 || bytes.Contains(line, quoted) },
 	}

@@ -2,7 +2,6 @@ package runs
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -58,11 +57,7 @@ func (p *pruner) look(row couch.Listed) {
 	if !old && (p.keep.PerTask == 0 || p.seen[id] <= p.keep.PerTask) {
 		return
 	}
-	grave, err := json.Marshal(map[string]any{"_id": row.ID, "_rev": row.Rev, "_deleted": true})
-	if err != nil { // texts can always be encoded
-		return
-	}
-	p.graves = append(p.graves, grave)
+	p.graves = append(p.graves, couch.Ref{ID: row.ID, Rev: row.Rev}.Tombstone())
 }
 
 func (p *pruner) bury(ctx context.Context) error {

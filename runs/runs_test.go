@@ -1,6 +1,7 @@
 package runs_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -302,6 +303,61 @@ func TestFollow(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// twice gives each line of a feed twice, as a cluster may that begins it anew from an earlier sequence.
+type twice struct{ http.RoundTripper }
+
+func (d twice) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := d.RoundTripper.RoundTrip(r)
+	if err != nil || !strings.HasSuffix(r.URL.Path, "/_changes") {
+		return response, err
+	}
+	from := response.Body
+	to, into := io.Pipe()
+	go func() {
+		for lines := bufio.NewScanner(from); lines.Scan(); {
+			if _, err := fmt.Fprintf(into, "%s\n%[1]s\n", lines.Bytes()); err != nil {
+				break
+			}
+		}
+		_ = from.Close()
+		_ = into.Close()
+	}()
+	response.Body = to
+	return response, nil
+}
+
+// TestFollowACluster: what a cluster tells again is given once.
+func TestFollowACluster(t *testing.T) {
+	t.Parallel()
+	server := couchtest.Embedded(t)
+	client, err := couch.Dial(server.URL, couch.Options{User: server.User, Password: server.Password, Transport: twice{couch.NewTransport(0, nil)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	db := client.Database("tasks-runs")
+	w := runs.NewWriter(db, logrus.New())
+	const many = 3
+	for i := range many {
+		w.Write(t.Context(), []runs.Run{repeated(t, "t", nine.Add(time.Duration(i)*time.Minute), task.Outcome{})})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	enough, seen := errors.New("enough"), map[string]bool{}
+	err = runs.Follow(ctx, db, "t", "", runs.Filter{}, func(r runs.Run) error {
+		if seen[r.ID] {
+			t.Errorf("%s comes twice", r.ID)
+		}
+		if seen[r.ID] = true; len(seen) == many {
+			return enough
+		}
+		return nil
+	})
+	if !errors.Is(err, enough) {
+		t.Error(err)
+	}
 }
 
 // TestPrune keeps the newest of each task, and nothing that is old, over several pages, with tasks whose ids lie among others.

@@ -190,13 +190,7 @@ func (w *Writer) takeSecond(_ context.Context, beside []Run, results []couch.Res
 var errUnreadable = errors.New("it cannot be encoded")
 
 // refused says that a request is refused for what is in it, or could not even be made.
-func refused(err error) bool {
-	switch couch.Status(err) {
-	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
-		return true
-	}
-	return errors.Is(err, errUnreadable)
-}
+func refused(err error) bool { return couch.IsInvalid(err) || errors.Is(err, errUnreadable) }
 
 // bulk sends one request; where the database is not there yet, it is made.
 func (w *Writer) bulk(ctx context.Context, list []Run) ([]couch.Result, error) {

@@ -40,12 +40,14 @@ func (t *Task) displaced(d Decision, v View) Decision {
 	}
 	d = written(d)
 	over := brokenOffElsewhere(t.Status, t.Started, v.Now)
+	next := *d.Next
+	next.Executions = t.Executions + 1 // as that of a run whose end meets an edit
+	next.dirty.add(fieldExecutions)
 	if back, ok := t.calledBack(); ok { // it came before the word did
 		over = back.since(t.Started, v.Now).checked()
-		next := *d.Next
 		next.consumed()
-		d.Next = &next
 	}
+	d.Next = &next
 	d.Settled = &Settled{Ran: t, Outcome: over}
 	return d
 }

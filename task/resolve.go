@@ -145,6 +145,9 @@ func afterwards(ran *Task, o Outcome, theirs *Task, v View) *Task {
 	next.history, next.added = ran.history, ran.added
 	next.Executions = ran.Executions
 	next.dirty.add(fieldHistory, fieldExecutions)
+	if _, ok := onto(ran, theirs).calledBack(); ok { // it is of this run: one without a key would end the next one
+		next.consumed()
+	}
 	if o.Interrupted {
 		return &next
 	}
@@ -189,6 +192,7 @@ func handOver(ran *Task, o Outcome, theirs *Task, v View) Decision {
 // canceledBeside cancels the task and keeps the outcome beside that.
 func canceledBeside(ran *Task, o Outcome, theirs *Task, v View) Decision {
 	next := onto(ran, theirs).change(v)
+	next.consumed()
 	failure := ""
 	if !o.Interrupted && next.Plan != nil {
 		next.record(o)

@@ -75,6 +75,8 @@ func TestResolve(t *testing.T) {
 		{"another zone of a repeat", repeating, []string{`timezone:"Europe/Berlin"`}, ok(), "schedule scheduled " + half, nil},
 		{"an error, and waiting", oneOff, []string{`status:"waiting"`}, bad(), "schedule scheduled " + half, map[string]string{"error": ""}},
 		{"interrupted, and another date", oneOff, []string{`date:"` + noon + `"`}, interrupted, "schedule scheduled " + noon, map[string]string{"executions": "0"}},
+		{"interrupted and called back, and another date", oneOff, []string{`date:"` + noon + `"`, `callback:{"status":"done"}`}, interrupted, "schedule scheduled " + noon, map[string]string{"callback": ""}},
+		{"interrupted and called back, and canceled", oneOff, []string{`status:"cancel"`, `callback:{"status":"done"}`}, interrupted, "end canceled", map[string]string{"callback": ""}},
 		{"a date nobody can read", oneOff, []string{`date:"soon"`}, ok(), `end error invalid: date: cannot read the date "soon"`, map[string]string{"executions": "1"}},
 		{"a repeat nobody can read", oneOff, []string{`repeat:{"days":0}`}, ok(), `end error invalid: repeat: days: is zero`, nil},
 		{"a field nobody can read", oneOff, []string{`missed:7`}, ok(), `end error invalid: missed: must be "run", "skip" or "all", not 7`, nil},
@@ -158,7 +160,9 @@ func TestResolveOfARunElsewhere(t *testing.T) {
 		{"done by hand", []string{`status:"done"`}, "end done", "canceled", "canceled"},
 		{"done by hand, called back", []string{`status:"done"`, `callback:{"status":"error","error":"no"}`}, "end done", "error", "error"},
 		{"another date", []string{`date:"` + noon + `"`}, "schedule scheduled " + noon, "canceled", "scheduled"},
+		{"another date, called back", []string{`date:"` + noon + `"`, `callback:{"status":"done"}`}, "schedule scheduled " + noon, "done", "scheduled"},
 		{"another worker", []string{`worker:"other"`}, "end waiting", "canceled", "canceled"},
+		{"another worker, called back", []string{`worker:"other"`, `callback:{"status":"done"}`}, "end waiting", "done", "done"},
 		{"deleted", []string{`_deleted:true`}, "ignore", "canceled", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -173,6 +177,9 @@ func TestResolveOfARunElsewhere(t *testing.T) {
 			}
 			if d.Next == nil {
 				return
+			}
+			if d.Next.Callback != nil {
+				t.Errorf("the next run would end by %s", d.Next.Callback)
 			}
 			if history := d.Next.History(); string(history[len(history)-1].Status) != c.last {
 				t.Errorf("the history is %+v", history)

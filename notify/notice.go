@@ -19,14 +19,15 @@ const Type = "notice"
 // Prefix is how the _id of a notice begins.
 const Prefix = "notice:"
 
-// MostResult is how many bytes of a result a notice carries.
-const MostResult = 64 << 10
+// mostResult is how many bytes of a result a notice carries.
+const mostResult = 64 << 10
 
 // Notice is one event to tell.
 type Notice struct {
 	ID, Rev  string
 	By       string // the worker whose task it is of
 	Member   string // the process that wrote it
+	Site     string // where that runs, and the notice is told; "" is anywhere
 	Event    task.Event
 	Task     string // the task's _id
 	Job      string
@@ -40,7 +41,7 @@ type Notice struct {
 	Error    string
 	Code     int64 // an HTTP status, an exit code; 0 is none
 	Result   json.RawMessage
-	Cut      bool // the result was longer than MostResult, and is the text of its beginning
+	Cut      bool // the result was longer than 64 KiB, and is the text of its beginning
 	To       To
 }
 
@@ -57,6 +58,7 @@ type document struct {
 	Type     string          `json:"type"`
 	By       string          `json:"by"`
 	Member   string          `json:"member,omitempty"`
+	Site     string          `json:"site,omitempty"`
 	Event    task.Event      `json:"event"`
 	Task     string          `json:"task"`
 	Job      string          `json:"job"`
@@ -92,9 +94,9 @@ func Of(t *task.Task, now time.Time, self task.Self) (Notice, bool) {
 	if f := report.Failure; f != nil {
 		n.Kind, n.Error, n.Code = f.Kind, f.Message, f.Code
 	}
-	if n.Result = report.Result; len(n.Result) > MostResult {
+	if n.Result = report.Result; len(n.Result) > mostResult {
 		n.Cut = true
-		n.Result, _ = json.Marshal(strings.ToValidUTF8(string(n.Result[:MostResult]), "")) // a string can always be encoded
+		n.Result, _ = json.Marshal(strings.ToValidUTF8(string(n.Result[:mostResult]), "")) // a string can always be encoded
 	}
 	return n, true
 }
@@ -102,8 +104,8 @@ func Of(t *task.Task, now time.Time, self task.Self) (Notice, bool) {
 // Encode gives the document.
 func (n Notice) Encode() ([]byte, error) {
 	raw, err := json.Marshal(document{
-		ID: n.ID, Rev: n.Rev, Type: Type, By: n.By, Member: n.Member, Event: n.Event, Task: n.Task, Job: n.Job, Key: n.Key, Attempt: n.Attempt,
-		At: stamp(n.At), Nominal: stamp(n.Nominal), Started: stamp(n.Started), Finished: stamp(n.Finished),
+		ID: n.ID, Rev: n.Rev, Type: Type, By: n.By, Member: n.Member, Site: n.Site, Event: n.Event, Task: n.Task, Job: n.Job, Key: n.Key, Attempt: n.Attempt,
+		At: Stamp(n.At), Nominal: Stamp(n.Nominal), Started: Stamp(n.Started), Finished: Stamp(n.Finished),
 		Kind: n.Kind, Error: n.Error, Code: n.Code, Result: n.Result, Cut: n.Cut, To: n.To,
 	})
 	if err != nil {
@@ -112,7 +114,8 @@ func (n Notice) Encode() ([]byte, error) {
 	return raw, nil
 }
 
-func stamp(at time.Time) string {
+// Stamp is how an instant is written in a notice and in what is posted of it: in RFC 3339, empty where there is none.
+func Stamp(at time.Time) string {
 	if at.IsZero() {
 		return ""
 	}
@@ -129,7 +132,7 @@ func Decode(raw []byte) (Notice, error) {
 		return Notice{}, fmt.Errorf("decoding a notice: the document %q is none", d.ID)
 	}
 	n := Notice{
-		ID: d.ID, Rev: d.Rev, By: d.By, Member: d.Member, Event: d.Event, Task: d.Task, Job: d.Job, Key: d.Key, Attempt: d.Attempt,
+		ID: d.ID, Rev: d.Rev, By: d.By, Member: d.Member, Site: d.Site, Event: d.Event, Task: d.Task, Job: d.Job, Key: d.Key, Attempt: d.Attempt,
 		Kind: d.Kind, Error: d.Error, Code: d.Code, Result: d.Result, Cut: d.Cut, To: d.To,
 	}
 	for _, read := range []struct {

@@ -27,7 +27,7 @@ type Digest struct {
 	last   time.Time
 	groups map[string]*group
 	others int       // notices of tasks that there is no room for
-	events [4]int    // of all
+	events tally     // of all
 	ids    hash.Hash // of all, in their order: what the mail's id is made of
 }
 
@@ -38,11 +38,13 @@ type group struct {
 	Error             string // the last one
 	Code              int64
 
-	events [4]int
+	events tally
 }
 
 // NewDigest gives an empty one.
-func NewDigest() *Digest { return &Digest{groups: map[string]*group{}, ids: sha256.New()} }
+func NewDigest() *Digest {
+	return &Digest{groups: map[string]*group{}, events: tally{}, ids: sha256.New()}
+}
 
 // Count is how many notices it has gathered.
 func (d *Digest) Count() int { return d.count }
@@ -52,18 +54,18 @@ func (d *Digest) Add(n *notify.Notice) {
 	_, _ = d.ids.Write([]byte(n.ID + "\n")) // never fails
 	d.count++
 	d.first, d.last = span(d.first, d.last, n.At)
-	d.events[eventIndex(n.Event)]++
+	d.events.add(n.Event)
 	g, found := d.groups[n.Task]
 	if !found {
 		if len(d.groups) == mostGroups {
 			d.others++
 			return
 		}
-		g = &group{Task: visible(n.Task)}
+		g = &group{Task: visible(n.Task), events: tally{}}
 		d.groups[n.Task] = g
 	}
 	g.First, g.Last = span(g.First, g.Last, n.At)
-	g.events[eventIndex(n.Event)]++
+	g.events.add(n.Event)
 	if g.Job == "" || !n.At.Before(g.Last) { // the newest says most
 		g.Job, g.Worker = visible(n.Job), visible(n.By)
 		if n.Error != "" {
@@ -82,25 +84,26 @@ func span(first, last, at time.Time) (time.Time, time.Time) {
 	return first, last
 }
 
-func eventIndex(e task.Event) int {
-	switch e {
-	case task.EventError:
-		return 0
-	case task.EventMissed:
-		return 1
-	case task.EventRecovered:
-		return 2
-	default:
-		return 3
+// tally counts notices by what they tell.
+type tally map[task.Event]int
+
+// add counts one. What is no event of ours, as another hand may have written, counts as done.
+func (t tally) add(event task.Event) {
+	if !slices.Contains(task.Events(), event) {
+		event = task.EventDone
 	}
+	t[event]++
 }
+
+// failures are those that tell of what was not done.
+func (t tally) failures() int { return t[task.EventError] + t[task.EventMissed] }
 
 // Counts says how often each thing happened, in words.
 func (g *group) Counts() string {
 	var parts []string
-	for i, name := range []string{"error", "missed", "recovered", "done"} {
-		if g.events[i] > 0 {
-			parts = append(parts, fmt.Sprintf("%d × %s", g.events[i], name))
+	for _, event := range []task.Event{task.EventError, task.EventMissed, task.EventRecovered, task.EventDone} {
+		if n := g.events[event]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d × %s", n, event))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -122,14 +125,14 @@ type digestView struct {
 // view gives it with the worst tasks first.
 func (d *Digest) view() digestView {
 	v := digestView{
-		Count: d.count, Tasks: len(d.groups), Errors: d.events[0], Missed: d.events[1], Recovered: d.events[2], Done: d.events[3],
-		First: d.first, Last: d.last, Others: d.others,
+		Count: d.count, Tasks: len(d.groups), First: d.first, Last: d.last, Others: d.others,
+		Errors: d.events[task.EventError], Missed: d.events[task.EventMissed], Recovered: d.events[task.EventRecovered], Done: d.events[task.EventDone],
 	}
 	for _, g := range d.groups {
 		v.Groups = append(v.Groups, g)
 	}
 	slices.SortFunc(v.Groups, func(a, b *group) int {
-		return cmp.Or(cmp.Compare(b.events[0]+b.events[1], a.events[0]+a.events[1]), a.First.Compare(b.First), cmp.Compare(a.Task, b.Task))
+		return cmp.Or(cmp.Compare(b.events.failures(), a.events.failures()), a.First.Compare(b.First), cmp.Compare(a.Task, b.Task))
 	})
 	return v
 }

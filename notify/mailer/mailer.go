@@ -5,16 +5,15 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/mail"
-	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/adlayer/after/internal/authorities"
 	"github.com/adlayer/after/notify"
 	"github.com/adlayer/after/task"
 )
@@ -125,16 +124,9 @@ func (o Options) secure() (*tls.Config, error) {
 	if o.CAFile == "" {
 		return c, nil
 	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	pem, err := os.ReadFile(o.CAFile)
+	pool, err := authorities.Beside(o.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("ca_file: %w", err)
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca_file: %s has no certificate in PEM", o.CAFile)
 	}
 	c.RootCAs = pool
 	return c, nil
@@ -171,19 +163,19 @@ func (e *Error) Unwrap() error { return e.err }
 // *[Error], and nobody has it.
 func (m *Mailer) One(ctx context.Context, n *notify.Notice, to Recipients) (refused map[string]error, err error) {
 	s := m.settings.Load()
-	l, err := s.single(n)
+	msg, err := s.single(n)
 	if err != nil {
 		return nil, &Error{err: err}
 	}
-	return m.send(ctx, s, l, to)
+	return m.send(ctx, s, msg, to)
 }
 
 // Digest sends one mail for all that was gathered, as [Mailer.One] does.
 func (m *Mailer) Digest(ctx context.Context, d *Digest, to Recipients) (refused map[string]error, err error) {
 	s := m.settings.Load()
-	l, err := s.gathered(d)
+	msg, err := s.gathered(d)
 	if err != nil {
 		return nil, &Error{err: err}
 	}
-	return m.send(ctx, s, l, to)
+	return m.send(ctx, s, msg, to)
 }

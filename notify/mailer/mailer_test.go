@@ -55,7 +55,7 @@ func TestNoHeaderComesFromATask(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := s.message(l, []string{"ops@example.org"})
+		m, err := s.compose(l, []string{"ops@example.org"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +178,7 @@ func TestDigest(t *testing.T) {
 	if !strings.Contains(l.text, "Beside these, 2000 notices of other tasks.") || len(l.text) > 200*mostDigestError || !strings.Contains(l.text, "10 × error, from 2026-12-01 12:00:01 UTC to 2026-12-01 12:45:01 UTC") {
 		t.Errorf("%d bytes: %.1500s", len(l.text), l.text)
 	}
-	if first := d.view().Groups[0]; first.events[0]+first.events[1] == 0 {
+	if first := d.view().Groups[0]; first.events[task.EventError]+first.events[task.EventMissed] == 0 {
 		t.Errorf("first comes %+v", first)
 	}
 }

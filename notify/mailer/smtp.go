@@ -18,7 +18,7 @@ import (
 )
 
 // send hands one mail over. Those whose address makes no sense are refused before anything is sent.
-func (m *Mailer) send(ctx context.Context, s *settings, l *letter, to Recipients) (refused map[string]error, err error) {
+func (m *Mailer) send(ctx context.Context, s *settings, msg *message, to Recipients) (refused map[string]error, err error) {
 	if s.Host == "" {
 		return nil, &Error{Server: true, err: errors.New("mail.host in the configuration names no mail server")}
 	}
@@ -37,7 +37,7 @@ func (m *Mailer) send(ctx context.Context, s *settings, l *letter, to Recipients
 	if len(fit) == 0 {
 		return refused, nil
 	}
-	message, err := s.message(l, fit)
+	composed, err := s.compose(msg, fit)
 	if err != nil {
 		return refused, &Error{Permanent: true, err: err}
 	}
@@ -54,7 +54,7 @@ func (m *Mailer) send(ctx context.Context, s *settings, l *letter, to Recipients
 		return refused, &Error{Server: true, err: fmt.Errorf("mail server %s: %w", s.place(), err)}
 	}
 	defer session.close()
-	return refused, session.deliver(s, message, Recipients{fit, to.Some}, refused)
+	return refused, session.deliver(s, composed, Recipients{fit, to.Some}, refused)
 }
 
 func (s *settings) place() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }

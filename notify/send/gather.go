@@ -15,6 +15,7 @@ type batch struct {
 	only   *notify.Notice // while it is one alone
 	to     []string
 	refs   []ref
+	others []*item // instead of refs: those of workers that are not ours, each with its own outcome
 }
 
 // gathering is what one pass of the postman puts into digests.
@@ -30,9 +31,13 @@ type gathering struct {
 	sets   []string
 	old    []*item // of this page, given up
 	lost   int     // how many were, in the whole pass
+
+	waiting map[string]bool // sets of which something should have been mailed, and could not for now
 }
 
-func newGathering(m *postman) *gathering { return &gathering{postman: m, batches: map[string]*batch{}} }
+func newGathering(m *postman) *gathering {
+	return &gathering{postman: m, batches: map[string]*batch{}, waiting: map[string]bool{}}
+}
 
 // add notes a notice for the digest of a set.
 func (g *gathering) add(set string, it *item) {
@@ -61,7 +66,7 @@ func (g *gathering) grasp(it *item) bool { return it.To.URL == "" || g.hold(it.I
 
 // take claims what was noted of a page, and sends the digests when they are full, or have waited for as long as claims are safe.
 func (g *gathering) take(working context.Context) {
-	g.bury(working)
+	g.writeOff(working)
 	if len(g.wanted) == 0 {
 		return
 	}
@@ -81,21 +86,20 @@ func (g *gathering) take(working context.Context) {
 	}
 	results, err := g.bulk(working, bodies)
 	for i, it := range wanted {
-		if err != nil || !results[i].OK() {
-			g.release(it.ID)
+		failed := err
+		if err == nil {
+			failed = results[i].Err()
+		}
+		if failed == nil {
+			it.Rev = results[i].Rev
+			g.put(sets[i], it)
 			continue
 		}
-		it.Rev = results[i].Rev
-		g.put(sets[i], it)
-	}
-	for _, result := range results {
-		if failed := result.Err(); failed != nil && !couch.IsConflict(failed) && !couch.IsNotFound(failed) {
-			err = failed
+		g.release(it.ID)
+		if working.Err() == nil {
+			g.wake(g.unclaimed(it, failed))
+			g.waiting[sets[i]] = g.waiting[sets[i]] || !refused(failed) && !couch.IsConflict(failed)
 		}
-	}
-	if err != nil && working.Err() == nil {
-		g.Log.WithError(err).Warn("notices of tasks cannot be claimed; trying again")
-		g.wake(now.Add(g.Retry))
 	}
 	if g.held >= mostGathered || g.weight >= mostWeight || g.held > 0 && now.Sub(g.since) > claimTime/2 {
 		g.flush(working)
@@ -106,24 +110,29 @@ func (g *gathering) take(working context.Context) {
 func (g *gathering) put(set string, it *item) {
 	b := g.batches[set]
 	if b == nil {
-		b = &batch{digest: mailer.NewDigest(), only: &it.Notice, to: it.To.Email}
+		b = &batch{digest: mailer.NewDigest(), only: &it.Notice, to: it.addresses()}
 		g.batches[set] = b
 		g.weight += len(it.raw)
 	} else {
 		b.only = nil
 	}
 	b.digest.Add(&it.Notice)
+	g.held++
+	if !g.isOwn(it) {
+		b.others = append(b.others, it)
+		g.weight += len(it.raw)
+		return
+	}
 	it.state.Claim, it.state.Email = nil, progress{Told: true} // once the mail is out
 	r := refTo(it)
 	if r.stays != nil {
 		g.weight += len(it.raw)
 	}
 	b.refs = append(b.refs, r)
-	g.held++
 }
 
-// bury writes that notices of a page are given up.
-func (g *gathering) bury(working context.Context) {
+// writeOff writes that notices of a page are given up.
+func (g *gathering) writeOff(working context.Context) {
 	if len(g.old) == 0 {
 		return
 	}
@@ -146,7 +155,14 @@ func (g *gathering) drop() {
 		g.release(it.ID)
 	}
 	for _, b := range g.batches {
-		g.letGo(b.refs)
+		g.letBatchGo(b)
+	}
+}
+
+func (g *gathering) letBatchGo(b *batch) {
+	g.letGo(b.refs)
+	for _, it := range b.others {
+		g.release(it.ID)
 	}
 }
 
@@ -161,11 +177,12 @@ func (g *gathering) flush(working context.Context) {
 	for set, b := range g.batches {
 		switch now := time.Now(); {
 		case now.Sub(g.since) > claimTime-time.Minute: // others may take them up before the mail is out
+			g.waiting[set] = true
 			g.wake(now)
 		case g.able(now):
 			g.send(working, set, b)
 		}
-		g.letGo(b.refs)
+		g.letBatchGo(b)
 	}
 	g.batches, g.held, g.weight = map[string]*batch{}, 0, 0
 	if g.lost > 0 {
@@ -183,6 +200,10 @@ func (g *gathering) send(working context.Context, set string, b *batch) {
 		}
 		return g.Mailer.Digest(working, b.digest, to)
 	})
+	if len(b.others) > 0 {
+		g.settleOthers(working, b.others, refused, err)
+		return
+	}
 	if err == nil {
 		for address, why := range refused {
 			g.Log.WithError(why).Errorf("the mail server takes no mails to %s: %d notices of tasks are not told there", address, b.digest.Count())
@@ -194,4 +215,17 @@ func (g *gathering) send(working context.Context, set string, b *batch) {
 	if err == nil || permanent(err) {
 		g.record(working, b.refs)
 	}
+}
+
+// settleOthers writes what came of a digest of notices that are told for others.
+func (g *gathering) settleOthers(working context.Context, items []*item, refused map[string]error, err error) {
+	if err != nil && !permanent(err) {
+		return // as with ours, one is tried by itself
+	}
+	refs := make([]ref, len(items))
+	for i, it := range items {
+		g.mailed(it, refused, err)
+		refs[i] = refTo(it)
+	}
+	g.record(working, refs)
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -24,9 +25,10 @@ type somebody struct{ Mailer }
 
 func (somebody) Ready() bool { return true }
 
-// server is a database without notices.
+// server is a database of notices.
 type server struct {
-	looks atomic.Int64                      // at all notices
+	rows  []json.RawMessage                 // its listing of all
+	looks atomic.Int64                      // at it
 	write func(body []byte) (int, []string) // a status, and the error of each document
 }
 
@@ -34,7 +36,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	if strings.HasSuffix(r.URL.Path, "/_all_docs") {
 		s.looks.Add(1)
-		_, _ = io.WriteString(w, `{"total_rows":0,"offset":0,"rows":[]}`)
+		_ = json.NewEncoder(w).Encode(map[string]any{"total_rows": len(s.rows), "offset": 0, "rows": s.rows})
 		return
 	}
 	body, err := io.ReadAll(r.Body)
@@ -51,6 +53,13 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	_ = json.NewEncoder(w).Encode(rows)
+}
+
+// hold puts notices into the listing.
+func (s *server) hold(docs ...[]byte) {
+	for i, doc := range docs {
+		s.rows = append(s.rows, fmt.Appendf(nil, `{"id":"notice:%d","key":"notice:%[1]d","value":{"rev":"1-a"},"doc":%s}`, i, doc))
+	}
 }
 
 // open gives a sender of a database, whose postman has looked through everything.
@@ -133,4 +142,135 @@ func TestClaimsOfDigests(t *testing.T) {
 			t.Errorf("%d of %d are claimed, with %d bytes at once", g.held, page, largest)
 		}
 	})
+}
+
+// TestClaimsThatFailForNow take from no digest its turn: what was gathered is mailed together once the database takes the claims.
+func TestClaimsThatFailForNow(t *testing.T) {
+	t.Parallel()
+	const set = "a@example.org"
+	db := &server{write: func(body []byte) (int, []string) {
+		return http.StatusCreated, slices.Repeat([]string{"unknown_error"}, bytes.Count(body, []byte(`"_id":`)))
+	}}
+	db.hold(notice(t, "a", time.Now(), ""), notice(t, "b", time.Now(), ""))
+	m := db.open(t, somebody{}).mails
+	m.windows = newWindows(time.Minute)
+	m.windows.sent(set, time.Now().Add(-2*time.Minute), true, false)
+	if err := m.pass(t.Context(), t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if next, _ := m.windows.choose(set, time.Now(), false); next != digest {
+		t.Errorf("what was gathered is not mailed together any more: %v", next)
+	}
+}
+
+// TestClaimsThatAreRefused for good are tried again less and less often, by either owner, and the log tells once.
+func TestClaimsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, pass := range map[string]func(ctx context.Context, s *sender, gathered bool) error{
+		"alone": func(ctx context.Context, s *sender, _ bool) error { return s.mails.pass(ctx, ctx) },
+		"digest": func(ctx context.Context, s *sender, gathered bool) error {
+			if gathered {
+				s.mails.windows = newWindows(time.Minute)
+				s.mails.windows.sent("a@example.org", time.Now().Add(-2*time.Minute), true, false)
+			}
+			return s.mails.pass(ctx, ctx)
+		},
+		"post": func(ctx context.Context, s *sender, _ bool) error {
+			defer s.posts.hands.Wait()
+			return s.posts.pass(ctx, ctx)
+		},
+	} {
+		for _, failure := range []string{"forbidden", "unauthorized"} {
+			t.Run(name+" "+failure, func(t *testing.T) {
+				t.Parallel()
+				tries := 0
+				db := &server{write: func([]byte) (int, []string) {
+					tries++
+					return http.StatusCreated, []string{failure}
+				}}
+				doc := notice(t, "a", time.Now(), "")
+				if name == "post" {
+					doc = bytes.Replace(doc, []byte(`"sending"`), []byte(`"tried"`), 1)
+				}
+				db.hold(doc)
+				s := db.open(t, somebody{})
+				log, said := test.NewNullLogger()
+				s.Log = log
+				for first := range 3 {
+					if err := pass(t.Context(), s, first == 0); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if n := len(said.AllEntries()); tries != 1 || n != 1 {
+					t.Errorf("tried %d times, and said %d times", tries, n)
+				}
+				lessAndLess(t, s)
+			})
+		}
+	}
+}
+
+// lessAndLess has a notice refused on and on.
+func lessAndLess(t *testing.T, s *sender) {
+	t.Helper()
+	last := time.Duration(0)
+	for now := time.Now(); last < mostWait; {
+		pause := s.refusals.add(notify.Prefix+"a", now, s.Retry).Sub(now)
+		if pause <= last {
+			t.Fatalf("after %v it is tried in %v", last, pause)
+		}
+		last = pause
+	}
+	s.refusals.forget(time.Now().Add(4 * mostWait))
+	if !s.refusals.until(notify.Prefix + "a").IsZero() {
+		t.Error("it is remembered for ever")
+	}
+}
+
+// TestRequestsThatAreRefused are no fault of the notices in them: these are claimed, and what came of them is written, as soon as we may again.
+func TestRequestsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusForbidden, http.StatusUnauthorized} {
+		tries := 0
+		db := &server{write: func([]byte) (int, []string) {
+			if tries++; tries > 4 {
+				return http.StatusCreated, []string{""}
+			}
+			return status, nil
+		}}
+		s := db.open(t, somebody{})
+		it, err := read(notice(t, "a", time.Now(), ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			before := time.Now()
+			if ok, again := s.claim(t.Context(), it); ok || again.Before(before.Add(s.Retry)) || again.After(time.Now().Add(s.Retry)) {
+				t.Errorf("%d: claimed %v, and again in %v", status, ok, again.Sub(before))
+			}
+		}
+		s.record(t.Context(), []ref{refTo(it)})
+		if tries != 5 || !s.refusals.until(it.ID).IsZero() {
+			t.Errorf("%d: tried %d times, and left alone until %v", status, tries, s.refusals.until(it.ID))
+		}
+	}
+}
+
+// TestOutcomesThatAreRefused are written once: what waits behind them goes on.
+func TestOutcomesThatAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"forbidden", "unauthorized"} {
+		tries := 0
+		db := &server{write: func([]byte) (int, []string) {
+			tries++
+			return http.StatusCreated, []string{name}
+		}}
+		s := db.open(t, somebody{})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		s.record(ctx, []ref{{id: notify.Prefix + "a", rev: "1-a"}})
+		if tries != 1 || ctx.Err() != nil {
+			t.Errorf("%s: written %d times: %v", name, tries, ctx.Err())
+		}
+		cancel()
+	}
 }

@@ -46,6 +46,17 @@ func TestLeftToAPass(t *testing.T) {
 			s.mails.consider(t.Context(), it, nil)
 			s.release(notify.Prefix + "a")
 		}},
+		"too old, and its post is over just before that is waited for": {nobody{}, func(t *testing.T, s *sender) {
+			t.Helper()
+			s.hold(notify.Prefix+"a", s.posts.rounds)
+			it, err := read(notice(t, "a", old, ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.mails.leave(it, time.Time{})
+			s.release(notify.Prefix + "a")
+			s.await(notify.Prefix+"a", s.mails.rounds)
+		}},
 		"too old, and more than wait for the postman": {nobody{}, func(t *testing.T, s *sender) {
 			t.Helper()
 			for i := range mostArrived + 1 {

@@ -2,14 +2,13 @@ package send
 
 import (
 	"encoding/json"
-	"time"
 
 	"github.com/sirupsen/logrus"
 
 	"github.com/adlayer/after/jobs"
 	"github.com/adlayer/after/jobs/call"
+	"github.com/adlayer/after/notify"
 	"github.com/adlayer/after/task"
-	"github.com/adlayer/after/when"
 )
 
 // payload is what is posted, in the form of Standard Webhooks.
@@ -44,8 +43,8 @@ type failure struct {
 // body gives the JSON that is posted.
 func (it *item) body() json.RawMessage {
 	d := data{
-		Event: it.Event, Task: it.Task, Job: it.Job, Worker: it.By, Key: it.Key, Nominal: stamp(it.Nominal), Attempt: it.Attempt,
-		Started: stamp(it.Started), Finished: stamp(it.Finished), Result: it.Result, Cut: it.Cut,
+		Event: it.Event, Task: it.Task, Job: it.Job, Worker: it.By, Key: it.Key, Nominal: notify.Stamp(it.Nominal), Attempt: it.Attempt,
+		Started: notify.Stamp(it.Started), Finished: notify.Stamp(it.Finished), Result: it.Result, Cut: it.Cut,
 	}
 	if !it.Started.IsZero() {
 		d.Duration = max(0, it.Finished.Sub(it.Started).Milliseconds())
@@ -53,15 +52,8 @@ func (it *item) body() json.RawMessage {
 	if it.Kind != "" || it.Error != "" {
 		d.Error = &failure{Kind: it.Kind, Message: it.Error, Code: it.Code}
 	}
-	raw, _ := json.Marshal(payload{Type: "task." + string(it.Event), Timestamp: stamp(it.At), Data: d}) // the result was JSON in the document
+	raw, _ := json.Marshal(payload{Type: "task." + string(it.Event), Timestamp: notify.Stamp(it.At), Data: d}) // the result was JSON in the document
 	return raw
-}
-
-func stamp(at time.Time) string {
-	if at.IsZero() {
-		return ""
-	}
-	return when.Format(at)
 }
 
 // call gives the task that the post is made for: the http job marks and signs it as all its calls. The notice's id takes the place of the

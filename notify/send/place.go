@@ -14,13 +14,14 @@ type place struct {
 	room     chan struct{} // holds those under way; nil for the mail server
 	using    int           // how many have it in hand
 	until    time.Time     // left alone until then
+	full     time.Time     // passed over until then, since it had no room
 	failures int           // in a row; 0: it is well, if busy
 }
 
-// rests says until when a place is left alone; zero where it is not.
+// rests says until when a place is left alone or passed over; zero where it is not.
 func (p *place) rests(now time.Time) time.Time {
-	if now.Before(p.until) {
-		return p.until
+	if until := later(p.until, p.full); now.Before(until) {
+		return until
 	}
 	return time.Time{}
 }
@@ -38,7 +39,7 @@ func (p *place) fail(now time.Time, retry, least time.Duration) (first bool) {
 // recover says whether the place had failed before.
 func (p *place) recover() bool {
 	had := p.failures > 0
-	p.failures, p.until = 0, time.Time{}
+	p.failures, p.until, p.full = 0, time.Time{}, time.Time{}
 	return had
 }
 
@@ -65,6 +66,42 @@ func (p *poster) host(address string) (name string, host *place) {
 	return name, host
 }
 
+// admit takes room at a host. One that has failed is tried by one post at a time, when it was left alone for long enough: until it is known to be
+// back, no others wait for it. A host that takes posts and never answers would hold all hands.
+func (p *poster) admit(ctx context.Context, host *place) bool {
+	if failed, taken := p.try(host); failed {
+		return taken
+	}
+	if !take(ctx, host.room) {
+		return false
+	}
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	if host.failures > 0 { // while we waited
+		<-host.room
+		return false
+	}
+	return true
+}
+
+// try takes all the room that a host has which has failed, where nobody has any: to look and to take is one step.
+func (p *poster) try(host *place) (failed, taken bool) {
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	if host.failures == 0 {
+		return false, false
+	}
+	if len(host.room) > 0 || time.Now().Before(host.until) {
+		return true, false
+	}
+	select {
+	case host.room <- struct{}{}:
+		return true, true
+	default: // others have waited for room since before it failed: they give it back when they have this lock
+		return true, false
+	}
+}
+
 // leave forgets a place that nobody uses and of which nothing is known.
 func (p *poster) leave(name string, host *place) {
 	p.lock.Lock()
@@ -85,12 +122,9 @@ func (p *poster) forgetHosts(now time.Time) {
 
 // passOver leaves a host alone that has no room.
 func (p *poster) passOver(host *place) {
-	now := time.Now()
 	p.lock.Lock()
 	defer p.lock.Unlock()
-	if host.until.Before(now) {
-		host.until = now.Add(busyFor)
-	}
+	host.full = time.Now().Add(busyFor)
 }
 
 // busyFor is how long room is waited for, and for how long a host that has none is passed over.

@@ -43,6 +43,7 @@ func (p *poster) pass(ctx, working context.Context) error {
 	p.lock.Lock()
 	p.forgetHosts(time.Now())
 	p.lock.Unlock()
+	p.refusals.forget(time.Now())
 	return p.pages(ctx, func(items []*item) bool {
 		for _, it := range items {
 			for ctx.Err() == nil && !p.consider(ctx, working, it) { // there is room in a moment: each post is bounded in time
@@ -99,21 +100,23 @@ func (p *poster) consider(ctx, working context.Context, it *item) (room bool) {
 
 // decide says what has to be done about a notice's URL now, and when that may be another thing; zero is not known, or never.
 func (p *poster) decide(it *item, now time.Time) (what action, again time.Time) {
-	if ok, until := p.ours(it, now); !ok {
-		return nothing, until
-	}
+	whose, until := p.whose(it, now)
 	switch {
+	case whose == others:
+		return nothing, until
 	case it.over():
 		return clean, time.Time{}
 	case it.state.URL.Told:
 		return nothing, time.Time{}
+	case whose == abandoned:
+		return giveUp, time.Time{}
 	}
 	next := it.state.URL.next(now)
 	failing := false
 	p.lock.Lock()
 	if host := p.hosts[hostOf(it.To.URL)]; host != nil {
 		if until := host.rests(now); until.After(next) {
-			next, failing = until, host.failures > 0
+			next, failing = until, host.failures > 0 && now.Before(host.until)
 		}
 	}
 	p.lock.Unlock()
@@ -132,7 +135,7 @@ func (p *poster) enter(ctx context.Context, what action, it *item) (leave func()
 	away := func() {}
 	if what == post {
 		name, host := p.host(it.To.URL)
-		if !take(ctx, host.room) {
+		if !p.admit(ctx, host) {
 			p.passOver(host)
 			p.leave(name, host)
 			return nil, true
@@ -159,8 +162,9 @@ func (p *poster) do(working context.Context, what action, it *item) (again time.
 	next.Claim = nil
 	switch what {
 	case post:
-		if !p.claim(working, it) {
-			return time.Now().Add(p.Retry) // whoever has it may fail, and a server may have no feed that tells of it
+		ok, later := p.claim(working, it)
+		if !ok {
+			return later
 		}
 		next.URL, again = p.post(working, it)
 	case giveUp:
@@ -184,18 +188,13 @@ func (p *poster) post(working context.Context, it *item) (done progress, again t
 	now, told := time.Now(), progress{Told: true}
 	switch {
 	case err == nil:
-		p.lock.Lock()
-		back := host.recover()
-		p.lock.Unlock()
-		if back {
-			p.logOf(it).Infof("%s takes notices again", name)
-			p.wake(now)
-		}
+		p.answered(it, name, host)
 		return told, time.Time{}
 	case jobs.IsRemove(err):
+		p.answered(it, name, host)
 		p.logOf(it).Warn("the URL answered 410: it is not told of this")
 		return told, time.Time{}
-	case jobs.IsPermanent(err):
+	case jobs.IsPermanent(err) && p.isOwn(it): // another process may, which has other fences
 		p.logOf(it).WithError(err).Error("the notice is given up: it cannot be posted")
 		return told, time.Time{}
 	case working.Err() != nil:
@@ -222,10 +221,25 @@ func (p *poster) post(working context.Context, it *item) (done progress, again t
 	return it.state.URL.failed(err, again), again
 }
 
+// answered notes that a host is there, whatever it thinks of a notice: if it had failed, as many posts as ever may go to it again.
+func (p *poster) answered(it *item, name string, host *place) {
+	p.lock.Lock()
+	back := host.recover()
+	p.lock.Unlock()
+	if back {
+		p.logOf(it).Infof("%s answers again", name)
+		p.wake(time.Now())
+	}
+}
+
 // failed notes a post that was not taken: the host is left alone where that is not about this notice.
 func (p *poster) failed(it *item, name string, host *place, err error, least time.Duration) {
 	code, ok := jobs.CodeOf(err)
-	if ok && code < http.StatusInternalServerError && code != http.StatusTooManyRequests {
+	there := ok && code < http.StatusInternalServerError && code != http.StatusTooManyRequests
+	if there {
+		p.answered(it, name, host)
+	}
+	if there || jobs.IsPermanent(err) {
 		p.logOf(it).WithError(err).Warn("a notice was not taken; trying again")
 		return
 	}

@@ -3,6 +3,9 @@ package send
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +23,6 @@ type postman struct {
 	windows  *windows
 	passed   time.Time // when all notices were looked through last
 	unmailed int       // notices that wait for a mail server to be configured
-	told     time.Time // when the log said so
 }
 
 func newPostman(s *sender) *postman {
@@ -39,8 +41,8 @@ func (m *postman) offer(it *item) {
 	}
 }
 
-// leave leaves a notice to a pass at an instant, or to one that something else brings about. One that is too old is given up by that, whether mails
-// can leave or not.
+// leave leaves a notice to a pass at an instant, or to one that something else brings about after this. One that is too old is given up by that,
+// whether mails can leave or not.
 func (m *postman) leave(it *item, at time.Time) {
 	if len(it.To.Email) == 0 || it.state.Email.Told && !it.over() {
 		return
@@ -107,7 +109,9 @@ func (m *postman) pass(ctx, working context.Context) error {
 	g.flush(working)
 	if ended {
 		m.passed = now
-		m.windows.settle(now)
+		if m.able(time.Now()) { // else what waits was not mailed
+			m.windows.settle(now, g.waiting)
+		}
 	}
 	m.complain(time.Now())
 	return nil
@@ -126,8 +130,8 @@ func (m *postman) consider(working context.Context, it *item, g *gathering) {
 		return
 	}
 	now := time.Now()
-	ok, until := m.ours(it, now)
-	if !ok {
+	what, until := m.whose(it, now)
+	if what == others {
 		m.wake(until)
 		return
 	}
@@ -137,13 +141,11 @@ func (m *postman) consider(working context.Context, it *item, g *gathering) {
 		return
 	case it.state.Email.Told:
 		return
+	case what == abandoned:
+		m.giveUp(working, it, g)
+		return
 	case !m.Mailer.Ready():
-		m.unmailed++
-		if m.tooOld(it, now) {
-			m.giveUp(working, it, g)
-		} else if g == nil {
-			m.wake(now) // which costs no look, and says it
-		}
+		m.unconfigured(working, what, it, g)
 		return
 	}
 	next := it.state.Email.next(now)
@@ -158,7 +160,7 @@ func (m *postman) consider(working context.Context, it *item, g *gathering) {
 		m.wake(next)
 		return
 	}
-	set := setOf(it.To.Email)
+	set := m.setOf(it)
 	switch choice, until := m.windows.choose(set, now, m.server.failures > 0); {
 	case choice == alone:
 		m.alone(working, set, it)
@@ -170,6 +172,20 @@ func (m *postman) consider(working context.Context, it *item, g *gathering) {
 		m.giveUp(working, it, g)
 	default:
 		m.wake(until)
+	}
+}
+
+// unconfigured does what has to be done about a notice while there is no mail server. Others than our own may be mailed by another process, which has
+// one: that we have none is nothing to complain of.
+func (m *postman) unconfigured(working context.Context, what standing, it *item, g *gathering) {
+	if what == own {
+		m.unmailed++
+	}
+	switch now := time.Now(); {
+	case m.tooOld(it, now):
+		m.giveUp(working, it, g)
+	case g == nil:
+		m.wake(now) // which costs no look, and says it
 	}
 }
 
@@ -195,35 +211,62 @@ func (m *postman) alone(working context.Context, set string, it *item) {
 		m.illegible(it.ID, err)
 		return
 	}
-	if !m.claim(working, it) {
-		m.wake(time.Now().Add(m.Retry)) // whoever has it may fail, and a server may have no feed that tells of it
+	if ok, again := m.claim(working, it); !ok {
+		m.wake(again)
 		return
 	}
-	refused, err := m.mail(working, set, it.To.Email, false, func(to mailer.Recipients) (map[string]error, error) {
+	refused, err := m.mail(working, set, it.addresses(), false, func(to mailer.Recipients) (map[string]error, error) {
 		return m.Mailer.One(working, &it.Notice, to)
 	})
-	for address, why := range refused {
-		m.logOf(it).WithError(why).Errorf("the mail server takes no mails to %s: it is not told there", address)
+	if err != nil && working.Err() != nil { // it was cut short, and is ours when we are back
+		return
 	}
-	now := time.Now()
+	m.mailed(it, refused, err)
+	m.record(working, []ref{refTo(it)})
+}
+
+// mailed notes in a notice what came of its mail. Where it is of a worker that is not ours, another process may yet mail it that has another mail server
+// and may mail others: what is refused here is tried on until it is too old.
+func (m *postman) mailed(it *item, refused map[string]error, err error) {
+	now, own := time.Now(), m.isOwn(it)
+	log := m.logOf(it)
+	if own {
+		for address, why := range refused {
+			log.WithError(why).Errorf("the mail server takes no mails to %s: it is not told there", address)
+		}
+	}
+	before := it.state.Email
+	if err == nil && len(refused) > 0 && !own {
+		before.Left = slices.Sorted(maps.Keys(refused))
+		err = fmt.Errorf("to %s: %w", before.Left[0], refused[before.Left[0]])
+		if m.seldom("refused for others", time.Hour) {
+			log.WithError(err).Warn("the mail server takes not all mails that are told for workers that are gone; trying again, in case another process may mail them")
+		}
+	}
 	done := progress{Told: true}
 	switch {
 	case err == nil:
-	case working.Err() != nil: // it was cut short, and is ours when we are back
-		return
-	case permanent(err):
-		m.logOf(it).WithError(err).Error("the notice is given up: no mail of it is taken")
+	case permanent(err) && own:
+		log.WithError(err).Error("the notice is given up: no mail of it is taken")
 	case m.tooOld(it, now):
-		m.logOf(it).WithError(err).Errorf("the notice is given up: it could not be mailed for %v", m.Keep)
+		log.WithError(err).Errorf("the notice is given up: it could not be mailed for %v", m.Keep)
 	default:
-		done = it.state.Email.failed(err, now.Add(m.backoff(it.state.Email.Attempts+1)))
+		done = before.failed(err, now.Add(m.backoff(before.Attempts+1)))
 		if failure, ok := errors.AsType[*mailer.Error](err); ok && failure.Server {
 			done.Next = "" // it is not about this notice
 		}
 		m.wake(instant(done.Next))
 	}
 	it.state.Claim, it.state.Email = nil, done
-	m.record(working, []ref{refTo(it)})
+}
+
+// setOf names the recipients of a notice's mail. What we tell for others has windows and digests of its own: their recipients may be refused here.
+func (m *postman) setOf(it *item) string {
+	set := setOf(it.addresses())
+	if !m.isOwn(it) {
+		set += " (of workers that are gone)"
+	}
+	return set
 }
 
 func permanent(err error) bool {
@@ -266,8 +309,7 @@ func (m *postman) complain(now time.Time) {
 		return
 	}
 	m.wake(now.Add(time.Minute))
-	if now.Sub(m.told) >= time.Minute {
-		m.told = now
+	if m.seldom("no mail server", time.Minute) {
 		m.Log.WithField("waiting", m.unmailed).Warn("notices of tasks wait to be mailed, and mail.host in the configuration names no mail server")
 	}
 }

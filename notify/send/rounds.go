@@ -77,6 +77,7 @@ func (r *rounds) turn(ctx context.Context, timer *time.Timer, pass func() error)
 func (r *rounds) pages(ctx context.Context, consider func(items []*item) (more bool)) error {
 	part := couch.Range{Start: notify.Prefix, End: notify.Prefix + "\ufff0", IncludeDocs: true, Limit: page}
 	last := ""
+	r.lookAround(ctx)
 	for {
 		began := time.Now()
 		listing, err := r.Database.AllDocs(ctx, part)

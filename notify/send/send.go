@@ -51,8 +51,14 @@ type Options struct {
 	Mailer   Mailer
 	Window   time.Duration // what comes for the same recipients within it is gathered into one mail; 0: nothing is
 	Retry    time.Duration // the wait after the first failure, which doubles with each; 0 means 5 s
-	Keep     time.Duration // how old a notice may become before it is given up; 0 means three days
+	Keep     time.Duration // how old a notice may become before it is given up; 0 means [usualKeep]
 	Log      logrus.FieldLogger
+
+	Site     string        // where this process runs: notices of other sites are told there; empty is nowhere in particular
+	TakeOver time.Duration // how long nobody must have run a worker before its notices are told here; 0: they never are
+	// Fleet gives the names of the workers that live processes run, and those of names that were ever run in this fleet; nil: notices of other workers
+	// are left alone. Those of a name that the fleet has never had are copies, of a fleet elsewhere that has the same database of tasks.
+	Fleet func(ctx context.Context, names []string) (running, known []string, err error)
 }
 
 // How much is done at a time, and for how long.
@@ -65,6 +71,7 @@ const (
 	mostPause    = 5 * time.Minute // before a host or a mail server that failed is tried again
 	mostWait     = time.Hour       // before a notice is tried again
 	postTimeout  = 30 * time.Second
+	usualKeep    = 72 * time.Hour  // before a notice is given up
 	claimTime    = 5 * time.Minute // longer than a post or a mail can take
 	farewell     = 3 * time.Second // that those under way may still take at the end
 	page         = 100             // documents read at once
@@ -78,9 +85,11 @@ type sender struct {
 	mails *postman
 
 	mu   sync.Mutex
-	busy map[string]*hand // notices that are in hand, by id
+	busy map[string]*hand     // notices that are in hand, by id
+	told map[string]time.Time // when the log said what it says now and then only
 
-	toldIllegible time.Time // when the log said that one cannot be read
+	absences absences // of the workers of other processes
+	refusals refusals // of the database
 }
 
 // hand is who has a notice in hand.
@@ -88,7 +97,7 @@ type hand struct{ owner, wanted *rounds }
 
 // Run tells notices until ctx ends. What is under way then may go on for a moment.
 func Run(ctx context.Context, o Options) {
-	o.Retry, o.Keep = cmp.Or(o.Retry, 5*time.Second), cmp.Or(o.Keep, 72*time.Hour)
+	o.Retry, o.Keep = cmp.Or(o.Retry, 5*time.Second), cmp.Or(o.Keep, usualKeep)
 	s := &sender{Options: o, busy: map[string]*hand{}}
 	s.posts, s.mails = newPoster(s), newPostman(s)
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -150,9 +159,11 @@ func (s *sender) arrived(ctx, working context.Context, rows []changes.Row) {
 		if ctx.Err() != nil {
 			return
 		}
-		// In hand already, this may be what has just been written of a post that failed: nobody else brings it to the postman.
-		if !it.state.Email.Told && len(it.To.Email) > 0 && s.await(it.ID, s.mails.rounds) {
+		// In hand already, this may be what has just been written of a post that failed: nobody else brings it to the postman. It is left to the pass at
+		// the end of that, so it has to be left first.
+		if !it.state.Email.Told && len(it.To.Email) > 0 && s.held(it.ID) {
 			s.mails.leave(it, time.Time{})
+			s.await(it.ID, s.mails.rounds)
 		}
 		if !s.posts.consider(ctx, working, it) {
 			soon := time.Now().Add(busyFor)
@@ -206,11 +217,13 @@ func (s *sender) hold(id string, owner *rounds) bool {
 	return true
 }
 
-// await has an owner look again when the other one has a notice in hand no more; false: nobody has it.
-func (s *sender) await(id string, owner *rounds) bool {
+// await has an owner look again when the other one has a notice in hand no more, at once where nobody has it.
+func (s *sender) await(id string, owner *rounds) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.taken(id, owner)
+	if !s.taken(id, owner) {
+		owner.wake(time.Now())
+	}
 }
 
 // taken says whether a notice is in hand, and notes who wants it from another owner. The lock is held.
@@ -239,33 +252,48 @@ func (s *sender) release(ids ...string) {
 	}
 }
 
-// ours says whether a notice is ours to tell now; until is when another member's claim ends that keeps it from us, if one does. A claim of our
-// own is of before we were started. One that ends later than any can was written by a clock that is wrong.
-func (s *sender) ours(it *item, now time.Time) (ok bool, until time.Time) {
-	if !slices.Contains(s.Names, it.By) {
-		return false, time.Time{}
+// whose says what a notice is to this process now; until is when that may be another thing, as when another member's claim ends that keeps it from
+// us, or when the database, which refused it, is asked again. A claim of our own is of before we were started. One that ends later than any can was written by a clock that is wrong.
+func (s *sender) whose(it *item, now time.Time) (what standing, until time.Time) {
+	if until = s.refusals.until(it.ID); now.Before(until) {
+		return others, until
 	}
-	if c := it.state.Claim; c != nil && c.Member != s.Member {
+	what, until = s.standing(it, now)
+	if c := it.state.Claim; what != others && c != nil && c.Member != s.Member {
 		if until = instant(c.Until); now.Before(until) && until.Sub(now) <= 2*claimTime {
-			return false, until
+			return others, until
 		}
 	}
-	return true, time.Time{}
+	return what, until
 }
 
 func (s *sender) tooOld(it *item, now time.Time) bool { return now.Sub(it.At) >= s.Keep }
 
+// forlorn says whether even those who tell a notice elsewhere have given it up, whose copy lies here: that the copy is deleted replicates to them.
+func (s *sender) forlorn(it *item, now time.Time) bool {
+	return now.Sub(it.At) >= 2*max(s.Keep, usualKeep)
+}
+
 // illegible says once an hour of all notices that cannot be read that there are such; they stay.
 func (s *sender) illegible(id string, err error) {
-	s.mu.Lock()
-	again := time.Since(s.toldIllegible) >= time.Hour
-	if again {
-		s.toldIllegible = time.Now()
-	}
-	s.mu.Unlock()
-	if again {
+	if s.seldom("illegible", time.Hour) {
 		s.Log.WithError(err).WithField("notice", id).Error("a notice cannot be read: nobody is told of it until it is mended or deleted")
 	}
+}
+
+// seldom says whether the log is to say a thing, which it does not say more often than once in a while.
+func (s *sender) seldom(thing string, pause time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if last, said := s.told[thing]; said && now.Sub(last) < pause {
+		return false
+	}
+	if s.told == nil {
+		s.told = map[string]time.Time{}
+	}
+	s.told[thing] = now
+	return true
 }
 
 func (s *sender) logOf(it *item) logrus.FieldLogger {

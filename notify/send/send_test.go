@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -34,7 +35,7 @@ type world struct {
 	mu         sync.Mutex
 	posted     map[string]int // by the id of the notice
 	mailed     int            // notices
-	letters    int
+	mails      int
 	written    int // notices that are to be told
 	answer     func(id string, n int) error
 	server     func(notices int, to mailer.Recipients) error
@@ -51,7 +52,7 @@ func TestSenders(t *testing.T) {
 		client := server.Dial(t)
 		for name, test := range map[string]func(w *world){
 			"once": once, "gathered": gathered, "slow mails": slowMails, "both": both, "reconfigured": reconfigured, "put off": putOff, "too old": tooOld,
-			"too old at once": tooOldAtOnce, "wrong clock": wrongClock, "unpostable": unpostable,
+			"too old at once": tooOldAtOnce, "wrong clock": wrongClock, "unpostable": unpostable, "of nobody": ofNobody, "refused for others": refusedForOthers,
 		} {
 			t.Run(server.Name+"/"+name, func(t *testing.T) {
 				t.Parallel()
@@ -111,21 +112,21 @@ func (w *world) configure() {
 
 // One takes a mail of one notice.
 func (w *world) One(_ context.Context, _ *notify.Notice, to mailer.Recipients) (map[string]error, error) {
-	return w.letter(1, to)
+	return w.take(1, to)
 }
 
 // Digest takes a mail of many.
 func (w *world) Digest(_ context.Context, d *mailer.Digest, to mailer.Recipients) (map[string]error, error) {
-	return w.letter(d.Count(), to)
+	return w.take(d.Count(), to)
 }
 
-func (w *world) letter(notices int, to mailer.Recipients) (map[string]error, error) {
+func (w *world) take(notices int, to mailer.Recipients) (map[string]error, error) {
 	if err := w.server(notices, to); err != nil {
 		return nil, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.letters++
+	w.mails++
 	w.mailed += notices
 	return w.refused, nil
 }
@@ -140,11 +141,17 @@ func (w *world) write(n int, to notify.To) {
 // with writes notices that were known at an instant, and what is written of their telling.
 func (w *world) with(n int, to notify.To, at time.Time, sending string) {
 	w.t.Helper()
+	w.of("w", "", n, to, at, sending)
+}
+
+// of writes notices of a worker at a site.
+func (w *world) of(worker, site string, n int, to notify.To, at time.Time, sending string) {
+	w.t.Helper()
 	for first := 0; first < n; first += 1000 {
 		var bodies [][]byte
 		for i := first; i < min(n, first+1000); i++ {
 			notice := notify.Notice{
-				ID: fmt.Sprintf("%st%06d:%s%v", notify.Prefix, i, to.URL, to.Email), By: "w", Event: task.EventError, Task: fmt.Sprint("t", i), Job: "j", Key: "k",
+				ID: fmt.Sprintf("%s%s%st%06d:%s%v", notify.Prefix, strings.TrimPrefix(worker, "w"), site, i, to.URL, to.Email), By: worker, Site: site, Event: task.EventError, Task: fmt.Sprint("t", i), Job: "j", Key: "k",
 				Attempt: 1, At: at, Error: "no", To: to,
 			}
 			body, err := notice.Encode()
@@ -268,8 +275,8 @@ func gathered(w *world) {
 	const many = 250
 	w.write(many, notify.To{Email: []string{"b@example.org", "a@example.org"}})
 	w.sends(1, send.Options{Window: time.Second})
-	if w.mailed != many || w.letters > many/10 {
-		w.t.Errorf("%d notices in %d mails", w.mailed, w.letters)
+	if w.mailed != many || w.mails > many/10 {
+		w.t.Errorf("%d notices in %d mails", w.mailed, w.mails)
 	}
 }
 
@@ -319,7 +326,7 @@ func both(w *world) {
 	w.write(many, notify.To{URL: "http://a.example.org/told", Email: []string{"a@example.org"}})
 	w.sends(1, send.Options{Window: time.Second})
 	if len(w.posted) != many || w.mailed != many {
-		w.t.Errorf("of %d, %d were posted and %d mailed, in %d mails", many, len(w.posted), w.mailed, w.letters)
+		w.t.Errorf("of %d, %d were posted and %d mailed, in %d mails", many, len(w.posted), w.mailed, w.mails)
 	}
 }
 
@@ -348,8 +355,8 @@ func putOff(w *world) {
 	w.refused = map[string]error{"b@example.org": errors.New("the mailbox is full")}
 	w.write(20, notify.To{Email: []string{"a@example.org", "b@example.org"}})
 	w.sends(1, send.Options{Retry: time.Millisecond, Window: time.Second})
-	if w.letters > 3 {
-		w.t.Errorf("%d mails", w.letters)
+	if w.mails > 3 {
+		w.t.Errorf("%d mails", w.mails)
 	}
 }
 
@@ -411,6 +418,71 @@ func unpostable(w *world) {
 	defer stop()
 	w.with(many, notify.To{URL: "http://a.example.org/told", Email: []string{"a@example.org"}}, time.Now(), "")
 	w.comes(mailed, "not all were mailed")
+}
+
+// ofNobody: what is to be told of workers that nobody runs any more is told by others, also where their fences refuse an address that the worker's own
+// might let pass; what is of another site, or of another fleet, is told there, until it is long too old. What is of a worker that runs is left to it.
+func ofNobody(w *world) {
+	const many, mailed = 20, 3
+	now, old := time.Now(), time.Now().Add(-150*time.Hour)
+	w.answer = func(id string, n int) error {
+		if n == 1 && strings.Contains(id, "t000007") {
+			return jobs.Permanent(errors.New("it must not be called from here"))
+		}
+		return nil
+	}
+	url := notify.To{URL: "http://a.example.org/told"}
+	w.of("gone", "", many, url, now, "")
+	w.of("gone", "", mailed, notify.To{Email: []string{"a@example.org"}}, now, "")
+	w.of("gone", "away", 2, url, old, "")
+	w.of("gone", "away", 2, notify.To{Email: []string{"a@example.org"}}, old, "")
+	w.of("gone", "away", 3, notify.To{URL: "http://b.example.org/told"}, now, "")
+	w.of("there", "", 4, url, old, "")
+	w.of("copy", "", 5, url, now, "")
+	w.written = many + mailed + 4
+	w.sends(2, send.Options{
+		TakeOver: 20 * time.Millisecond, Site: "here", Window: time.Millisecond,
+		Fleet: func(context.Context, []string) (running, known []string, err error) {
+			return []string{"w", "there"}, []string{"gone"}, nil
+		},
+	})
+	if len(w.posted) != many || w.mailed != mailed {
+		w.t.Errorf("of %d, %d were posted; of %d, %d mailed", many, len(w.posted), mailed, w.mailed)
+	}
+	if left, err := w.db.AllDocs(w.t.Context(), couch.Range{Start: notify.Prefix, End: notify.Prefix + "\ufff0"}); err != nil || len(left.Rows) != 3+4+5 {
+		w.t.Errorf("%d are left: %v", len(left.Rows), err)
+	}
+}
+
+// refusedForOthers: what is to be mailed of workers that are gone is tried on where this mail server, or this configuration, refuses it: another one may
+// not. Who was told is not told again.
+func refusedForOthers(w *world) {
+	tries := map[string]int{}
+	w.server = func(_ int, to mailer.Recipients) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		set := strings.Join(to.Addresses, " ")
+		tries[set]++
+		w.refused = nil
+		switch n := tries[set]; {
+		case strings.Contains(set, "b@example.org") && n < 3:
+			w.refused = map[string]error{"b@example.org": errors.New("mail.allow")}
+		case set == "c@example.org" && n == 1:
+			return &mailer.Error{Permanent: true}
+		}
+		return nil
+	}
+	for _, to := range [][]string{{"a@example.org", "b@example.org"}, {"c@example.org"}} {
+		w.of("gone", "", 1, notify.To{Email: to}, time.Now(), "")
+	}
+	w.written = 2
+	w.sends(1, send.Options{
+		TakeOver: 20 * time.Millisecond,
+		Fleet:    func(_ context.Context, names []string) (running, known []string, err error) { return nil, names, nil },
+	})
+	if want := map[string]int{"a@example.org b@example.org": 1, "b@example.org": 3, "c@example.org": 2}; !maps.Equal(tries, want) {
+		w.t.Errorf("mailed were %v, want %v", tries, want)
+	}
 }
 
 // wrongClock: what was written by a clock that was far ahead keeps nothing from being told.

@@ -33,6 +33,8 @@ type progress struct {
 	Attempts int    `json:"attempts,omitempty"`
 	Next     string `json:"next,omitempty"`  // not before this, RFC 3339
 	Error    string `json:"error,omitempty"` // of the last attempt
+
+	Left []string `json:"left,omitempty"` // of the addresses, while some were told; none: all
 }
 
 // item is a notice with its state and its document. Of the notice, no more is known than what is decided by, until it is opened.
@@ -59,6 +61,10 @@ func read(raw []byte) (*item, error) {
 			failed = text(value, &kind)
 		case "by":
 			failed = text(value, &it.By)
+		case "member":
+			failed = text(value, &it.Member)
+		case "site":
+			failed = text(value, &it.Site)
 		case "task":
 			failed = text(value, &it.Task)
 		case "event":
@@ -133,6 +139,14 @@ func (it *item) over() bool {
 	return (it.To.URL == "" || it.state.URL.Told) && (len(it.To.Email) == 0 || it.state.Email.Told)
 }
 
+// addresses are those to which the notice is still to be mailed.
+func (it *item) addresses() []string {
+	if left := it.state.Email.Left; len(left) > 0 {
+		return left
+	}
+	return it.To.Email
+}
+
 // instant reads an instant of the state; one that nobody can read is long past.
 func instant(text string) time.Time {
 	at, err := time.Parse(time.RFC3339Nano, text)
@@ -154,5 +168,7 @@ func (p progress) next(now time.Time) time.Time {
 func (p progress) failed(err error, next time.Time) progress {
 	const mostError = 500
 	message := err.Error()
-	return progress{Attempts: p.Attempts + 1, Next: when.Format(next), Error: strings.ToValidUTF8(message[:min(len(message), mostError)], "")}
+	p.Attempts++
+	p.Next, p.Error = when.Format(next), strings.ToValidUTF8(message[:min(len(message), mostError)], "")
+	return p
 }

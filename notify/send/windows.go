@@ -121,10 +121,11 @@ func (w *windows) forget(now time.Time) {
 	}
 }
 
-// settle notes that a whole pass, begun after the end of windows, has left nothing that waits for it. What comes now waits as if it had not.
-func (w *windows) settle(begun time.Time) {
-	for _, s := range w.sets {
-		if s.gathered && !begun.Before(s.until) {
+// settle notes that a whole pass, begun after the end of windows, has left nothing that waits for it, but of some sets. What comes now waits as if it
+// had not.
+func (w *windows) settle(begun time.Time, waiting map[string]bool) {
+	for set, s := range w.sets {
+		if s.gathered && !begun.Before(s.until) && !waiting[set] {
 			s.gathered, s.until = false, later(s.until, s.last.Add(w.length))
 		}
 	}

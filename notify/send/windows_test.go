@@ -30,9 +30,11 @@ func TestWindow(t *testing.T) {
 	w.sent("a", at(11*time.Minute), true, false) // it had no room for all
 	wants(11*time.Minute, digest, 0)
 	w.sent("a", at(12*time.Minute), true, false)
-	w.settle(at(13 * time.Minute)) // there was nothing more
+	w.settle(at(13*time.Minute), map[string]bool{"a": true})
+	wants(13*time.Minute, digest, 0)
+	w.settle(at(13*time.Minute), nil) // there was nothing more
 	wants(13*time.Minute, gather, 22*time.Minute)
-	w.settle(at(22 * time.Minute))
+	w.settle(at(22*time.Minute), nil)
 	w.forget(at(22 * time.Minute))
 	if len(w.sets) != 0 {
 		t.Errorf("%d sets are remembered for nothing", len(w.sets))

@@ -1,8 +1,9 @@
 package send
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -13,21 +14,23 @@ import (
 	"github.com/adlayer/after/when"
 )
 
-// claim makes a notice ours, before anybody is told; false where somebody else has it, or nobody can write.
-func (s *sender) claim(working context.Context, it *item) bool {
-	now := time.Now()
-	body, err := it.document(s.claimed(it, now))
+// claim makes a notice ours, before anybody is told. Where somebody else has it, or nobody can write, again is when to try it once more.
+func (s *sender) claim(working context.Context, it *item) (ok bool, again time.Time) {
+	body, err := it.document(s.claimed(it, time.Now()))
 	if err == nil {
 		var rev string
 		if rev, err = s.write(working, body); err == nil {
 			it.Rev = rev
-			return true
+			return true, time.Time{}
 		}
 	}
-	if !couch.IsConflict(err) && !couch.IsNotFound(err) && working.Err() == nil {
-		s.logOf(it).WithError(err).Warn("a notice cannot be claimed; trying again")
+	if working.Err() != nil {
+		return false, time.Time{}
 	}
-	return false
+	if again = s.unclaimed(it, err); again.IsZero() {
+		again = time.Now().Add(s.Retry) // whoever has it may fail, and a server may have no feed that tells of it
+	}
+	return false, again
 }
 
 // claimed is the state of a notice that we have in hand from now on.
@@ -39,7 +42,7 @@ func (s *sender) claimed(it *item, now time.Time) state {
 
 // write writes one document, as the workers write theirs: not every server takes ids with slashes in its paths.
 func (s *sender) write(ctx context.Context, body []byte) (rev string, err error) {
-	results, err := s.Database.Bulk(ctx, [][]byte{body})
+	results, err := s.bulk(ctx, [][]byte{body})
 	if err != nil {
 		return "", err
 	}
@@ -55,8 +58,10 @@ func (s *sender) bulk(ctx context.Context, bodies [][]byte) ([]couch.Result, err
 	if len(bodies) <= 1 || size <= mostBytes {
 		results, err := s.Database.Bulk(ctx, bodies)
 		switch {
+		case err == nil:
+			return results, nil
 		case couch.Status(err) != http.StatusRequestEntityTooLarge:
-			return results, err
+			return nil, &requestError{err}
 		case len(bodies) == 1:
 			return []couch.Result{{Error: "too_large", Reason: err.Error()}}, nil
 		}
@@ -123,46 +128,61 @@ func (s *sender) record(working context.Context, refs []ref) {
 }
 
 // recordPart makes one request, and gives what has to be written again and why.
-func (s *sender) recordPart(working context.Context, part []ref, bodies [][]byte) (again []ref, err error) {
-	const lost = "what came of notices cannot be written: they may be told again"
+func (s *sender) recordPart(working context.Context, part []ref, bodies [][]byte) (again []ref, why error) {
 	results, err := s.bulk(working, bodies)
-	if err != nil {
-		if refused(err) {
-			s.Log.WithError(err).WithField("notices", len(part)).Error(lost)
-			return nil, nil
-		}
+	if err != nil && !refused(err) {
 		return part, err
 	}
-	for i, result := range results {
-		switch failed := result.Err(); {
+	var undeleted []ref
+	for i, r := range part {
+		failed := err
+		if err == nil {
+			failed = results[i].Err()
+		}
+		switch {
 		case failed == nil, couch.IsConflict(failed), couch.IsNotFound(failed):
+		case refused(failed) && r.stays == nil:
+			undeleted = append(undeleted, r)
+			if s.seldom("undeleted", time.Hour) {
+				s.Log.WithError(failed).WithField("notice", r.id).Warn("the database refuses that notices are deleted of which everybody was told: they stay there, and it is tried again now and then")
+			}
 		case refused(failed):
-			s.Log.WithError(failed).WithField("notice", part[i].id).Error(lost)
+			s.refusals.add(r.id, time.Now(), s.Retry) // it is told again then
+			s.unrecorded(r, failed)
 		default:
-			again, err = append(again, part[i]), failed
+			again, why = append(again, r), failed
 		}
 	}
-	return again, err
+	unmarked, err := s.markTold(working, undeleted)
+	return slices.Concat(again, unmarked), cmp.Or(why, err)
 }
 
-// refused says whether a database will never take what it has refused.
+// requestError is what was answered to a whole request, and says nothing of one of its documents.
+type requestError struct{ error }
+
+func (e *requestError) Unwrap() error { return e.error }
+
+// refused says whether a database will never take the document that it has refused. Where it is a whole request that it does not take from us, that is
+// about who asks, and ends with the permissions that are missing.
 func refused(err error) bool {
 	switch couch.Status(err) {
-	case http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusRequestEntityTooLarge:
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge:
 		return true
+	case http.StatusForbidden, http.StatusUnauthorized: // of a document, both are said by validation functions
+		_, whole := errors.AsType[*requestError](err)
+		return !whole
 	}
 	return false
 }
 
-// document gives what is written: the document that stays, or a grave.
+// document gives what is written: the document that stays, or a tombstone.
 func (r ref) document() []byte {
 	if r.stays != nil {
 		if raw, err := r.stays.document(r.stays.state); err == nil { // it was read a moment ago
 			return raw
 		}
 	}
-	raw, _ := json.Marshal(map[string]any{"_id": r.id, "_rev": r.rev, "_deleted": true}) // texts can always be encoded
-	return raw
+	return couch.Ref{ID: r.id, Rev: r.rev}.Tombstone()
 }
 
 // mostRetryAfter is the longest wait that a receiver may ask for.

@@ -50,7 +50,7 @@ func TestNotify(t *testing.T) {
 	program := couchtest.Program(t)
 	for name, test := range map[string]func(t *testing.T, w *world){
 		"starttls": startTLS, "tls": implicitTLS, "digest": digests, "away": mailServerAway, "receiver": receiver, "killed": killed, "two": twoProcesses,
-		"unconfigured": unconfigured, "reloaded": reloaded, "put off": putOff, "page": page,
+		"unconfigured": unconfigured, "reloaded": reloaded, "put off": putOff, "page": page, "renamed": renamed,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -63,7 +63,7 @@ func TestNotify(t *testing.T) {
 func startTLS(t *testing.T, w *world) {
 	t.Helper()
 	ca, certificate, key := certificates(t)
-	o := openPostOffice(t, map[string]any{
+	o := openMailServer(t, map[string]any{
 		"cert": contents(t, certificate), "key": contents(t, key), "user": "after", "password": "s3cret",
 		"refuse": []string{"nobody@example.org"},
 	})
@@ -109,7 +109,7 @@ func startTLS(t *testing.T, w *world) {
 func implicitTLS(t *testing.T, w *world) {
 	t.Helper()
 	ca, certificate, key := certificates(t)
-	o := openPostOffice(t, map[string]any{"cert": contents(t, certificate), "key": contents(t, key), "secure": true, "user": "after", "password": "s3cret"})
+	o := openMailServer(t, map[string]any{"cert": contents(t, certificate), "key": contents(t, key), "secure": true, "user": "after", "password": "s3cret"})
 	if o == nil {
 		return
 	}
@@ -124,7 +124,7 @@ func implicitTLS(t *testing.T, w *world) {
 // digests: the first mail goes at once, what comes within the window is one mail; other recipients have a window of their own.
 func digests(t *testing.T, w *world) {
 	t.Helper()
-	o := openPostOffice(t, map[string]any{})
+	o := openMailServer(t, map[string]any{})
 	if o == nil {
 		return
 	}
@@ -148,15 +148,15 @@ func digests(t *testing.T, w *world) {
 		t.Errorf("%s: %s", l.Subject, l.Text)
 	}
 	w.toldAll()
-	if len(o.letters) > 0 {
-		t.Errorf("another mail came: %+v", <-o.letters)
+	if len(o.mails) > 0 {
+		t.Errorf("another mail came: %+v", <-o.mails)
 	}
 }
 
 // mailServerAway has the mail server refuse connections for a while: nothing is lost.
 func mailServerAway(t *testing.T, w *world) {
 	t.Helper()
-	o := openPostOffice(t, map[string]any{})
+	o := openMailServer(t, map[string]any{})
 	if o == nil {
 		return
 	}
@@ -312,6 +312,24 @@ func twoProcesses(t *testing.T, w *world) {
 	}
 }
 
+// renamed has another worker tell what is left of one that nobody runs any more.
+func renamed(t *testing.T, w *world) {
+	t.Helper()
+	o := openMailServer(t, map[string]any{})
+	if o == nil {
+		return
+	}
+	p := w.start(t.TempDir())
+	w.add("t", endpoint(t), map[string]any{"email": "ops@example.org", "on": "done"})
+	w.until("the mail waits", func() bool { return len(w.notices()) == 1 })
+	p.stop()
+	w.startAs("another", t.TempDir(), mailSettings(o.port, "AFTER_MAIL_TLS=none", "AFTER_NOTIFY_TAKE_OVER=1s")...)
+	if l := o.next(); !strings.HasPrefix(l.Subject, "t: done") {
+		t.Errorf("%+v", l)
+	}
+	w.toldAll()
+}
+
 // unconfigured has no mail server at first: notices wait, also through a restart with one.
 func unconfigured(t *testing.T, w *world) {
 	t.Helper()
@@ -321,7 +339,7 @@ func unconfigured(t *testing.T, w *world) {
 	w.add("t", endpoint(t), map[string]any{"url": in.url, "email": "ops@example.org", "on": "done"})
 	w.until("the post was told and the mail waits", func() bool { return strings.Contains(w.notice(), `"told":true`) })
 	p.kill()
-	o := openPostOffice(t, map[string]any{})
+	o := openMailServer(t, map[string]any{})
 	if o == nil {
 		return
 	}
@@ -338,7 +356,7 @@ func unconfigured(t *testing.T, w *world) {
 // reloaded changes the configuration of a worker that runs: a mail server that was not there, templates, and how long a notice is kept.
 func reloaded(t *testing.T, w *world) {
 	t.Helper()
-	o := openPostOffice(t, map[string]any{})
+	o := openMailServer(t, map[string]any{})
 	if o == nil {
 		return
 	}
@@ -380,7 +398,7 @@ func reloaded(t *testing.T, w *world) {
 // putOff has a recipient that the server puts off each time: the others get their mail all the same.
 func putOff(t *testing.T, w *world) {
 	t.Helper()
-	o := openPostOffice(t, map[string]any{"later": []string{"full@example.org"}})
+	o := openMailServer(t, map[string]any{"later": []string{"full@example.org"}})
 	if o == nil {
 		return
 	}

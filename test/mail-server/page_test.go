@@ -20,7 +20,7 @@ var block = regexp.MustCompile("(?ms)^```([a-z]+)\n(.*?)^```$")
 func page(t *testing.T, w *world) {
 	t.Helper()
 	ca, certificate, key := certificates(t)
-	o := openPostOffice(t, map[string]any{"cert": contents(t, certificate), "key": contents(t, key), "user": "after", "password": "s3cret"})
+	o := openMailServer(t, map[string]any{"cert": contents(t, certificate), "key": contents(t, key), "user": "after", "password": "s3cret"})
 	if o == nil {
 		return
 	}

@@ -26,8 +26,8 @@ import (
 // patience is how long anything may take, however slow the machine.
 const patience = time.Minute
 
-// letter is a mail as the server tells of it.
-type letter struct {
+// message is a mail as the server tells of it.
+type message struct {
 	From        string   `json:"from"`
 	To          []string `json:"to"`
 	Secure      bool     `json:"secure"`
@@ -41,18 +41,18 @@ type letter struct {
 	} `json:"attachments"`
 }
 
-// postOffice is a mail server, a process of its own.
-type postOffice struct {
+// mailServer is a mail server, a process of its own.
+type mailServer struct {
 	tb      testing.TB
 	port    int
-	letters chan letter
+	mails   chan message
 	child   *exec.Cmd
 	reading sync.WaitGroup
 	input   io.Closer
 }
 
-// openPostOffice starts the server with its options; nil where there is no npm, which is said loudly.
-func openPostOffice(tb testing.TB, options map[string]any) *postOffice {
+// openMailServer starts the server with its options; nil where there is no npm, which is said loudly.
+func openMailServer(tb testing.TB, options map[string]any) *mailServer {
 	tb.Helper()
 	node, err := couchtest.NPM(tb, ".")
 	if err != nil {
@@ -66,7 +66,7 @@ func openPostOffice(tb testing.TB, options map[string]any) *postOffice {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	o := &postOffice{tb: tb, letters: make(chan letter, 1000)}
+	o := &mailServer{tb: tb, mails: make(chan message, 1000)}
 	o.child = exec.CommandContext(context.WithoutCancel(tb.Context()), node, "server.js", string(raw))
 	var complaints bytes.Buffer
 	o.child.Stderr = &complaints
@@ -89,13 +89,13 @@ func openPostOffice(tb testing.TB, options map[string]any) *postOffice {
 		for lines.Scan() {
 			var line struct {
 				Port int
-				Mail *letter
+				Mail *message
 			}
 			if json.Unmarshal(lines.Bytes(), &line) != nil {
 				continue
 			}
 			if line.Mail != nil {
-				o.letters <- *line.Mail
+				o.mails <- *line.Mail
 			} else {
 				port <- line.Port
 			}
@@ -110,7 +110,7 @@ func openPostOffice(tb testing.TB, options map[string]any) *postOffice {
 	return o
 }
 
-func (o *postOffice) close() {
+func (o *mailServer) close() {
 	if o.child == nil {
 		return
 	}
@@ -123,14 +123,14 @@ func (o *postOffice) close() {
 }
 
 // next gives the next mail.
-func (o *postOffice) next() letter {
+func (o *mailServer) next() message {
 	o.tb.Helper()
 	select {
-	case l := <-o.letters:
+	case l := <-o.mails:
 		return l
 	case <-time.After(patience):
 		o.tb.Fatal("no mail came")
-		return letter{}
+		return message{}
 	}
 }
 
@@ -266,8 +266,14 @@ type worker struct {
 // start runs the worker manobi; settings are variables of the configuration.
 func (w *world) start(state string, settings ...string) *worker {
 	w.tb.Helper()
+	return w.startAs("manobi", state, settings...)
+}
+
+// startAs runs a worker.
+func (w *world) startAs(name, state string, settings ...string) *worker {
+	w.tb.Helper()
 	p := &worker{tb: w.tb, ended: make(chan struct{})}
-	p.child = exec.CommandContext(context.WithoutCancel(w.tb.Context()), w.program, "start", "manobi", "--standby")
+	p.child = exec.CommandContext(context.WithoutCancel(w.tb.Context()), w.program, "start", name, "--standby")
 	p.child.Dir = state
 	p.child.Stderr, p.child.Stdout = &p.said, &p.said
 	p.child.Env = append([]string{
@@ -294,6 +300,15 @@ func (w *world) start(state string, settings ...string) *worker {
 // kill ends the process as kill -9 does.
 func (p *worker) kill() {
 	_ = p.child.Process.Kill()
+	<-p.ended
+}
+
+// stop asks the process to end, and waits for that.
+func (p *worker) stop() {
+	p.tb.Helper()
+	if err := p.child.Process.Signal(os.Interrupt); err != nil {
+		p.tb.Fatal(err)
+	}
 	<-p.ended
 }
 

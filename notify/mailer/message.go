@@ -18,8 +18,8 @@ const (
 	mostSubject = 200     // bytes
 )
 
-// letter is what a mail says.
-type letter struct {
+// message is what a mail says.
+type message struct {
 	id         string // of the mail, without the part behind the @
 	subject    string
 	text       string
@@ -28,29 +28,29 @@ type letter struct {
 }
 
 // single writes the mail of one notice.
-func (s *settings) single(n *notify.Notice) (*letter, error) {
+func (s *settings) single(n *notify.Notice) (*message, error) {
 	sum := sha256.Sum256([]byte(n.ID))
-	l := &letter{id: hex.EncodeToString(sum[:16])}
+	msg := &message{id: hex.EncodeToString(sum[:16])}
 	v := viewOf(n)
 	text, kind := shownResult(n.Result)
 	if len(text) > mostShown {
-		l.attachment, l.content = "result."+kind, []byte(text)
-		v.Attached = l.attachment
+		msg.attachment, msg.content = "result."+kind, []byte(text)
+		v.Attached = msg.attachment
 	} else {
 		v.Result = text
 	}
-	return l, s.write(l, subjectTemplate, bodyTemplate, v)
+	return msg, s.write(msg, subjectTemplate, bodyTemplate, v)
 }
 
 // gathered writes the mail of a digest.
-func (s *settings) gathered(d *Digest) (*letter, error) {
-	l := &letter{id: d.id()}
-	return l, s.write(l, digestSubjectTemplate, digestTemplate, d.view())
+func (s *settings) gathered(d *Digest) (*message, error) {
+	msg := &message{id: d.id()}
+	return msg, s.write(msg, digestSubjectTemplate, digestTemplate, d.view())
 }
 
 // write fills in what the templates make. Where the configuration's own fail, ours take their place, and the mail says so: one that nobody gets
 // would hide more than a mail that looks otherwise.
-func (s *settings) write(l *letter, subject, body string, data any) error {
+func (s *settings) write(msg *message, subject, body string, data any) error {
 	var failed []string
 	var written [2]string
 	for i, name := range []string{subject, body} {
@@ -63,8 +63,8 @@ func (s *settings) write(l *letter, subject, body string, data any) error {
 		}
 		written[i] = text
 	}
-	l.subject = shortened(visible(strings.Join(strings.Fields(written[0]), " ")), mostSubject)
-	l.text = legible(strings.Join(append([]string{written[1]}, failed...), "\n"))
+	msg.subject = shortened(visible(strings.Join(strings.Fields(written[0]), " ")), mostSubject)
+	msg.text = legible(strings.Join(append([]string{written[1]}, failed...), "\n"))
 	return nil
 }
 
@@ -83,27 +83,27 @@ func shownResult(raw json.RawMessage) (text, kind string) {
 	return b.String(), "json"
 }
 
-// message makes the mail. All that comes from tasks is encoded by the library; addresses were checked.
-func (s *settings) message(l *letter, to []string) (*gomail.Msg, error) {
+// compose makes the mail. All that comes from tasks is encoded by the library; addresses were checked.
+func (s *settings) compose(msg *message, to []string) (*gomail.Msg, error) {
 	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	m.FromMailAddress(s.from)
 	if err := m.To(to...); err != nil {
 		return nil, fmt.Errorf("the recipients: %w", err)
 	}
-	m.Subject(l.subject)
+	m.Subject(msg.subject)
 	m.SetDate() // when it leaves: one that was held up shall not be sorted in among those of days ago
 	_, domain, _ := strings.Cut(s.from.Address, "@")
-	m.SetMessageIDWithValue(l.id + "@" + domain)
+	m.SetMessageIDWithValue(msg.id + "@" + domain)
 	m.SetGenHeader("Auto-Submitted", "auto-generated")
 	m.SetGenHeader("X-Auto-Response-Suppress", "All")
 	m.SetGenHeader("X-Mailer", s.Agent)
-	m.SetBodyString(gomail.TypeTextPlain, l.text)
-	if l.attachment != "" {
+	m.SetBodyString(gomail.TypeTextPlain, msg.text)
+	if msg.attachment != "" {
 		kind := gomail.ContentType("application/json")
-		if strings.HasSuffix(l.attachment, ".txt") {
+		if strings.HasSuffix(msg.attachment, ".txt") {
 			kind = "text/plain; charset=utf-8"
 		}
-		m.AttachReadSeeker(l.attachment, bytes.NewReader(l.content), gomail.WithFileContentType(kind))
+		m.AttachReadSeeker(msg.attachment, bytes.NewReader(msg.content), gomail.WithFileContentType(kind))
 	}
 	return m, nil
 }

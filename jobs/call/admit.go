@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/adlayer/after/internal/wait"
 	"github.com/adlayer/after/jobs"
 )
 
@@ -131,14 +132,14 @@ func (x *exchange) wait(ctx context.Context) error {
 			case d > s.Patience:
 				return jobs.SnoozeBecause(d, "the limit "+what+" has its next place then")
 			}
-			if err := sleep(ctx, d); err != nil {
-				return err
+			if !wait.For(ctx, d) {
+				return ctx.Err()
 			}
 		}
 	}
 	name := x.request.URL.Hostname()
 	if x.in.Limit != "" {
-		limit, err := ParseLimit(x.in.Limit)
+		limit, err := parseLimit(x.in.Limit)
 		if err != nil {
 			return jobs.Invalid(err)
 		}
@@ -181,15 +182,4 @@ func (x *exchange) tags() []string {
 		tags = append(tags, x.in.Tag)
 	}
 	return tags
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -50,7 +50,7 @@ func (a *Arguments) Validate() error {
 	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
 		return wrong("url", "url %s is no http or https address", u.Redacted())
 	case portOf(u) == 0:
-		return wrong("url", "url %s has a port that is none", u.Redacted())
+		return wrong("url", "url %s has a port that is none of 1 to 65535", u.Redacted())
 	}
 	bodies := 0
 	for _, given := range [...]bool{len(a.Body) > 0 && string(a.Body) != "null", a.Form != nil, a.Text != nil, a.Base64 != nil, a.Attachment != ""} {
@@ -65,7 +65,7 @@ func (a *Arguments) Validate() error {
 		return err
 	}
 	if a.Limit != "" {
-		if _, err := ParseLimit(a.Limit); err != nil {
+		if _, err := parseLimit(a.Limit); err != nil {
 			return wrong("limit", "limit: %w", err)
 		}
 	}

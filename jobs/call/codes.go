@@ -43,8 +43,8 @@ type Codes struct {
 	Remove []Code `json:"remove"`
 }
 
-// DefaultCodes are what holds where nobody says otherwise.
-func DefaultCodes() Codes {
+// defaultCodes are what holds where nobody says otherwise.
+func defaultCodes() Codes {
 	return Codes{
 		Done:   []Code{{200, 299}, {300, 399}},
 		Retry:  []Code{{0, 0}, {408, 408}, {425, 425}, {429, 429}, {500, 599}},

@@ -2,7 +2,6 @@ package call
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/adlayer/after/internal/authorities"
 )
 
 // credential is what a call logs in with, and the hosts that may see it.
@@ -76,8 +77,8 @@ func parseTLS(text string) (*tls.Config, error) {
 		case value == "":
 			return nil, fmt.Errorf("%q has no value", name)
 		case name == "ca":
-			pool := x509.NewCertPool()
-			if err := trust(pool, value); err != nil {
+			pool, err := authorities.Only(value)
+			if err != nil {
 				return nil, err
 			}
 			c.RootCAs = pool
@@ -100,17 +101,6 @@ func parseTLS(text string) (*tls.Config, error) {
 	}
 	c.Certificates = []tls.Certificate{pair}
 	return c, nil
-}
-
-func trust(pool *x509.CertPool, file string) error {
-	content, err := os.ReadFile(file) //nolint:gosec // the configuration names the file
-	if err != nil {
-		return err
-	}
-	if !pool.AppendCertsFromPEM(content) {
-		return fmt.Errorf("%s has no certificate (PEM) in it", file)
-	}
-	return nil
 }
 
 // public says whether a header of a document may be seen by another host that a redirect leads to.

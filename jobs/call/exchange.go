@@ -38,7 +38,7 @@ type exchange struct {
 	counted       bool            // the call has its place among all that are under way
 
 	heard  bool                  // the host has answered
-	blamed error                 // what counts against it: it gave no answer, or that of a server that is not well
+	blamed error                 // what counts against it, as everybody may read it: it gave no answer, or that of a server that is not well
 	unread atomic.Pointer[error] // why the body could not be read: no fault of the host
 }
 
@@ -142,7 +142,7 @@ func (x *exchange) judge(ctx context.Context) (err error) {
 	return err
 }
 
-// told names the request for people, without a password.
+// told names the request for the people who may read the task: without a password, but with what else is secret in an address.
 func (x *exchange) told() string { return x.request.Method + " " + x.request.URL.Redacted() }
 
 // do sends the request, follows redirects, and reads the answer.
@@ -267,8 +267,8 @@ func (x *exchange) unanswered(ctx context.Context, err error) (*Result, error) {
 	if cause := context.Cause(ctx); errors.Is(cause, errTimeout) {
 		err = fmt.Errorf("%w of %v", errTimeout, time.Duration(x.in.Timeout))
 	}
+	x.blamed = reasonOf(ctx, err)
 	err = fmt.Errorf("%s: %w", x.told(), err)
-	x.blamed = err
 	if ctx.Err() != nil && !errors.Is(err, errTimeout) { // told to stop: whoever told knows what comes next
 		return nil, err
 	}
@@ -300,7 +300,7 @@ func (x *exchange) answered(ctx context.Context, answer *http.Response, watch *s
 	result.Timing.Total = millis(x.caller.now().Sub(begun))
 	watch.release(answer)
 	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented {
-		x.blamed = fmt.Errorf("%s answered %s", x.told(), answer.Status)
+		x.blamed = reasonOfStatus(status)
 	}
 	switch x.in.Codes.of(status, &x.settings.defaults) {
 	case done:

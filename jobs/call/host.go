@@ -2,9 +2,17 @@ package call
 
 import (
 	"cmp"
+	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -16,10 +24,11 @@ type host struct {
 	name    string
 	gate    gate
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
+	opened  atomic.Bool // the breaker is open, as far as anybody has asked it since
 
 	mu    sync.Mutex
 	until time.Time // while the breaker is open: when a call tries it again
-	why   error     // the last failure
+	why   error     // the last failure, as everybody may read it
 	used  time.Time
 }
 
@@ -33,7 +42,7 @@ type HostState struct {
 	Until   time.Time // where it is open: until when
 	Running int       // calls under way
 	Waiting int       // for a place among them
-	Error   string    // of the last call, unless it is closed
+	Error   string    // of the last call, unless it is closed; neither an address nor a word of the host's answer
 }
 
 // hosts are those that were called lately.
@@ -111,6 +120,7 @@ func (h *hosts) drop() {
 func (c *Caller) turned(h *host, to gobreaker.State, pause time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.opened.Store(to == gobreaker.StateOpen)
 	line := c.log().WithFields(logrus.Fields{"host": h.name, "breaker": to.String()})
 	if to != gobreaker.StateOpen {
 		h.until = time.Time{}
@@ -132,6 +142,40 @@ func (h *host) failed(err error) {
 	h.why = err
 }
 
+// The reasons for which a host is left alone are told to whoever calls it, to everybody who reads the fleet, and to the log of all workers: they
+// have nothing of the address that one task called, and no words of the host's own, which may repeat it.
+var (
+	errHungUp     = errors.New("it closed the connection before its answer was complete")
+	errSlow       = errors.New("no answer in time")
+	errUnreadable = errors.New("no answer that can be read")
+)
+
+// reasonOf tells why a host gave no answer to a call whose time is that of ctx.
+func reasonOf(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errSlow
+	}
+	if lost, ok := errors.AsType[*net.OpError](err); ok { // has addresses of IP, and the host's name where nobody knows it
+		return lost
+	}
+	if distrust, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return distrust
+	}
+	timeout, ok := errors.AsType[net.Error](err)
+	switch {
+	case ok && timeout.Timeout():
+		return errSlow
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errHungUp
+	}
+	return errUnreadable
+}
+
+// reasonOfStatus tells how a host answered that is not well.
+func reasonOfStatus(status int) error {
+	return errors.New(strings.TrimSpace(fmt.Sprintf("answered %d %s", status, http.StatusText(status))))
+}
+
 // closed tells how long the host is left alone still, at least a moment where it is; zero where it may be called; and why.
 func (h *host) closed(now time.Time) (pause time.Duration, why error) {
 	open := h.breaker.State() == gobreaker.StateOpen // which looks at the time, too
@@ -145,20 +189,51 @@ func (h *host) closed(now time.Time) (pause time.Duration, why error) {
 
 // Hosts tells of the hosts that were called lately, by name.
 func (c *Caller) Hosts() []HostState {
-	c.hosts.mu.Lock()
-	defer c.hosts.mu.Unlock()
-	states := make([]HostState, 0, len(c.hosts.known))
-	for _, h := range c.hosts.known {
-		one := HostState{Host: h.name, State: h.breaker.State().String()}
-		one.Running, one.Waiting = h.gate.count()
-		h.mu.Lock()
-		one.Until = h.until
-		if h.why != nil && one.State != gobreaker.StateClosed.String() {
-			one.Error = h.why.Error()
-		}
-		h.mu.Unlock()
-		states = append(states, one)
+	known := c.hosts.some(func(*host) bool { return true })
+	states := make([]HostState, 0, len(known))
+	for _, h := range known {
+		states = append(states, h.state())
 	}
-	slices.SortFunc(states, func(a, b HostState) int { return cmp.Compare(a.Host, b.Host) })
 	return states
+}
+
+// Avoided tells of the hosts that are left alone, by name, and of no more than the first most of them.
+func (c *Caller) Avoided(most int) []HostState {
+	var states []HostState
+	for _, h := range c.hosts.some(func(h *host) bool { return h.opened.Load() }) {
+		if len(states) == most {
+			break
+		}
+		if one := h.state(); one.State == Open { // its pause may be over
+			states = append(states, one)
+		}
+	}
+	return states
+}
+
+// some gives the hosts of a kind, by name. Calls wait while it looks: is asks no breaker.
+func (h *hosts) some(is func(*host) bool) []*host {
+	var list []*host
+	h.mu.Lock()
+	for _, one := range h.known {
+		if is(one) {
+			list = append(list, one)
+		}
+	}
+	h.mu.Unlock()
+	slices.SortFunc(list, func(a, b *host) int { return cmp.Compare(a.name, b.name) })
+	return list
+}
+
+// state is what is known of a host at this moment.
+func (h *host) state() HostState {
+	s := HostState{Host: h.name, State: h.breaker.State().String()}
+	s.Running, s.Waiting = h.gate.count()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s.Until = h.until
+	if h.why != nil && s.State != gobreaker.StateClosed.String() {
+		s.Error = h.why.Error()
+	}
+	return s
 }

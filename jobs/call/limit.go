@@ -16,8 +16,8 @@ type Limit struct {
 	Per   time.Duration
 }
 
-// ParseLimit reads a limit: 10/s, 100/m, 1000/h or 5000/d.
-func ParseLimit(text string) (Limit, error) {
+// parseLimit reads a limit: 10/s, 100/m, 1000/h or 5000/d.
+func parseLimit(text string) (Limit, error) {
 	number, unit, found := strings.Cut(strings.ReplaceAll(text, " ", ""), "/")
 	calls, err := strconv.Atoi(number)
 	per := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}[unit]

@@ -89,7 +89,7 @@ func TestBreaker(t *testing.T) {
 		expect("snooze 30s", "/", 0)
 		time.Sleep(10 * time.Second)
 		expect("snooze 20s", "/", 0)
-		if states := c.Hosts(); len(states) != 1 || states[0].State != "open" || states[0].Host != "x.example:80" || states[0].Error != "GET http://x.example/ answered 503" ||
+		if states := c.Hosts(); len(states) != 1 || states[0].State != "open" || states[0].Host != "x.example:80" || states[0].Error != "answered 503 Service Unavailable" ||
 			time.Until(states[0].Until) != 20*time.Second {
 			t.Errorf("%+v", states)
 		}
@@ -115,8 +115,8 @@ func TestBreaker(t *testing.T) {
 			}
 		}
 		want := []string{
-			"x.example:80 the host is left alone for a while: GET http://x.example/ answered 503",
-			"x.example:80 the host is left alone for a while: GET http://x.example/: nobody there", "x.example:80 the host answers again",
+			"x.example:80 the host is left alone for a while: answered 503 Service Unavailable",
+			"x.example:80 the host is left alone for a while: no answer that can be read", "x.example:80 the host answers again",
 		}
 		if strings.Join(said, "\n") != strings.Join(want, "\n") {
 			t.Errorf("the log says %q", said)

@@ -33,7 +33,7 @@ type Options struct {
 	SigningKeys []string // secrets of package webhook: every call is signed with all of them
 	CallbackURL string   // the address under which callbacks reach us, without /callback/…
 
-	Codes   Codes             // where a list is nil, that of DefaultCodes
+	Codes   Codes             // where a list is nil: 2xx and 3xx are done; 408, 425, 429, 5xx and no answer are tried again
 	Limit   string            // of all calls together, such as 1000/s
 	Limits  map[string]string // by host, *.host, * (each host by itself) or #tag
 	Breaker Breaker
@@ -79,7 +79,7 @@ func (o Options) read() (*settings, error) {
 	}
 	o.Patience = cmp.Or(o.Patience, time.Second)
 	o.CallbackURL = strings.TrimRight(o.CallbackURL, "/")
-	s := &settings{Options: o, defaults: o.Codes.over(DefaultCodes()), limits: map[string]Limit{}, credentials: map[string]credential{}}
+	s := &settings{Options: o, defaults: o.Codes.over(defaultCodes()), limits: map[string]Limit{}, credentials: map[string]credential{}}
 	var err error
 	if err = s.defaults.check(); err != nil {
 		return nil, fmt.Errorf("codes: %w", err)
@@ -93,7 +93,7 @@ func (o Options) read() (*settings, error) {
 		}
 	}
 	if o.Limit != "" {
-		limit, err := ParseLimit(o.Limit)
+		limit, err := parseLimit(o.Limit)
 		if err != nil {
 			return nil, err
 		}
@@ -103,7 +103,7 @@ func (o Options) read() (*settings, error) {
 		if name[:min(1, len(name))] != "#" {
 			name = strings.ToLower(name)
 		}
-		if s.limits[name], err = ParseLimit(text); err != nil {
+		if s.limits[name], err = parseLimit(text); err != nil {
 			return nil, fmt.Errorf("limit of %s: %w", name, err)
 		}
 	}

@@ -3,7 +3,6 @@ package call
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/adlayer/after/internal/authorities"
 	"github.com/adlayer/after/jobs/call/fence"
 )
 
@@ -63,12 +63,9 @@ func usualTLS(file string) (*tls.Config, error) {
 	if file == "" {
 		return c, nil
 	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
+	pool, err := authorities.Beside(file)
 	c.RootCAs = pool
-	return c, trust(pool, file)
+	return c, err
 }
 
 func (w *ways) add(name string, config *tls.Config, o Options) {

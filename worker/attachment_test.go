@@ -20,7 +20,7 @@ func TestAttachmentWhileTheStoreIsAway(t *testing.T) {
 			b.disconnect()
 			defer b.proxy.Heal()
 		}
-		r, err := task.Attachment(ctx, "note")
+		r, err := task.Attachment(ctx, "a + note")
 		if err != nil {
 			return nil, err
 		}
@@ -32,7 +32,7 @@ func TestAttachmentWhileTheStoreIsAway(t *testing.T) {
 	must(t, err)
 	must(t, b.jobs.Add(job))
 	b.start("manobi")
-	b.put("away", `{"worker":"manobi","job":"read","_attachments":{"note":{"content_type":"text/plain","data":"aGVsbG8="}}}`)
+	b.put("away", `{"worker":"manobi","job":"read","_attachments":{"a + note":{"content_type":"text/plain","data":"aGVsbG8="}}}`)
 	if doc := b.awaitStatus("away", "done"); doc.Get("result").String() != "hello" || doc.Get("retries").Int() != 0 {
 		t.Errorf("%s", doc.Raw)
 	}

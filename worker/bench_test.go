@@ -30,7 +30,7 @@ func drain(b *testing.B, n int) time.Duration {
 	st, err := store.Open(b.TempDir(), store.Options{})
 	check(b, err)
 	defer func() { check(b, st.Close()) }()
-	handler := httpd.New(st, httpd.Options{Admins: map[string]string{"after": "secret"}})
+	handler := httpd.New(st, httpd.Options{Admins: map[string]string{"after": "secret"}, HashRounds: 1000})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(b, err)
 	server := handler.HTTPServer()

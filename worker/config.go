@@ -18,8 +18,8 @@ import (
 
 // Defaults of [Config].
 const (
-	DefaultConcurrency = 100
-	DefaultDrain       = 30 * time.Second
+	defaultConcurrency = 100
+	defaultDrain       = 30 * time.Second
 )
 
 // Config is what a worker process needs. Names, Client, Database, Jobs and StateFolder are required.
@@ -31,9 +31,9 @@ type Config struct {
 	Database string
 	// Jobs is where the jobs are found, at admission and again at each start.
 	Jobs jobs.Source
-	// Concurrency is how many jobs run at once in this process; 0 means [DefaultConcurrency].
+	// Concurrency is how many jobs run at once in this process; 0 means 100.
 	Concurrency int
-	// Drain is how long running jobs may go on after a stop; 0 means [DefaultDrain].
+	// Drain is how long running jobs may go on after a stop; 0 means 30 seconds.
 	Drain time.Duration
 	// StateFolder holds the member's id, its lock and its spool.
 	StateFolder string
@@ -89,10 +89,10 @@ func (c Config) withDefaults() (Config, error) {
 		errs = append(errs, errors.New("concurrency and drain cannot be negative"))
 	}
 	if c.Concurrency == 0 {
-		c.Concurrency = DefaultConcurrency
+		c.Concurrency = defaultConcurrency
 	}
 	if c.Drain == 0 {
-		c.Drain = DefaultDrain
+		c.Drain = defaultDrain
 	}
 	if c.Log == nil {
 		c.Log = discard()

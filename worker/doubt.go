@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/adlayer/after/couch"
@@ -87,10 +86,7 @@ func (s *sender) remove(ctx context.Context, leaves []couch.Ref) {
 	}
 	bodies := make([][]byte, 0, len(leaves))
 	for _, leaf := range leaves {
-		body, err := json.Marshal(map[string]any{"_id": leaf.ID, "_rev": leaf.Rev, "_deleted": true})
-		if err == nil { // strings can always be encoded
-			bodies = append(bodies, body)
-		}
+		bodies = append(bodies, leaf.Tombstone())
 	}
 	results, err := s.bulk(ctx, bodies)
 	if err != nil {

@@ -132,11 +132,16 @@ func (l *loop) recordOwn(act *activity) {
 	}
 }
 
-// tellAlone writes the history of a run whose outcome goes into no document.
+// tellAlone writes the history of a run whose outcome goes into no document. What a stop cuts short is written after it: see writeHistory.
 func (l *loop) tellAlone(act *activity) {
+	if l.config.Runs == nil {
+		return
+	}
 	l.recordOwn(act)
-	if d := task.Resolve(act.ran, *act.outcome, nil, l.view()); act.history == nil && d.Settled != nil { // it was to go on elsewhere
-		l.record(act, d.Settled.Ran, d.Settled.Outcome)
+	if act.history == nil {
+		if d := task.Resolve(act.ran, *act.outcome, nil, l.view()); d.Settled != nil { // it was to go on elsewhere
+			l.record(act, d.Settled.Ran, d.Settled.Outcome)
+		}
 	}
 	if run := act.history; run != nil {
 		act.history = nil

@@ -238,16 +238,26 @@ func TestClockJumps(t *testing.T) {
 			b.late = 2 * time.Hour
 			b.startWith(func(c *worker.Config) { c.Now = now }, "manobi")
 			const n = 100
+			began := now()
+			date := func(i int) time.Time {
+				return began.Add(time.Duration(1+min(1, i/(n/4)))*time.Second + time.Duration(i)*20*time.Millisecond) // a second's pause after a quarter
+			}
 			b.many(n, func(i int) string {
-				return fmt.Sprintf(`{"_id":"t%03d","worker":"manobi","job":"run","status":"waiting","date":%q}`,
-					i, now().Add(time.Second+time.Duration(i)*20*time.Millisecond).UTC().Format(time.RFC3339Nano))
+				return fmt.Sprintf(`{"_id":"t%03d","worker":"manobi","job":"run","status":"waiting","date":%q}`, i, date(i).UTC().Format(time.RFC3339Nano))
 			})
-			b.afterRuns(n / 4)
-			offset.Add(int64(jump))
+			var before int // the clock jumps between two dates: a run that has begun and is yet to be noted would seem early
+			b.await("a quarter has run, and no other is due", func() bool {
+				before = len(b.runs)
+				if before < n/4 || before < n && !now().Add(500*time.Millisecond).Before(date(before)) {
+					return false
+				}
+				offset.Add(int64(jump))
+				return true
+			})
 			if jump < -time.Minute {
 				pause(3 * time.Second)
 				b.mu.Lock()
-				if len(b.runs) == n {
+				if len(b.runs) > before {
 					t.Error("tasks fired before their date")
 				}
 				b.mu.Unlock()

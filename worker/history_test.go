@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -31,6 +32,8 @@ func TestHistory(t *testing.T) {
 		"runs that go on elsewhere":           testHistoryOfCallbacks,
 		"an outcome that is refused":          testHistoryOfRefused,
 		"runs that nobody waits for any more": testHistoryOfDisplaced,
+		"runs that were left, and are gone":   testHistoryOfLeftElsewhere,
+		"a stop cuts the write short":         testHistoryAtStop,
 	})
 }
 
@@ -191,6 +194,74 @@ func testHistoryOfDisplaced(t *testing.T, b *bundle) {
 	}
 	for _, id := range []string{"edited", "sooner", "deleted"} {
 		b.poll("the run of "+id+" is kept", func() bool { return len(b.recorded(db, id)) > 0 })
+		if got := b.recorded(db, id); len(got) != 1 || got[0].Status != task.Canceled || got[0].Duplicate {
+			t.Errorf("%s: %+v", id, got)
+		}
+	}
+}
+
+// testHistoryAtStop: the worker ends while it writes the history of a run whose task is gone, for which no outcome waits.
+func testHistoryAtStop(t *testing.T, b *bundle) {
+	t.Helper()
+	db := b.history()
+	writing, first := make(chan struct{}), sync.Once{}
+	pass := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: b.server.address}) }}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		held := false
+		if strings.HasSuffix(r.URL.Path, "/_bulk_docs") {
+			first.Do(func() { held = true })
+		}
+		if held {
+			_, _ = io.Copy(io.Discard, r.Body) // else the server does not notice that the client goes
+			close(writing)
+			<-r.Context().Done()
+			return
+		}
+		pass.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	through := dial(t, b.server.url(strings.TrimPrefix(front.URL, "http://"))).Database(db.Name())
+	p := b.startWith(b.keepingHistory(through), "manobi")
+	b.put("t", `{"worker":"manobi","job":"block","repeat":{"days":1}}`)
+	b.awaitRuns("t", 1)
+	doc, err := b.db.Get(t.Context(), "t")
+	must(t, err)
+	_, err = b.db.Delete(t.Context(), "t", doc.Rev)
+	must(t, err)
+	<-writing
+	p.end()
+	if got := b.recorded(db, "t"); len(got) != 1 || got[0].Duplicate {
+		t.Errorf("%+v", got)
+	}
+}
+
+// testHistoryOfLeftElsewhere: a run that was to go on elsewhere, and whose task is gone when its worker, which could not write that, is back, ends with
+// that.
+func testHistoryOfLeftElsewhere(t *testing.T, b *bundle) {
+	t.Helper()
+	db := b.history()
+	b.addAwaiting()
+	refuse := func(doc gjson.Result) string {
+		if awaited(doc) {
+			return "forbidden"
+		}
+		return ""
+	}
+	b.tampered().refuse.Store(&refuse)
+	p := b.startWith(b.keepingHistory(db), "manobi")
+	for _, id := range []string{"deleted", "changed"} {
+		b.put(id, `{"worker":"manobi","job":{"name":"elsewhere","arguments":[3600000]},"repeat":{"days":1}}`)
+	}
+	b.awaitSpool(2)
+	p.crash()
+	doc, err := b.db.Get(t.Context(), "deleted")
+	must(t, err)
+	_, err = b.db.Delete(t.Context(), "deleted", doc.Rev)
+	must(t, err)
+	b.edit("changed", map[string]any{"type": "note"})
+	b.startWith(b.keepingHistory(db), "manobi")
+	b.seen("manobi")
+	for _, id := range []string{"deleted", "changed"} {
 		if got := b.recorded(db, id); len(got) != 1 || got[0].Status != task.Canceled || got[0].Duplicate {
 			t.Errorf("%s: %+v", id, got)
 		}

@@ -50,7 +50,7 @@ func readLive(ctx context.Context, db *couch.Database, name string, fields []str
 	}
 	q := couch.Query{
 		Selector: json.RawMessage(`{"worker":` + string(worker) + `,` + live + `}`),
-		Fields:   fields, UseIndex: []string{indexDesign, indexName},
+		Fields:   fields, UseIndex: Index().Use(),
 		Stale: true, // what changes after the first page comes through the feed: the index need not follow the worker's own writes
 	}
 	for p, err := range db.FindPages(ctx, q) {

@@ -19,6 +19,7 @@ func (s *sender) notify(ctx context.Context, batch []write) bool {
 		if !ok {
 			continue
 		}
+		n.Site = s.site
 		body, err := n.Encode()
 		if err != nil {
 			s.log.WithError(err).WithField("task", w.doc.ID).Error("nobody is told of it")

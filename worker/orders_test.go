@@ -200,6 +200,7 @@ func testThousandsOfCalendars(t *testing.T, b *bundle) {
 
 func testOutcomesThatPauseAreCounted(t *testing.T, b *bundle) {
 	t.Helper()
+	b.addAwaiting()
 	b.start("manobi")
 	b.put("fails", `{"worker":"manobi","job":"fail","repeat":{"ms":50},"pause_after":3}`)
 	b.put("runs", `{"worker":"manobi","job":"run","date":%q,"repeat":{"days":1}}`, far())
@@ -210,11 +211,24 @@ func testOutcomesThatPauseAreCounted(t *testing.T, b *bundle) {
 	b.edit("runs", map[string]any{"status": "run"})
 	b.awaitRuns("runs", 1)
 	b.awaitStatus("runs", "paused")
+	// What ends elsewhere counts as well.
+	const awaits = `{"worker":"manobi","job":{"name":"elsewhere","arguments":[3600000]}`
+	gate := b.gate("early")
+	b.put("one-off", awaits+`}`)
+	b.put("repeat", awaits+`,"repeat":{"days":1}}`)
+	b.put("early", awaits+`,"date":"in 1 second"}`)
+	key := b.awaitStatus("early", "scheduled").Get("plan.key").String()
+	for id, status := range map[string]task.Status{"one-off": task.Failed, "repeat": task.Done} {
+		b.callBack(id, task.Callback{Key: b.awaitDoc(id, awaited).Get("plan.key").String(), Attempt: 1, Status: status})
+	}
+	b.awaitRuns("early", 1)
+	b.callBack("early", task.Callback{Key: key, Attempt: 1, Status: task.Done})
+	close(gate)
 	db := dial(t, b.server.url(b.server.address)).Database(fleet.Database(b.server.database))
-	b.poll("a heartbeat with three errors and one run that was done", func() bool {
+	b.poll("a heartbeat with four errors and three runs that were done", func() bool {
 		members, err := fleet.List(t.Context(), db)
 		must(t, err)
-		return len(members) == 1 && len(members[0].Workers) == 1 && members[0].Workers[0].Errors == 3 && members[0].Workers[0].Done == 1
+		return len(members) == 1 && len(members[0].Workers) == 1 && members[0].Workers[0].Errors == 4 && members[0].Workers[0].Done == 3
 	})
 }
 

@@ -20,6 +20,7 @@ type replay struct {
 	records map[uint32]record
 	sent    map[uint32]*task.Task
 	left    []record
+	alone   []runs.Run // history of runs whose outcome no document takes
 }
 
 // toldMost is how many refused outcomes get a line of their own at a start.
@@ -102,7 +103,7 @@ func (p *replay) write(ctx context.Context, batch []write) error {
 			case a.refused != nil:
 				denied = append(denied, a)
 			case a.gone:
-				p.giveUpOn(r, "its task is gone")
+				p.giveUpOn(r, nil, "its task is gone")
 			case a.theirs != nil:
 				next = p.resolve(next, a.index, a.theirs)
 			}
@@ -110,6 +111,10 @@ func (p *replay) write(ctx context.Context, batch []write) error {
 		next, err := p.refuse(ctx, denied, next)
 		if err != nil {
 			return err
+		}
+		if len(p.alone) > 0 {
+			p.config.Runs.Write(ctx, p.alone)
+			p.alone = nil
 		}
 		if failed && !wait.For(ctx, backoffFirst) {
 			return context.Cause(ctx)
@@ -126,7 +131,7 @@ func (p *replay) resolve(next []write, index uint32, theirs *task.Task) []write 
 		return next // it arrived before, and only the answer was lost
 	}
 	if p.takenOver(r.Stored, theirs) {
-		p.giveUpOn(r, "another member has taken its task over")
+		p.giveUpOn(r, nil, "another member has taken its task over")
 		return next
 	}
 	ran, err := r.ran()
@@ -137,7 +142,7 @@ func (p *replay) resolve(next []write, index uint32, theirs *task.Task) []write 
 	d := task.Resolve(ran, r.Outcome.outcome(), theirs, p.view())
 	if d.Next == nil {
 		if d.Note != "" {
-			p.giveUpOn(r, d.Note)
+			p.giveUpOn(r, d.Settled, d.Note)
 		}
 		return next
 	}
@@ -177,7 +182,7 @@ func (p *replay) refuseOne(a answer, now row, next []write) []write {
 	r := p.records[a.index]
 	switch {
 	case now.deleted:
-		p.giveUpOn(r, "its task is gone")
+		p.giveUpOn(r, nil, "its task is gone")
 		return next
 	case now.task != nil && now.task.Rev != p.sent[a.index].Rev:
 		return p.resolve(next, a.index, now.task)
@@ -189,9 +194,19 @@ func (p *replay) refuseOne(a answer, now row, next []write) []write {
 	return next
 }
 
-// giveUpOn gives up an outcome that no document can take.
-func (p *replay) giveUpOn(r record, why string) {
+// giveUpOn gives up an outcome that no document can take. A run that was to go on elsewhere is over with that, as settled says where that is known;
+// the history of any other was written before its outcome.
+func (p *replay) giveUpOn(r record, settled *task.Settled, why string) {
 	p.logOfRecord(r).Warn("an outcome from the spool is only here: " + why)
+	if ran, err := r.ran(); err == nil && settled == nil {
+		settled = task.Resolve(ran, r.Outcome.outcome(), nil, p.view()).Settled
+	}
+	if settled == nil {
+		return
+	}
+	if run := p.run(r, settled.Ran, settled.Outcome); run != nil {
+		p.alone = append(p.alone, *run)
+	}
 }
 
 func (l *loop) logOfRecord(r record) *logrus.Entry {

@@ -270,7 +270,9 @@ func (l *loop) admit(i uint32, e *entry, d task.Decision) {
 		l.logOf(e).Info(d.Note)
 	}
 	if d.Settled != nil {
-		l.record(e.activity(), d.Settled.Ran, d.Settled.Outcome)
+		act := e.activity()
+		l.record(act, d.Settled.Ran, d.Settled.Outcome)
+		act.elsewhere = &d.Settled.Outcome
 	}
 	switch d.Action {
 	case task.Ignore:

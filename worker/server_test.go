@@ -65,7 +65,7 @@ func (s *server) open(listener net.Listener) {
 	st, err := store.Open(s.folder, store.Options{})
 	must(s.t, err)
 	s.store = st
-	s.httpd = httpd.New(st, httpd.Options{Admins: map[string]string{"after": "secret"}})
+	s.httpd = httpd.New(st, httpd.Options{Admins: map[string]string{"after": "secret"}, HashRounds: 1000})
 	s.http = s.httpd.HTTPServer()
 	server := s.http
 	go func() { _ = server.Serve(listener) }()

@@ -84,6 +84,7 @@ func (l *loop) write(i uint32, e *entry, d task.Decision) {
 	l.recordOwn(e.act)
 	if d.Settled != nil {
 		l.record(e.act, d.Settled.Ran, d.Settled.Outcome)
+		e.act.elsewhere = &d.Settled.Outcome
 	}
 	if d.Next == nil {
 		l.logOf(e).Info("the task is gone: the outcome of its run is only here: " + said(*e.act.outcome))
@@ -149,9 +150,10 @@ func (l *loop) onWritten(i uint32, e *entry, rev string) {
 	e.found = false
 	switch act.purpose {
 	case claim:
+		l.tallyElsewhere(e)
 		l.afterWrite(i, e, next)
 	case end:
-		if next.Status == task.Failed {
+		if !l.tallyElsewhere(e) && next.Status == task.Failed {
 			l.workersOf[e.name].Errors++ // of what could not run
 		}
 		l.afterWrite(i, e, nil)
@@ -172,6 +174,7 @@ func (l *loop) onWritten(i uint32, e *entry, rev string) {
 		l.settleIfOver(i, e, act)
 	case settle:
 		l.tally(e, act.outcome)
+		l.tallyElsewhere(e)
 		act.outcome, act.ran = nil, nil
 		if next.Worker != l.workersOf[e.name].Name {
 			l.handOver(i, e, next)
@@ -300,6 +303,17 @@ func (l *loop) onGone(i uint32, e *entry) {
 	if pending != nil {
 		l.onRow(pending) // perhaps another task was made under the id since
 	}
+}
+
+// tallyElsewhere counts a run that ended out of our hands, once what it led to is written, and says whether there was one.
+func (l *loop) tallyElsewhere(e *entry) bool {
+	o := e.act.elsewhere
+	if o == nil {
+		return false
+	}
+	e.act.elsewhere = nil
+	l.tally(e, o)
+	return true
 }
 
 // tally counts a run by its outcome: what became of the task may be another run, a pause, or another worker's.

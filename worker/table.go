@@ -78,6 +78,8 @@ type activity struct {
 	recorded bool
 	// history is the run that the next write tells of.
 	history *runs.Run
+	// elsewhere is the outcome of a run that ended out of our hands, until it is counted.
+	elsewhere *task.Outcome
 	// ran is the document as the outcome's run started from it.
 	ran *task.Task
 	// edit is what a person made of the document during the run.

@@ -68,7 +68,7 @@ func storeOf(t *testing.T) *couch.Database {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler := httpd.New(st, httpd.Options{Admins: map[string]string{"after": "secret"}})
+	handler := httpd.New(st, httpd.Options{Admins: map[string]string{"after": "secret"}, HashRounds: 1000})
 	server := httptest.NewServer(handler)
 	client, err := couch.Dial(server.URL, couch.Options{User: "after", Password: "secret"})
 	if err != nil {

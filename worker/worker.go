@@ -239,7 +239,7 @@ func (p *process) build() {
 		p.lost[name] = make(chan fleet.Lease, 1)
 	}
 	p.reader = &reader{names: l.byName, incarnation: []byte(p.identity.Incarnation)}
-	l.sender = sender{db: db, runs: c.Runs, self: l.self, now: c.Now, log: c.Log}
+	l.sender = sender{db: db, runs: c.Runs, self: l.self, site: c.Site, now: c.Now, log: c.Log}
 	l.loader = loader{db: db, reader: p.reader, log: c.Log}
 	l.show()
 	p.loop = l

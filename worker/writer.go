@@ -77,6 +77,7 @@ type sender struct {
 	db   *couch.Database
 	runs *runs.Writer
 	self task.Self
+	site string
 	now  func() time.Time
 	log  logrus.FieldLogger
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/adlayer/after/task"
 )
 
-// letters is a mail server that takes every mail, and counts them.
-type letters struct {
+// mailServer is a mail server that takes every mail, and counts them.
+type mailServer struct {
 	listener net.Listener
 
 	mu    sync.Mutex
@@ -25,12 +25,12 @@ type letters struct {
 	first time.Time
 }
 
-func listenForLetters(address string) (*letters, error) {
+func listenForMails(address string) (*mailServer, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	l := &letters{listener: listener}
+	l := &mailServer{listener: listener}
 	go func() {
 		for {
 			connection, err := listener.Accept()
@@ -44,7 +44,7 @@ func listenForLetters(address string) (*letters, error) {
 }
 
 // converse speaks SMTP as far as it is needed.
-func (l *letters) converse(connection net.Conn) {
+func (l *mailServer) converse(connection net.Conn) {
 	defer connection.Close()
 	say := func(line string) { _, _ = connection.Write([]byte(line + "\r\n")) }
 	say("220 bench")
@@ -68,7 +68,7 @@ func (l *letters) converse(connection net.Conn) {
 	}
 }
 
-func (l *letters) took() {
+func (l *mailServer) took() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.count++; l.count == 1 {
@@ -90,7 +90,7 @@ func measureNotices(ctx context.Context, r *rig) ([]figure, error) {
 	if err := b.insert(ctx, n, 500, 4, waiting); err != nil {
 		return nil, err
 	}
-	none, err := listenForLetters("127.0.0.1:0")
+	none, err := listenForMails("127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func measureNotices(ctx context.Context, r *rig) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	server, err := listenForLetters(address)
+	server, err := listenForMails(address)
 	if err != nil {
 		return nil, err
 	}

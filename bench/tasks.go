@@ -56,7 +56,7 @@ func (b *bed) awaitUpdates(ctx context.Context, count int) error {
 
 // awaitNone waits until no task of a selector is left.
 func (b *bed) awaitNone(ctx context.Context, selector string) error {
-	query := couch.Query{Selector: json.RawMessage(selector), Fields: []string{"_id"}, Limit: 1, UseIndex: []string{"after", "live"}}
+	query := couch.Query{Selector: json.RawMessage(selector), Fields: []string{"_id"}, Limit: 1, UseIndex: worker.Index().Use()}
 	for {
 		page, err := b.db.Find(ctx, query)
 		if err != nil || len(page.Docs) == 0 {

@@ -10,13 +10,15 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
+	"github.com/adlayer/after/when"
 )
 
 type callFlags struct {
 	worker, every, cron string
 	method, body        string
 	headers             []string
-	limit               string
+	limit, callback     string
 	request             string // JSON
 	add                 addOptions
 }
@@ -49,6 +51,7 @@ after calls shows how the endpoints do, after runs each call of one.`,
 	flags.StringVarP(&o.body, "data", "d", "", "the `body`: JSON, text or bytes, or @file, or @- for standard input")
 	flags.StringVar(&o.request, "request", "", "more of the job's arguments as a `JSON` object, or @file")
 	flags.StringVar(&o.limit, "rate", "", "at most so many `calls` in a time to this host, with other tasks of the same rate: 10/s")
+	flags.StringVar(&o.callback, "callback", "", "the URL may answer 202 and finish later, within this `time` (2h), or true")
 	flags.StringVar(&o.add.at, "at", "", "`when` it is called first: words, a local time, or RFC 3339")
 	flags.StringVar(&o.add.in, "in", "", "call it first this `long` from now: 30s, 1h30m")
 	flags.StringVar(&o.add.zone, "timezone", "", "the `zone` to read times in (default: your own)")
@@ -88,6 +91,8 @@ func (a *app) callAsTask(url string, o callFlags) (addOptions, error) {
 		return add, errors.New("--every and --cron both say when: give one of them")
 	case o.every != "" && strings.Trim(o.every, "0123456789.") == "": // in documents a bare number is milliseconds
 		return add, fmt.Errorf("--every %s: %[1]s of what? Write %[1]ss for seconds, %[1]sms for milliseconds", o.every)
+	case o.cron != "" && !when.LooksLikeCron(o.cron):
+		return add, fmt.Errorf("--cron %q is no crontab line: it has five fields, \"0 9 * * MON-FRI\" say, or is a word such as @daily", o.cron)
 	case !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://"):
 		return add, fmt.Errorf("%q is no address that begins with http:// or https://", url)
 	}
@@ -118,6 +123,13 @@ func (a *app) callAsTask(url string, o callFlags) (addOptions, error) {
 	if o.limit != "" {
 		arguments["limit"] = o.limit
 	}
+	switch o.callback {
+	case "":
+	case "true", "false":
+		arguments["callback"] = o.callback == "true"
+	default:
+		arguments["callback"] = o.callback
+	}
 	if err := a.callBody(arguments, o); err != nil {
 		return add, err
 	}
@@ -138,6 +150,8 @@ func (o callFlags) saidBeside(argument string) string {
 		return "--method"
 	case argument == "limit" && o.limit != "":
 		return "--rate"
+	case argument == "callback" && o.callback != "":
+		return "--callback"
 	case argument == "headers" && len(o.headers) > 0:
 		return "--header"
 	case o.body != "" && slices.Contains([]string{"body", "form", "text", "base64", "attachment"}, argument):

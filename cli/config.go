@@ -41,7 +41,7 @@ func (a *app) showConfig(cmd *cobra.Command) error {
 	}
 	if a.terminal {
 		for _, place := range c.Candidates() {
-			if err := a.println(a.dim(fmt.Sprintf("%s: %s", place.Path, place.Note))); err != nil {
+			if err := a.write(a.dim(oneLine(place.Path+": "+place.Note)) + "\n"); err != nil {
 				return err
 			}
 		}

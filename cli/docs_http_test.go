@@ -24,7 +24,8 @@ var answersOfHTTPMD = map[string]string{
 	"task.eta='2099":       `"executions":1(?s:.*)Content-Type: application/json\r\n(?s:.*)\{"status":"ok"(?s:.*)"due":"(?s:.*)"scheduled","id":"order-7"(?s:.*)"cancel","id":"order-7"(?s:.*)"tasks":\[\{"id":"first"`,
 	"task.id=greeting":     `"id":"greeting"\}\n\{"status":"scheduled","id":"bounded"\}\n\{"status":"scheduled","id":"hourly"\}\n(?s:.*)"repeat":"1h","period":"every hour"`,
 	"task.id=twice":        `"executions":2(?s:.*)"id":"twice@(?s:.*)"id":"twice@`,
-	"ftp://example.org -d": `"field":"url"\}\n(?s:.*)"field":"countdown"\}\n(?s:.*)"field":"headers.X-Colour"\}\n(?s:.*)"error":"bad_content_type"(?s:.*)"error":"too_large"`,
+	"ftp://example.org -d": `"field":"url"\}\n(?s:.*)"field":"countdown"\}\n(?s:.*)"field":"headers.X-Colour"\}\n`,
+	"head -c 9000000":      `"error":"bad_request"(?s:.*)"error":"bad_content_type"(?s:.*)"error":"bad_content_type"(?s:.*)"error":"too_large"`,
 	"task.worker=nobody":   `"warning":"no worker named nobody is running(?s:.*)"status":"error"(?s:.*)"failure":\{"message":"[^"]*169\.254\.169\.254 must not be called`,
 	"task.id=told":         `"id":"told"\}\n\{"status":"scheduled","id":"[^"]+"\}`,
 	"task.countdown=2h":    `"error":"conflict"(?s:.*)"differs":\["countdown"\]`,
@@ -36,6 +37,7 @@ var answersOfHTTPMD = map[string]string{
 	"/queue/batch":         `"status":"scheduled","id":"[^"]+","code":201(?s:.*)"field":"url","code":400`,
 	"after.id=handed":      `"id":"handed"\}\n\{"status":"scheduled"`,
 	"after.at=":            `"id":"at"\}\n\{"status":"scheduled","id":"every"\}\n\{"status":"scheduled","id":"cron"\}\n(?s:.*)"result":\{"status":200(?s:.*)"result":\{"status":201`,
+	"after.id=in-hours":    `"status":"scheduled","id":"in-hours"`,
 	"/ping/nightly-backup": `"id":"expect:nightly-backup","due":"(?s:.*)"id":"expect:nightly-backup","due":"`,
 	"after gateway token":  `^after_\S+\n\{"gateway":\{"tokens":\{"shop":"sha256:[0-9a-f]{64} post read worker=manobi limit=2/h"`,
 	"/openapi.json":        `"openapi": ?"3.1.0"`,
@@ -121,9 +123,16 @@ func TestCommandsOfTheQueue(t *testing.T) {
 			if strings.HasPrefix(line, "export ") {
 				exported.WriteString(line)
 			}
+			if answer, ok := strings.CutPrefix(line, "# "); ok && !strings.Contains(out, answer) {
+				t.Errorf("%s\nanswers\n%s\nand the page says\n%s", block, out, answer)
+			}
 		}
 		if strings.Contains(block, "$SLOW") {
-			exported.WriteString("export CALLBACK='" + <-called + "'\n")
+			callback := <-called
+			if callback == "" {
+				t.Errorf("the endpoint was given no address to call back:\n%s", block)
+			}
+			exported.WriteString("export CALLBACK='" + callback + "'\n")
 		}
 		found := false
 		for piece, answer := range answersOfHTTPMD {

@@ -20,6 +20,7 @@ var answersOfStoreMD = map[string]string{
 	"/_explain":                `"total_docs_examined":0(?s:.*)"covering":true`,
 	"filter=rules/of":          `"id":"_design/rules"(?s:.*)"results":\[\s*\]`,
 	"/_node/_local/_config":    `"utc_random"`,
+	"/_stats/":                 `"type":"histogram"`,
 	"after store restore":      `restored from`,
 }
 
@@ -36,7 +37,7 @@ func TestCommandsOfStoreMD(t *testing.T) {
 		env: []string{
 			"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "TZ=UTC", "TERM=dumb", "GORACE=atexit_sleep_ms=0", "AFTER_STORE_LISTEN=" + address,
 			"AFTER_COUCH_URL=http://after:after@" + address, "AFTER_STATE_FOLDER=" + filepath.Join(folder, "state"),
-			"AFTER_STORE_DATA=" + filepath.Join(folder, "data"),
+			"AFTER_STORE_DATA=" + filepath.Join(folder, "data"), "AFTER_STORE_ADMINS=" + hashedAdmin,
 		},
 		here: strings.NewReplacer("127.0.0.1:5984", address, "/var/backups", folder, "/var/lib/after/data", filepath.Join(folder, "back"),
 			"curl ", "curl -sSf "),

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -202,6 +203,7 @@ func (a *app) untilStopped(ctx context.Context, cmd *cobra.Command, served *queu
 
 func newToken(a *app) *cobra.Command {
 	var t gateway.Token
+	rights := []string{"post", "read", "cancel"}
 	cmd := &cobra.Command{
 		Use:   "token <name>",
 		Short: "Make a token for the queue",
@@ -213,15 +215,20 @@ Programs send it as "Authorization: Bearer <token>".`,
 		Example: `  after gateway token shop
   after gateway token shop --right post --worker manobi --limit 10/s`,
 		Args: one("the name of the token"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if strings.TrimSpace(args[0]) == "" {
 				return fail(exitUsage, "the name of the token is empty")
 			}
 			var token string
 			token, t.Hash = gateway.NewToken()
+			for _, right := range t.Rights {
+				if !slices.Contains(rights, right) {
+					return misuse(cmd.CommandPath(), "--right %q: the rights are %s", right, strings.Join(rights, ", "))
+				}
+			}
 			made, err := gateway.ParseToken(args[0], t.String())
 			if err != nil {
-				return fail(exitUsage, "%w", err)
+				return &usageError{err: err, command: cmd.CommandPath()}
 			}
 			line := map[string]any{"gateway": map[string]any{"tokens": map[string]string{made.Name: made.String()}}}
 			if a.json {
@@ -233,7 +240,7 @@ Programs send it as "Authorization: Bearer <token>".`,
 			return a.printJSON(line)
 		},
 	}
-	cmd.Flags().StringArrayVar(&t.Rights, "right", []string{"post", "read", "cancel"}, "what it lets do: post, read or cancel; may be repeated (`right`)")
+	cmd.Flags().StringArrayVar(&t.Rights, "right", rights, "what it lets do: post, read or cancel; may be repeated (`right`)")
 	cmd.Flags().StringArrayVar(&t.Workers, "worker", nil, "for tasks of this `worker` alone; may be repeated")
 	cmd.Flags().StringVar(&t.Limit, "limit", "", "how many requests it may make: `10/s`, 100/m or 1000/h")
 	a.jsonFlag(cmd)

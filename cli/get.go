@@ -74,7 +74,7 @@ func (a *app) sayState(ctx context.Context, s *session, t *task.Task) error {
 }
 
 // printTask prints a task's document on one line.
-func (a *app) printTask(t *task.Task) error { return a.write(string(t.Encode()) + "\n") }
+func (a *app) printTask(t *task.Task) error { return a.writeJSON(string(t.Encode()) + "\n") }
 
 // printDocument prints it for people, unless --json says otherwise.
 func (a *app) printDocument(t *task.Task) error {
@@ -85,5 +85,5 @@ func (a *app) printDocument(t *task.Task) error {
 	if err := json.Indent(&b, t.Encode(), "", "  "); err != nil {
 		return fmt.Errorf("showing %s: %w", t.ID, err)
 	}
-	return a.write(b.String() + "\n")
+	return a.writeJSON(b.String() + "\n")
 }

@@ -95,14 +95,19 @@ func (a *app) list(cmd *cobra.Command) error {
 	if err := a.printTable(t); err != nil {
 		return err
 	}
+	a.sayAvoided(members, now)
+	return nil
+}
+
+// sayAvoided tells which hosts are left alone. Their names and the reasons come from tasks and from networks.
+func (a *app) sayAvoided(members []fleet.Sight, now time.Time) {
 	for _, m := range members {
 		for _, h := range m.Avoided {
 			if m.Alive && h.Until.After(now) {
-				a.say("%s is not called by process %d on %s until %s: %s", h.Host, m.PID, m.Host, when.Format(h.Until), h.Error)
+				a.say("%s is not called by process %d on %s until %s: %s", oneLine(h.Host), m.PID, oneLine(m.Host), when.Format(h.Until), oneLine(h.Error))
 			}
 		}
 	}
-	return nil
 }
 
 // sinceOf is when the process started: on a terminal how long ago, else in RFC 3339.

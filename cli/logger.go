@@ -76,13 +76,22 @@ func (l *logger) configure(c config.Log, coloured bool) {
 	const stamp = "2006-01-02T15:04:05.000Z07:00"
 	var screen, file logrus.Formatter = &logrus.JSONFormatter{TimestampFormat: stamp}, &logrus.JSONFormatter{TimestampFormat: stamp}
 	if c.Format == "text" {
-		screen = &logrus.TextFormatter{ForceColors: coloured, DisableColors: !coloured, FullTimestamp: true, TimestampFormat: stamp}
+		screen = &screenFormatter{logrus.TextFormatter{ForceColors: coloured, DisableColors: !coloured, FullTimestamp: true, TimestampFormat: stamp}}
 		file = &logrus.TextFormatter{DisableColors: true, FullTimestamp: true, TimestampFormat: stamp}
 	}
 	l.SetFormatter(screen)
 	l.mu.Lock()
 	l.formatter = file
 	l.mu.Unlock()
+}
+
+// screenFormatter keeps what endpoints and documents say in a message from steering the terminal: in colour, the message is not quoted.
+type screenFormatter struct{ logrus.TextFormatter }
+
+func (f *screenFormatter) Format(entry *logrus.Entry) ([]byte, error) {
+	own := *entry
+	own.Message = oneLine(entry.Message)
+	return f.TextFormatter.Format(&own)
 }
 
 // Levels makes the logger a hook for all lines that its level lets through.

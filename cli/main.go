@@ -55,7 +55,7 @@ func (a *app) run(ctx context.Context, program string, args []string) int {
 		return exitOK
 	}
 	if _, silent := errors.AsType[*silentError](err); !silent {
-		fmt.Fprintf(a.Err, "%s: %s\n", program, hint(err)) //nolint:errcheck // there is nobody left to tell
+		fmt.Fprintf(a.Err, "%s: %s\n", program, plainText(hint(err))) //nolint:errcheck // there is nobody left to tell
 	}
 	return codeOf(err)
 }

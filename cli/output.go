@@ -15,24 +15,40 @@ import (
 
 // printJSON writes one value on one line.
 func (a *app) printJSON(value any) error {
-	encoder := json.NewEncoder(a.Out)
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {
 		return fmt.Errorf("writing the output: %w", err)
 	}
-	return nil
+	return a.writeJSON(b.String())
 }
 
-func (a *app) println(args ...any) error {
-	if _, err := fmt.Fprintln(a.Out, args...); err != nil {
-		return fmt.Errorf("writing the output: %w", err)
+// writeJSON writes what is JSON: as it is for programs, on a terminal with what would steer that escaped.
+func (a *app) writeJSON(text string) error {
+	if !a.terminal || !strings.ContainsFunc(text, steersInJSON) {
+		return a.write(text)
 	}
-	return nil
+	var b strings.Builder
+	for _, r := range text {
+		if steersInJSON(r) {
+			fmt.Fprintf(&b, "\\u%04x", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return a.write(b.String())
 }
+
+// steersInJSON is for characters that JSON lets stand in texts as they are, though terminals may take them for the beginning of a sequence.
+func steersInJSON(r rune) bool { return r >= 0x7f && unicode.IsControl(r) }
+
+// println writes lines of plain text.
+func (a *app) println(args ...any) error { return a.write(plainText(fmt.Sprintln(args...))) }
 
 // say tells the person something that is not the command's output.
 func (a *app) say(format string, args ...any) {
-	fmt.Fprintf(a.Err, format+"\n", args...) //nolint:errcheck // there is nobody left to tell
+	fmt.Fprintln(a.Err, plainText(fmt.Sprintf(format, args...))) //nolint:errcheck // there is nobody left to tell
 }
 
 // table prints rows: aligned under headers on a terminal, with tabs between and no headers elsewhere, for programs.
@@ -94,6 +110,16 @@ func (a *app) write(text string) error {
 func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// plainText is oneLine for texts of several lines: whatever documents, servers and endpoints say in it steers no terminal.
+func plainText(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
 			return ' '
 		}
 		return r

@@ -67,6 +67,13 @@ func (q *queue) configure(c *config.Config) error {
 	return q.take(c)
 }
 
+// current is the configuration in force.
+func (q *queue) current() *config.Config {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.config
+}
+
 func (q *queue) take(c *config.Config) error {
 	o, err := gatewayOptions(c, q.log)
 	if err != nil {
@@ -157,6 +164,10 @@ func bodiesFolder(c *config.Config) (string, error) {
 func (a *app) reload(cmd *cobra.Command, served *queue, log *logger, later string) {
 	c, err := a.load(cmd)
 	if err == nil {
+		if former := served.current(); c.State != former.State {
+			log.Warn("state has changed in the configuration: it comes in force at the next start")
+			c.State = former.State
+		}
 		err = served.configure(c)
 	}
 	if err != nil {

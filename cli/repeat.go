@@ -85,10 +85,18 @@ func (f *repeatFlags) document(now time.Time, loc *time.Location) (json.RawMessa
 		}
 		return nil, nil
 	}
-	scope := when.Scope{Now: now, Zone: loc, Calendar: anyCalendar}
-	_, text, err = ruleOf(text, scope)
+	raw, err := withBounds(text, bounds, when.Scope{Now: now, Zone: loc, Calendar: anyCalendar})
 	if err != nil {
 		return nil, fmt.Errorf("--%s: %w", cmp.Or(f.flag, "repeat"), err)
+	}
+	return raw, nil
+}
+
+// withBounds makes the document's `repeat` of a rule and of what bounds it.
+func withBounds(text string, bounds map[string]any, scope when.Scope) (json.RawMessage, error) {
+	_, text, err := ruleOf(text, scope)
+	if err != nil {
+		return nil, err
 	}
 	var rule any = text
 	if json.Valid([]byte(text)) { // an object, or a number of milliseconds
@@ -101,16 +109,14 @@ func (f *repeatFlags) document(now time.Time, loc *time.Location) (json.RawMessa
 	if strings.HasPrefix(text, "{") {
 		object = map[string]any{}
 		if err := json.Unmarshal([]byte(text), &object); err != nil {
-			return nil, fmt.Errorf("--%s: %w", cmp.Or(f.flag, "repeat"), err)
+			return nil, err
 		}
 	}
 	maps.Copy(object, bounds)
 	raw, err := json.Marshal(object)
 	if err != nil {
-		return nil, fmt.Errorf("--%s: %w", cmp.Or(f.flag, "repeat"), err)
+		return nil, err
 	}
-	if _, err := when.ParseRule(raw, scope); err != nil {
-		return nil, fmt.Errorf("--%s: %w", cmp.Or(f.flag, "repeat"), err)
-	}
-	return raw, nil
+	_, err = when.ParseRule(raw, scope)
+	return raw, err
 }

@@ -40,8 +40,9 @@ type runner struct {
 	caller  *call.Caller   // makes the calls of all workers, through new configurations
 	mailer  *mailer.Mailer // likewise their mails
 	queue   *queue
-	halt    func() // has the work drain
-	ready   func() // called once
+	couch   config.Couch // where the workers that run now have their tasks
+	halt    func()       // has the work drain
+	ready   func()       // called once
 }
 
 // lastResort is how long the work may take to end after it was told to end at once.
@@ -127,6 +128,7 @@ func (r *runner) once(ctx context.Context, kill <-chan struct{}, reload <-chan o
 	defer r.client.Close() // its connections, not the client: it dials again
 	ended := make(chan error, 1)
 	c, client := r.config, r.client // reload replaces them while the work goes on
+	r.follow(c)
 	go func() { ended <- r.work(inner, c, client, kill, ready) }()
 	for {
 		select {
@@ -138,12 +140,25 @@ func (r *runner) once(ctx context.Context, kill <-chan struct{}, reload <-chan o
 				r.halt()
 				continue
 			}
-			if !again && r.reload() {
+			if r.reload() { // also while they end for a change before it
 				again = true
-				r.log.Info("the configuration was read again: the workers start anew with it")
+				if ctx.Err() == nil {
+					r.log.Info("the configuration was read again: the workers start anew with it")
+				}
 				stop()
 			}
 		}
+	}
+}
+
+// follow has the queue go to the server and the database with which the workers start.
+func (r *runner) follow(c *config.Config) {
+	former := r.couch
+	if r.couch = c.Couch; former == c.Couch || former == (config.Couch{}) {
+		return // the queue has it, at the first start too
+	}
+	if err := r.queue.configure(c); err != nil {
+		r.log.WithError(err).Error("the queue did not take the workers' configuration: its former one stays in force")
 	}
 }
 
@@ -183,10 +198,8 @@ const (
 // avoided are the hosts that calls leave alone.
 func (r *runner) avoided() []fleet.Avoided {
 	var list []fleet.Avoided
-	for _, h := range r.caller.Hosts() {
-		if h.State == call.Open && len(list) < mostAvoided {
-			list = append(list, fleet.Avoided{Host: h.Host, Until: h.Until.UTC().Truncate(time.Millisecond), Error: strings.ToValidUTF8(h.Error[:min(len(h.Error), mostWhy)], "")})
-		}
+	for _, h := range r.caller.Avoided(mostAvoided) {
+		list = append(list, fleet.Avoided{Host: h.Host, Until: h.Until.UTC().Truncate(time.Millisecond), Error: strings.ToValidUTF8(h.Error[:min(len(h.Error), mostWhy)], "")})
 	}
 	return list
 }

@@ -61,6 +61,10 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// hashedAdmin is the administrator after of password after. A plain password is hidden by each server that starts, for which the race detector
+// takes seconds of a processor.
+const hashedAdmin = `{"after":"-pbkdf2:sha256-dbd6a9366c9c92099c2c6c616148d25db375988b79c2801a99577c67729151a8,salt,10"}`
+
 func commands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits, "await": await, "signal": sendSignal, "certify": certify}
 }
@@ -106,6 +110,7 @@ func setup(env *testscript.Env) error {
 		"TASKS":              "http://after:after@" + address + "/tasks",
 		"AFTER_JOBS_FOLDER":  filepath.Join(env.WorkDir, "jobs"),
 		"AFTER_STATE_FOLDER": filepath.Join(env.WorkDir, "state"), "AFTER_STORE_DATA": filepath.Join(env.WorkDir, "data"),
+		"AFTER_STORE_ADMINS": hashedAdmin,
 		// Under the race detector a process that ends waits a second for reports otherwise.
 		"GORACE": "atexit_sleep_ms=0",
 	} {

@@ -6,12 +6,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/sirupsen/logrus"
 
 	"github.com/adlayer/after/cli/embedded"
 	"github.com/adlayer/after/config"
+	"github.com/adlayer/after/internal/authorities"
 	"github.com/adlayer/after/store/httpd"
 )
 
@@ -20,25 +20,11 @@ func trusted(c *config.Config) (*tls.Config, error) {
 	if c.Couch.CAFile == "" {
 		return nil, nil //nolint:nilnil // nothing is said
 	}
-	content, err := caFile(c)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(content)
-	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}, nil
-}
-
-// caFile reads couch.ca_file, which must have a certificate.
-func caFile(c *config.Config) ([]byte, error) {
-	content, err := os.ReadFile(c.Couch.CAFile)
+	pool, err := authorities.Only(c.Couch.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("couch.ca_file: %w", err)
 	}
-	if !x509.NewCertPool().AppendCertsFromPEM(content) {
-		return nil, fmt.Errorf("couch.ca_file: there is no certificate in %s", c.Couch.CAFile)
-	}
-	return content, nil
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}, nil
 }
 
 // ownCertificate believes the certificate that the embedded store of this very configuration has, whatever names are in it: who asks it by
@@ -60,21 +46,16 @@ func ownCertificate(c *config.Config) (*tls.Config, error) {
 	}, nil
 }
 
-// authorities are those whose certificates replications believe: the system's, and those of couch.ca_file beside them; nil where there is no such
-// file.
-func authorities(c *config.Config) (*x509.CertPool, error) {
+// replicated are the authorities whose certificates replications believe: the system's, and those of couch.ca_file beside them; nil where there is
+// no such file.
+func replicated(c *config.Config) (*x509.CertPool, error) {
 	if c.Couch.CAFile == "" {
 		return nil, nil //nolint:nilnil // the system's
 	}
-	content, err := caFile(c)
+	pool, err := authorities.Beside(c.Couch.CAFile)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("couch.ca_file: %w", err)
 	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool() // there are none, or they cannot be read: the file's are believed
-	}
-	pool.AppendCertsFromPEM(content)
 	return pool, nil
 }
 
@@ -87,7 +68,7 @@ func pages(c *config.CORS) httpd.CORS {
 func storeOptions(c *config.Config, data string, served *queue, log logrus.FieldLogger) (embedded.Options, error) {
 	const mega = 1 << 20
 	s := c.Store
-	believed, err := authorities(c)
+	believed, err := replicated(c)
 	if err != nil {
 		return embedded.Options{}, err
 	}

@@ -13,6 +13,7 @@ import (
 
 // elsewhere are the scripts that have nothing to say about another server, each with the reason.
 var elsewhere = map[string]string{
+	"anew":        "begins with the queue on the embedded store's own port",
 	"config":      "about the configuration, which asks no server",
 	"functions":   "about the embedded store",
 	"jobs":        "about the folder of jobs, which asks no server",

@@ -52,14 +52,14 @@ func (a *app) changed(t *task.Task) error {
 		return a.printTask(t)
 	}
 	now := a.now()
-	parts := []string{now.Format("15:04:05.000"), oneLine(t.ID), a.paint(statusOf(t))}
+	parts := []string{now.Format("15:04:05.000"), oneLine(t.ID), a.paint(oneLine(statusOf(t)))}
 	if !t.Ended() && a.dueOf(t, now) != "-" {
-		parts = append(parts, a.dueOf(t, now))
+		parts = append(parts, oneLine(a.dueOf(t, now)))
 	}
 	if outcome := a.outcomeOf(t); outcome != "-" {
 		parts = append(parts, oneLine(outcome))
 	}
-	return a.println(strings.Join(parts, "  "))
+	return a.write(strings.Join(parts, "  ") + "\n")
 }
 
 // await shows the changes of tasks until all have ended, but for a revision that was printed already. It is an error if one did not

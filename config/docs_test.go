@@ -82,7 +82,7 @@ state ` + "`$XDG_STATE_HOME/after`" + ` or ` + "`~/.local/state/after`" + `; on 
 and ` + "`/state`" + `, on Windows ` + "`%LocalAppData%\\after\\data`" + ` and ` + "`\\state`" + `.
 
 SIGHUP has a running process read the configuration again: ` + "`log`, `http`, `mail` and `gateway`" + ` at once; ` + "`couch`, `changes`, `jobs`, `worker`, `runs`,\n`notify`, `http.timeout` and `mail.window`" + ` by letting
-the running jobs finish and taking the work up again in the same process; ` + "`store`, `state`, `gateway.listen` and `gateway.tls`" + ` need a restart.
+the running jobs finish and taking the work up again in the same process, with which the queue goes to another ` + "`couch`" + `, too; ` + "`store`, `state`, `gateway.listen` and `gateway.tls`" + ` need a restart.
 A configuration that is refused changes nothing, and the log says why.
 `)
 	section := ""

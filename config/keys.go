@@ -121,7 +121,7 @@ func workerKeys() []Key {
 		{
 			Path: "worker.site", Kind: Text, Default: "",
 			Doc: "Where the workers run, for databases that replicate between sites: tasks whose `site` names another one are left alone. " +
-				"Tasks without a `site` run anywhere.",
+				"Tasks without a `site` run anywhere. Notices are told where they were written.",
 		},
 		{
 			Path: "worker.retention", Kind: Duration, Default: "", check: checkOptionalDuration,

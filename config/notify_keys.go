@@ -11,8 +11,9 @@ import (
 
 // Notify says how long and how often people and programs are told what came of tasks.
 type Notify struct {
-	Keep  time.Duration `koanf:"keep"`
-	Retry time.Duration `koanf:"retry"`
+	Keep     time.Duration `koanf:"keep"`
+	Retry    time.Duration `koanf:"retry"`
+	TakeOver time.Duration `koanf:"take_over"`
 }
 
 // Mail is the mail server that mails leave through, and what they say. Password holds the password, wherever it came from.
@@ -40,6 +41,10 @@ func notifyKeys() []Key {
 			Path: "notify.keep", Kind: Duration, Default: "3d", check: checkPositive,
 			Doc: "How old a notice may become before it is given up, which the log tells.",
 		},
+		{
+			Path: "notify.take_over", Kind: Duration, Default: "15m", check: checkDuration,
+			Doc: "When no process has run a worker of this fleet for this long, this one tells the notices that wait of it. `0s`: never; they wait for a process of that worker, and are given up when they are older than `notify.keep`.",
+		},
 	}
 }
 
@@ -47,7 +52,7 @@ func mailKeys() []Key {
 	return []Key{
 		{
 			Path: "mail.host", Kind: Text, Default: "", check: checkMailHost,
-			Doc: "The mail server (SMTP) that takes the mails of a task's `notify`. Empty: none leave, and such notices wait in the database, for as long as `notify.keep`.",
+			Doc: "The mail server (SMTP) that takes the mails of a task's `notify`: a name, without a scheme or a port. Empty: none leave, and such notices wait in the database, for as long as `notify.keep`.",
 		},
 		{
 			Path: "mail.port", Kind: Number, Default: int64(0), check: checkRange(0, 65535),
@@ -63,7 +68,7 @@ func mailKeys() []Key {
 		},
 		{
 			Path: "mail.user", Kind: Text, Default: "",
-			Doc: "The user to log in as. Empty: nobody logs in.",
+			Doc: "The user to log in as, who needs a password. Empty: nobody logs in.",
 		},
 		{
 			Path: "mail.password", Kind: Text, Default: "", Secret: true,
@@ -79,7 +84,7 @@ func mailKeys() []Key {
 		},
 		{
 			Path: "mail.allow", Kind: List, Default: []string{}, check: checkAllow,
-			Doc: "Who may be mailed: addresses, and domains such as `example.org`. Empty: everybody. Whoever may write tasks may have mails sent.",
+			Doc: "Who may be mailed: addresses, and domains such as `example.org`; patterns such as `*.example.org` are refused. Empty: everybody. Whoever may write tasks may have mails sent.",
 		},
 		{
 			Path: "mail.window", Kind: Duration, Default: "10m", check: checkDuration,

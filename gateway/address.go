@@ -13,9 +13,6 @@ import (
 
 // checkAddress refuses what nobody can call.
 func (x *exchange) checkAddress(ctx context.Context, o *order) error {
-	if o.URL == "" {
-		return bad("url", "the address to call is missing")
-	}
 	u, err := url.Parse(o.URL)
 	switch {
 	case err != nil || strings.ContainsFunc(o.URL, func(r rune) bool { return r <= ' ' || r == 0x7f }):

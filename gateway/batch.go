@@ -3,7 +3,6 @@ package gateway
 import (
 	"encoding/json"
 	"fmt"
-	"mime"
 	"net/http"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -30,8 +29,8 @@ func (x *exchange) batch() error {
 	if err := x.may(rightPost); err != nil {
 		return err
 	}
-	if media, _, err := mime.ParseMediaType(x.r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-		return &refusal{status: http.StatusUnsupportedMediaType, Name: "bad_content_type", Reason: "send JSON (application/json), and say so in Content-Type"}
+	if err := x.wantsJSON(); err != nil {
+		return err
 	}
 	q, err := x.parameters("worker")
 	if err != nil {
@@ -46,7 +45,7 @@ func (x *exchange) batch() error {
 		Tasks []json.RawMessage `json:"tasks"`
 	}
 	if err := jsonv2.Unmarshal(body, &all, jsonv2.RejectUnknownMembers(true)); err != nil {
-		return unreadable(err)
+		return unreadable(err, "tasks")
 	}
 	if len(all.Tasks) == 0 || len(all.Tasks) > mostBatch {
 		return bad("tasks", "a batch has 1 to %d tasks, not %d", mostBatch, len(all.Tasks))

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"io"
+	"mime"
 	"net/http"
 	"os"
 	"sync/atomic"
@@ -23,6 +24,14 @@ func (x *exchange) body() (body []byte, release func(), err error) {
 	}
 	counted.release()
 	return nil, func() {}, unread(err)
+}
+
+// wantsJSON refuses a body that is not said to be JSON.
+func (x *exchange) wantsJSON() error {
+	if media, _, err := mime.ParseMediaType(x.r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+		return contentType("send JSON (application/json), and say so in Content-Type")
+	}
+	return nil
 }
 
 // unread is why a body could not be read.

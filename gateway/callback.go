@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"mime"
 	"net/http"
 	"net/url"
 	"time"
@@ -70,11 +69,11 @@ func (x *exchange) ending() (end ending, release func(), err error) {
 		return end, release, err
 	}
 	if len(body) > 0 {
-		if media, _, err := mime.ParseMediaType(x.r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-			return end, release, &refusal{status: http.StatusUnsupportedMediaType, Name: "bad_content_type", Reason: "send JSON (application/json), and say so in Content-Type"}
+		if err := x.wantsJSON(); err != nil {
+			return end, release, err
 		}
 		if err := jsonv2.Unmarshal(body, &end, jsonv2.RejectUnknownMembers(true)); err != nil {
-			return end, release, unreadable(err)
+			return end, release, unreadable(err, "code, error, result and status")
 		}
 	}
 	switch end.Status {

@@ -6,22 +6,45 @@ import (
 	"testing"
 	"time"
 
+	"github.com/adlayer/after/gateway"
 	"github.com/adlayer/after/task"
 	"github.com/adlayer/after/webhook"
 )
 
-// TestCallback: whoever was left with a call tells its outcome by the token alone, once.
-func TestCallback(t *testing.T) {
-	t.Parallel()
+// signing gives the options of a queue that knows the callbacks which its signer signs.
+func signing(t *testing.T) (gateway.Options, *webhook.Signer) {
+	t.Helper()
 	secret := webhook.NewSecret()
-	verifier, err := webhook.NewVerifier(secret)
+	o := options()
+	var err error
+	o.Callbacks, err = webhook.NewVerifier(secret)
 	must(t, err)
 	signer, err := webhook.NewSigner(secret)
 	must(t, err)
-	other, err := webhook.NewSigner(webhook.NewSecret())
+	return o, signer
+}
+
+// called is a callback of the first attempt of a firing, which comes in time.
+func called(t *testing.T, signer *webhook.Signer, id, key, body string) asking {
+	t.Helper()
+	return asking{
+		method: http.MethodPost, path: "/callback/" + tokenOf(t, signer, webhook.Callback{Task: id, Key: key, Attempt: 1, Expires: time.Now().Add(time.Hour)}),
+		kind: inJSON, body: body, nobody: true,
+	}
+}
+
+func tokenOf(t *testing.T, signer *webhook.Signer, c webhook.Callback) string {
+	t.Helper()
+	token, err := signer.Callback(c)
 	must(t, err)
-	o := options()
-	o.Callbacks = verifier
+	return token
+}
+
+// TestCallback: whoever was left with a call tells its outcome by the token alone, once.
+func TestCallback(t *testing.T) {
+	t.Parallel()
+	o, signer := signing(t)
+	_, other := signing(t)
 	const plan = `{"_id":"a","worker":"manobi","job":"http","status":"running","plan":{"from":"2026-11-22T06:00:00Z","nominal":"2026-11-22T06:00:00Z",` +
 		`"due":"2099-01-01T00:00:00Z","key":"k","awaits":true}}`
 	for name, r := range map[string]*rig{"within": within(t, o), "before": before(t, o)} {
@@ -29,14 +52,8 @@ func TestCallback(t *testing.T) {
 			t.Parallel()
 			r.t = t
 			must(t, func() error { _, err := r.db.Put(t.Context(), "a", []byte(plan)); return err }())
-			token := func(s *webhook.Signer, c webhook.Callback) string {
-				t.Helper()
-				c.Expires = c.Expires.Add(time.Hour)
-				text, err := s.Callback(c)
-				must(t, err)
-				return text
-			}
-			now := time.Now()
+			token := func(s *webhook.Signer, c webhook.Callback) string { t.Helper(); return tokenOf(t, s, c) }
+			now := time.Now().Add(time.Hour)
 			good := webhook.Callback{Task: "a", Key: "k", Attempt: 1, Expires: now}
 			for what, test := range map[string]struct {
 				token, kind, body string
@@ -61,7 +78,7 @@ func TestCallback(t *testing.T) {
 			if doc := r.document("a"); doc.Get("callback").Exists() {
 				t.Errorf("it was called back: %s", doc.Raw)
 			}
-			q := asking{method: http.MethodPost, path: "/callback/" + token(signer, good), kind: inJSON, body: `{"status":"error","error":"no paper","result":{"a":1}}`, nobody: true}
+			q := called(t, signer, "a", "k", `{"status":"error","error":"no paper","result":{"a":1}}`)
 			for range 2 {
 				if a := r.ask(q); a.status != http.StatusAccepted || a.get("status") != "error" {
 					t.Errorf("%d %s", a.status, a.body)
@@ -82,13 +99,7 @@ func TestCallback(t *testing.T) {
 // TestCallbackBeforeTheWorkerWrote: an endpoint may be faster than the worker that called it, which writes only then that the run is on.
 func TestCallbackBeforeTheWorkerWrote(t *testing.T) {
 	t.Parallel()
-	secret := webhook.NewSecret()
-	verifier, err := webhook.NewVerifier(secret)
-	must(t, err)
-	signer, err := webhook.NewSigner(secret)
-	must(t, err)
-	o := options()
-	o.Callbacks = verifier
+	o, signer := signing(t)
 	waiting := listeners{&http.Transport{}, make(chan struct{}, 1)}
 	o.Transport = waiting
 	r := before(t, o)
@@ -104,16 +115,15 @@ func TestCallbackBeforeTheWorkerWrote(t *testing.T) {
 		"another": {func(id string) { r.work(id, begin("other")) }, http.StatusConflict},
 		"deleted": {func(id string) { must(t, r.tasks.Delete(t.Context(), id)) }, http.StatusNotFound},
 	} {
-		_, err = r.db.Put(t.Context(), id, []byte(`{"worker":"manobi","job":"http","status":"waiting"}`))
+		_, err := r.db.Put(t.Context(), id, []byte(`{"worker":"manobi","job":"http","status":"waiting"}`))
 		must(t, err)
 		for len(waiting.opened) > 0 {
 			<-waiting.opened
 		}
-		token, err := signer.Callback(webhook.Callback{Task: id, Key: id, Attempt: 1, Expires: time.Now().Add(time.Hour)})
-		must(t, err)
+		q := called(t, signer, id, id, `{"result":7}`)
 		answered := make(chan answer, 1)
 		go func() {
-			a, err := r.send(t.Context(), asking{method: http.MethodPost, path: "/callback/" + token, kind: inJSON, body: `{"result":7}`, nobody: true})
+			a, err := r.send(t.Context(), q)
 			if err != nil {
 				t.Error(err)
 			}
@@ -155,13 +165,7 @@ func (l listeners) RoundTrip(r *http.Request) (*http.Response, error) {
 // no news.
 func TestCallbackOfAnOtherFiring(t *testing.T) {
 	t.Parallel()
-	secret := webhook.NewSecret()
-	verifier, err := webhook.NewVerifier(secret)
-	must(t, err)
-	signer, err := webhook.NewSigner(secret)
-	must(t, err)
-	o := options()
-	o.Callbacks = verifier
+	o, signer := signing(t)
 	waiting := listeners{&http.Transport{}, make(chan struct{}, 1)}
 	o.Transport = waiting
 	r := before(t, o)
@@ -181,9 +185,7 @@ func TestCallbackOfAnOtherFiring(t *testing.T) {
 	} {
 		document, err := r.db.Put(t.Context(), name, []byte(`{"worker":"manobi","job":"http",`+test.document+`}`))
 		must(t, err)
-		token, err := signer.Callback(webhook.Callback{Task: name, Key: "t@2026-11-22T06:00:00Z/1-aaaaaaaa", Attempt: 1, Expires: time.Now().Add(time.Hour)})
-		must(t, err)
-		a := r.ask(asking{method: http.MethodPost, path: "/callback/" + token, kind: inJSON, body: test.body, nobody: true})
+		a := r.ask(called(t, signer, name, "t@2026-11-22T06:00:00Z/1-aaaaaaaa", test.body))
 		if a.status != test.status {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}

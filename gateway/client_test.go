@@ -52,10 +52,10 @@ func TestSameCall(t *testing.T) {
 		Worker: "w", URL: "http://localhost/x", Method: "put", Headers: map[string]string{"X-A": "b", "X-B": "c"}, Form: map[string][]string{"b": {"2"}, "a": {"1", "é"}},
 		Date: time.Date(2099, 1, 1, 0, 0, 0, 5e6, time.UTC), Timezone: "Europe/Berlin", Repeat: json.RawMessage(`{"days": 1, "months": 2}`),
 		Retry: json.RawMessage(`{"limit":2, "interval":"5s"}`), Timeout: 1500 * time.Millisecond,
-		Notify: &task.Notify{URL: "http://localhost/told", Email: []string{"ops@example.org"}, On: []task.Event{task.EventError}}, Expect: "every 1h",
+		Notify: &task.Notify{URL: "http://localhost/told", Email: []string{"ops@example.org"}, On: []task.Event{task.EventError}}, Expect: "every 1h", Callback: "2h",
 	}
 	calls := map[string]client.Call{
-		"full": full, "json": {Worker: "w", URL: "http://localhost/", JSON: json.RawMessage(`{"a": [1, {"b": null}]}`)},
+		"full": full, "json": {Worker: "w", URL: "http://localhost/", JSON: json.RawMessage(`{"a": [1, {"b": null}]}`), Callback: "true"},
 		"query": {Worker: "w", URL: "http://localhost/", Method: http.MethodGet, Form: map[string][]string{"a": {"1"}}}, "bare": {Worker: "w", URL: "http://localhost/"},
 	}
 	for name, call := range calls {
@@ -99,7 +99,7 @@ func useQueue(t *testing.T, r *rig, queue client.Queue, name string) {
 	at := time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
 	id, err := queue.Schedule(ctx, client.Call{
 		ID: name + "/1", Worker: name, URL: "http://localhost/x", Headers: map[string]string{"X-A": "b"}, Form: map[string][]string{"a": {"1", "2"}}, Date: at,
-		Retry: json.RawMessage(`{"limit":2}`), Timeout: 1500 * time.Millisecond,
+		Retry: json.RawMessage(`{"limit":2}`), Timeout: 1500 * time.Millisecond, Callback: "true",
 	})
 	must(t, err)
 	other, err := queue.Schedule(ctx, client.Call{Worker: name, URL: "http://localhost/", JSON: json.RawMessage(`{"a":[1]}`), Repeat: json.RawMessage(`"every 5 minutes"`)})
@@ -148,6 +148,7 @@ func documentsOfQueue(t *testing.T, r *rig, id, other string) {
 	t.Helper()
 	doc := r.document(id)
 	if got := doc.Get("job.arguments").Raw; !strings.Contains(got, `"a":["1","2"]`) || doc.Get("job.arguments.form.a.1").Str != "2" || doc.Get("job.arguments.headers.X-A").Str != "b" ||
+		doc.Get("job.arguments.callback").Raw != "true" ||
 		doc.Get("retry.limit").Int() != 2 || doc.Get("timeout").Int() != 1500 || doc.Get("job.arguments.method").Str != "POST" {
 		t.Errorf("%s", doc.Raw)
 	}

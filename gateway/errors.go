@@ -102,6 +102,11 @@ func (x *exchange) asRefusal(err error) *refusal {
 			"callbacks reach it: couch.user and couch.password must be right", x.opts.User)
 		return &refusal{status: http.StatusBadGateway, Name: "bad_gateway", Reason: "the server of the tasks refuses the queue's own user (couch.user); the log says more"}
 	}
+	if couch.IsUnauthorized(err) {
+		if reason := x.unknown(); reason != "" {
+			return &refusal{status: http.StatusUnauthorized, Name: "unauthorized", Reason: reason}
+		}
+	}
 	if e, ok := errors.AsType[*couch.Error](err); ok && e.Status < http.StatusInternalServerError {
 		name := e.Name
 		if name == "" {
@@ -120,6 +125,17 @@ func (x *exchange) asRefusal(err error) *refusal {
 		return &refusal{status: http.StatusServiceUnavailable, Name: "service_unavailable", Reason: "the server of the tasks is busy or cannot write; try again", after: time.Second}
 	}
 	return &refusal{status: http.StatusBadGateway, Name: "bad_gateway", Reason: "the server of the tasks failed or cannot be reached; the log says why"}
+}
+
+// unknown says what is missing of a request that the server takes from nobody; empty where its own words say it.
+func (x *exchange) unknown() string {
+	switch scheme, _, _ := strings.Cut(x.who.authorization, " "); {
+	case scheme == "" && x.who.cookie == "":
+		return "say who asks: a user of the database (Authorization: Basic, or its session), or one of the gateway.tokens of the configuration (Authorization: Bearer)"
+	case strings.EqualFold(scheme, "Bearer") && len(x.tokens) == 0:
+		return "the token is not known: no gateway.tokens are configured"
+	}
+	return ""
 }
 
 // answer sends JSON.

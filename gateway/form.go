@@ -8,6 +8,9 @@ import (
 
 // formOrder reads a post as a form: task.<field> are ours, everything else are the call's parameters.
 func formOrder(body string) (*order, error) {
+	if strings.HasPrefix(strings.TrimSpace(body), "{") {
+		return nil, contentType("this is JSON, sent as a form: say Content-Type: application/json")
+	}
 	form, err := url.ParseQuery(body)
 	if err != nil {
 		return nil, bad("", "the form cannot be read: %v", err)
@@ -75,7 +78,7 @@ func (o *order) set(field string, values []string, below nested) error {
 		below[parent][name] = value
 		return nil
 	}
-	return bad(field, "there is no field task.%s", field)
+	return bad(field, "there is no field task.%s: there are %s", field, fieldNames())
 }
 
 // valueOf is a value of a form as JSON: what is JSON already, an object or a list, stays so, and so does a number where numbers is set; all

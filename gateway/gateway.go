@@ -174,11 +174,13 @@ func (x *exchange) serve() error {
 	x.r = x.r.WithContext(context.WithValue(x.r.Context(), callerKey{}, who))
 	path, ok := strings.CutPrefix(x.r.URL.EscapedPath(), x.opts.Prefix+"/") // as it was sent: an address within it stays as it is
 	if !ok {
-		return missing("there is nothing at this path")
+		return x.nothing()
 	}
 	name, rest, _ := strings.Cut(path, "/")
-	if who.token == nil && name != "callback" && x.foreign(name) { // the token of a callback is in its path, and no browser adds it
-		return forbidden("a page of another origin sent this, which is not let in: gateway.cors of the configuration says which are")
+	if who.token == nil && name != "callback" { // the token of a callback is in its path, and no browser adds it
+		if err := x.notForeign(name); err != nil {
+			return err
+		}
 	}
 	switch name {
 	case "queue":
@@ -192,7 +194,13 @@ func (x *exchange) serve() error {
 	case "openapi.json":
 		return x.describe()
 	}
-	return missing("there is nothing at this path")
+	return x.nothing()
+}
+
+// nothing says what there is, to who asks for anything else.
+func (x *exchange) nothing() error {
+	p := x.opts.Prefix
+	return missing("there is nothing at this path: there are " + p + "/queue, " + p + "/later/<url>, " + p + "/ping/<id>, " + p + "/callback/<token> and " + p + "/openapi.json")
 }
 
 // method picks what to do by the method; HEAD is answered as GET.

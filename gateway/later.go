@@ -3,11 +3,15 @@ package gateway
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/adlayer/after/when"
 )
 
 // bodyName is the attachment that has the body of a request which was handed over.
@@ -53,7 +57,28 @@ func (x *exchange) later(rest string) error {
 		return err
 	}
 	o.Method, o.raw = x.r.Method, &original{headers, body}
-	return x.accept(o, cmp.Or(settings["idempotency-key"], x.r.Header.Get("Idempotency-Key")), wait)
+	return settings.spelled(x.accept(o, cmp.Or(settings["idempotency-key"], x.r.Header.Get("Idempotency-Key")), wait))
+}
+
+// spelled names the field that an error is about as the caller did.
+func (s settings) spelled(err error) error {
+	e, ok := errors.AsType[*refusal](err)
+	if !ok || e.status != http.StatusBadRequest {
+		return err
+	}
+	field, below, deeper := strings.Cut(e.Field, ".")
+	for name, of := range map[string]string{"at": "eta", "in": "countdown", "every": "repeat", "cron": "repeat"} {
+		if s[name] != "" && of == field {
+			field = name
+		}
+	}
+	if s[field] == "" {
+		return err
+	}
+	if e.Field = settingPrefix + field; deeper {
+		e.Field += "." + below
+	}
+	return err
 }
 
 // target is the address that a request is for. It stands in the path percent-encoded as a whole or plain; what is left of the query is its own.
@@ -88,7 +113,14 @@ const (
 
 // marks are the headers of calls that the queue makes itself: a request that was such a call and is handed over gets new ones.
 func marks() []string {
-	return []string{"X-Task-Id", "X-Via-Jobqueue", "X-After-Nominal-Date", "X-After-Attempt", "X-After-Callback"}
+	return []string{"X-Task-Id", "X-Via-Jobqueue", "X-After-Nominal-Date", "X-After-Attempt", callbackHeader}
+}
+
+// callbackHeader is a mark where it has the address of a callback, and a setting where it asks for one.
+const callbackHeader = headerPrefix + "Callback"
+
+func isMark(name, value string) bool {
+	return slices.Contains(marks(), name) && (name != callbackHeader || strings.Contains(value, "://"))
 }
 
 // settings parts what is ours from the query that is the address's own, which keeps its spelling.
@@ -114,7 +146,7 @@ func (x *exchange) settings() (query string, s settings, err error) {
 	}
 	for name, values := range x.r.Header {
 		own, ours := strings.CutPrefix(name, headerPrefix)
-		if !ours || name == CredentialsHeader || slices.Contains(marks(), name) {
+		if !ours || name == CredentialsHeader || isMark(name, values[0]) {
 			continue
 		}
 		if len(values) > 1 {
@@ -154,13 +186,19 @@ func (s settings) order() (o *order, wait string, err error) {
 		switch {
 		case ok && *at != nil:
 			return nil, "", bad(settingPrefix+name, "every, cron and repeat say the same thing: give one of them")
+		case ok && name == "cron" && !when.LooksLikeCron(value):
+			return nil, "", bad("after.cron", "%.60q is no crontab line: it has five fields, \"0 9 * * MON-FRI\" say, or is a word such as @daily", value)
 		case ok && name == "every" && !strings.HasPrefix(value, "every "):
 			*at = quoted("every " + value)
 		case ok:
 			*at = valueOf(value, name == "retry")
+		case name == "callback":
+			o.Callback = callbackOf(value)
 		case name == "idempotency-key":
 		default:
-			return nil, "", bad(settingPrefix+name, "there is no setting %q", name)
+			names := append(slices.Collect(maps.Keys(texts)), slices.Collect(maps.Keys(values))...)
+			names = slices.Sorted(slices.Values(append(names, "callback")))
+			return nil, "", bad(settingPrefix+name, "there is no setting %q: there are %s", name, strings.Join(names, ", "))
 		}
 	}
 	if o.ETA != nil && o.Countdown != nil {

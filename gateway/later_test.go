@@ -46,6 +46,14 @@ func handsOver(t *testing.T, r *rig) {
 			want:   `{"url":"HTTP://localhost/","method":"PURGE","headers":{"Authorization":"Bearer theirs","Cookie":"a=b; c=d","User-Agent":"Go-http-client/1.1"}}`,
 			fields: map[string]string{"repeat": "0 9 * * *", "timezone": "Europe/Berlin", "retry.limit": "2"},
 		},
+		"finishes later": {
+			method: http.MethodGet, path: "/later/http://localhost/?after.id=finishes+later&after.callback=2h",
+			want: `{"url":"http://localhost/","method":"GET","headers":{"User-Agent":"Go-http-client/1.1"},"callback":"2h"}`,
+		},
+		"by a header": {
+			method: http.MethodGet, path: "/later/http://localhost/?after.id=by+a+header", header: map[string]string{"X-After-Callback": "true"},
+			want: `{"url":"http://localhost/","method":"GET","headers":{"User-Agent":"Go-http-client/1.1"},"callback":true}`,
+		},
 	} {
 		a := r.ask(asking{method: test.method, path: test.path, body: test.body, header: test.header})
 		if a.status != http.StatusCreated || a.get("status") != "scheduled" || a.get("id") != name {
@@ -82,14 +90,15 @@ func TestBadLater(t *testing.T) {
 			"/later": "url", "/later/": "url", "/later/localhost/x": "url", "/later/ftp://localhost/": "url", "/later/http://nowhere.example/": "url", "/later/http:///x": "url",
 			"/later/http://localhost/?after.at=tomorrow&after.in=5":         "after.in",
 			"/later/http://localhost/?after.every=1h&after.cron=0+9+*+*+*":  "after.",
-			"/later/http://localhost/?after.every=often":                    "repeat",
-			"/later/http://localhost/?after.at=whenever":                    "eta",
+			"/later/http://localhost/?after.every=often":                    "after.every",
+			"/later/http://localhost/?after.at=whenever":                    "after.at",
 			"/later/http://localhost/?after.colour=red":                     "after.colour",
 			"/later/http://localhost/?after.in=1&after.in=2":                "after.in",
 			"/later/http://localhost/?after.id=%zz":                         "after.id",
-			"/later/http://localhost/?after.timeout=soon":                   "timeout",
-			"/later/http://localhost/?after.wait=long":                      "wait",
-			"/later/http://localhost/?after.id=" + strings.Repeat("%5f", 1): "id",
+			"/later/http://localhost/?after.timeout=soon":                   "after.timeout",
+			"/later/http://localhost/?after.callback=soon":                  "after.callback",
+			"/later/http://localhost/?after.wait=long":                      "after.wait",
+			"/later/http://localhost/?after.id=" + strings.Repeat("%5f", 1): "after.id",
 		} {
 			a := r.ask(asking{method: http.MethodGet, path: path})
 			if a.status != http.StatusBadRequest || !strings.HasPrefix(a.get("field"), field) || a.get("reason") == "" {

@@ -156,4 +156,16 @@ func TestFieldsOfTheDescription(t *testing.T) {
 			t.Errorf("task.%s is described, and not there: %s", name, a.body)
 		}
 	}
+	settings := 0
+	for _, parameter := range doc.Paths.Value("/later/{url}").Post.Parameters {
+		if name := parameter.Value.Name; strings.HasPrefix(name, "after.") {
+			settings++
+			if a := r.post("/later/http://localhost/?"+name+"=%7B", "", ""); strings.Contains(a.get("reason"), "there is no setting") {
+				t.Errorf("%s is described, and not there: %s", name, a.body)
+			}
+		}
+	}
+	if settings < 16 {
+		t.Errorf("%d settings are described", settings)
+	}
 }

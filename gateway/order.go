@@ -8,6 +8,7 @@ import (
 	"maps"
 	"mime"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -53,10 +54,27 @@ func readOrder(kind string, body []byte) (*order, error) {
 	case "application/x-www-form-urlencoded":
 		return formOrder(string(body))
 	}
-	return nil, &refusal{
-		status: http.StatusUnsupportedMediaType, Name: "bad_content_type",
-		Reason: "send a form (application/x-www-form-urlencoded) or JSON (application/json), and say so in Content-Type",
+	const wanted = "send a form (application/x-www-form-urlencoded) or JSON (application/json), and say so in Content-Type"
+	if media == "" {
+		return nil, contentType(wanted)
 	}
+	return nil, contentType(wanted + ", not " + media)
+}
+
+func contentType(reason string) error {
+	return &refusal{status: http.StatusUnsupportedMediaType, Name: "bad_content_type", Reason: reason}
+}
+
+// fieldNames are the fields of an order, sorted, for people.
+func fieldNames() string {
+	var names []string
+	for field := range reflect.TypeFor[order]().Fields() {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
 }
 
 // decodeOrder reads the JSON form, strictly.
@@ -69,13 +87,13 @@ func decodeOrder(body []byte) (*order, error) {
 		return nil, bad("", "the body is no JSON object: it is null")
 	}
 	if err := jsonv2.Unmarshal(body, o, jsonv2.RejectUnknownMembers(true)); err != nil {
-		return nil, unreadable(err)
+		return nil, unreadable(err, fieldNames())
 	}
 	return o, nil
 }
 
-// unreadable says what is wrong with JSON that cannot be read into an order.
-func unreadable(err error) error {
+// unreadable says what is wrong with JSON that cannot be read, of which the fields are those named.
+func unreadable(err error, fields string) error {
 	var at jsontext.Pointer
 	if e, ok := errors.AsType[*jsonv2.SemanticError](err); ok {
 		at = e.JSONPointer
@@ -83,19 +101,38 @@ func unreadable(err error) error {
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok && errors.Is(err, jsontext.ErrDuplicateName) {
 		at = e.JSONPointer
 	}
-	field := strings.TrimPrefix(string(at), "/")
+	field := strings.Join(slices.Collect(at.Tokens()), ".")
 	switch {
 	case errors.Is(err, jsonv2.ErrUnknownName):
-		return bad(field, "there is no field %q", field)
+		return bad(field, "there is no field %q: there are %s", field, fields)
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		return bad(field, "the field %q is there twice", field)
 	}
 	if e, ok := errors.AsType[*jsonv2.SemanticError](err); ok && e.JSONKind != 0 && field == "" {
 		return bad("", "the body is no JSON object: it is %s", kindName(e.JSONKind))
-	} else if ok && e.JSONKind != 0 {
-		return bad(field, "%s is no value for this field", kindName(e.JSONKind))
+	} else if ok && e.JSONKind != 0 && e.GoType != nil {
+		return wanted(field, e.JSONKind, wantedBy(e.GoType))
 	}
-	return bad(field, "the body is no JSON object: %v", err)
+	return bad(field, "the body is no JSON: %s", strings.TrimPrefix(err.Error(), "jsontext: "))
+}
+
+// wanted refuses a field of another kind than it has.
+func wanted(field string, sent jsontext.Kind, want string) error {
+	return bad(field, "%s was sent, where %s is wanted", kindName(sent), want)
+}
+
+// wantedBy is what a field of that type is in JSON.
+func wantedBy(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a text"
+	case reflect.Slice:
+		return "a list of texts"
+	case reflect.Map:
+		return "an object of texts"
+	default:
+		return "another value"
+	}
 }
 
 func kindName(k jsontext.Kind) string {
@@ -142,7 +179,7 @@ func (o *order) formParams() (map[string][]string, error) {
 	}
 	var members map[string]json.RawMessage
 	if json.Unmarshal(o.Params, &members) != nil || members == nil {
-		return nil, bad("params", "the parameters are an object")
+		return nil, o.noParams()
 	}
 	form := make(map[string][]string, len(members))
 	for name, value := range members {
@@ -153,6 +190,10 @@ func (o *order) formParams() (map[string][]string, error) {
 		form[name] = texts
 	}
 	return form, nil
+}
+
+func (o *order) noParams() error {
+	return bad("params", "%s was sent, where an object is wanted: {\"name\": \"value\"}", kindName(jsontext.Value(o.Params).Kind()))
 }
 
 // textsOf gives a JSON value as the values of a form's field.

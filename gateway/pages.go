@@ -35,35 +35,55 @@ func errAsked() error {
 	return forbidden("pages of this origin are not let in, or not with this method and these headers: gateway.cors of the configuration says which are")
 }
 
-// foreign says whether a browser sent a request for a page of another origin that is not let in. Where it is but a form or an image, no browser
+// notForeign refuses a request that a browser sent for a page of another origin which is not let in. Where it is but a form or an image, no browser
 // asks first, and it brings the passwords and cookies that it has.
-func (x *exchange) foreign(name string) bool {
+func (x *exchange) notForeign(name string) error {
 	h := x.r.Header
 	if h["Origin"] == nil && h["Sec-Fetch-Site"] == nil {
-		return false
+		if name == laterPath && x.unsaid() {
+			return forbidden("a browser that does not say whose page asked for this must not have it sent: over plain http it says so with no link or image. " +
+				"Use https, another method than GET, or a header X-After-...")
+		}
+		return nil
 	}
 	if said := x.w.Header(); said.Get("Access-Control-Allow-Origin") != "" && (said.Get("Access-Control-Allow-Credentials") != "" || !x.ambient()) {
-		return false
+		return nil
 	}
 	asked := x.r
 	if name == laterPath { // there every method posts something
 		asked = x.r.WithContext(x.r.Context())
 		asked.Method = http.MethodPost
 	}
-	return new(http.CrossOriginProtection).Check(asked) != nil
+	if new(http.CrossOriginProtection).Check(asked) != nil {
+		return forbidden("a page of another origin sent this, which is not let in: gateway.cors of the configuration says which are")
+	}
+	return nil
+}
+
+// unsaid says whether a browser follows a link, loads an image or the like for a page that it does not name: over plain HTTP, but from its own
+// machine, it names none for what needs no asking, whichever page that stands in.
+func (x *exchange) unsaid() bool {
+	h := x.r.Header
+	fromBrowser := strings.HasPrefix(h.Get("User-Agent"), "Mozilla/") && h["Accept-Language"] != nil
+	return fromBrowser && (x.r.Method == http.MethodGet || x.r.Method == http.MethodHead) && !x.asked()
+}
+
+// asked says whether a request has headers of ours, which no form, link or image can have: a browser asks first.
+func (x *exchange) asked() bool {
+	for name := range x.r.Header {
+		if name == "Idempotency-Key" || strings.HasPrefix(name, headerPrefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // ambient says whether the credentials of a request may be those that a browser adds by itself, without having asked first: its page is let in,
 // but not with them. What a browser asks about, it does not send with them then.
 func (x *exchange) ambient() bool {
 	h := x.r.Header
-	if h["Authorization"] == nil && h["Cookie"] == nil {
+	if h["Authorization"] == nil && h["Cookie"] == nil || x.asked() {
 		return false
-	}
-	for name := range h { // no form can have these
-		if name == "Idempotency-Key" || strings.HasPrefix(name, headerPrefix) {
-			return false
-		}
 	}
 	switch x.r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost:

@@ -86,8 +86,24 @@ func TestForeignPages(t *testing.T) {
 				}
 			}
 		}
+		const link = "/later/http://localhost/x"
+		browser := map[string]string{"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101", "Accept-Language": "en"}
+		for _, method := range []string{http.MethodGet, http.MethodHead} { // over plain HTTP nothing is said of the page
+			if a := r.ask(asking{method: method, path: link, header: browser}); a.status != http.StatusForbidden {
+				t.Errorf("%s by a link: %d %s", method, a.status, a.body)
+			}
+		}
 		if n := r.documents(); n != 0 {
 			t.Errorf("%d documents", n)
+		}
+		for name, header := range map[string]map[string]string{
+			"a program":        {"User-Agent": "Mozilla/5.0 (compatible; PowerShell)"},
+			"another":          {"User-Agent": "curl/8.0", "Accept-Language": "en"},
+			"a page that asks": {"User-Agent": browser["User-Agent"], "Accept-Language": "en", "X-After-In": "1h"},
+		} {
+			if a := r.ask(asking{method: http.MethodGet, path: link, header: header}); a.status != http.StatusCreated {
+				t.Errorf("%s: %d %s", name, a.status, a.body)
+			}
 		}
 		for name, header := range map[string]map[string]string{
 			"the person":   {"Sec-Fetch-Site": "none"},

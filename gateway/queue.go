@@ -44,7 +44,7 @@ func (x *exchange) queue(rest string) error {
 			http.MethodDelete: func() error { return x.cancel(id) },
 		})
 	}
-	return missing("there is nothing at this path: " + strconv.Quote(below))
+	return missing("there is nothing at this path: a task has /queue/<id> and /queue/<id>/result")
 }
 
 // scheduled is the answer to a post.
@@ -249,13 +249,16 @@ func (x *exchange) reschedule(id string) error {
 		return err
 	}
 	if field := o.beyondPlan(); field != "" {
-		return bad(field, "a task is given another countdown, eta, repeat or timezone here, nothing else")
+		return bad(field, "a task is given another countdown, eta, repeat or timezone here, in a form with task. before it, and nothing else")
 	}
 	if o.Countdown == nil && o.ETA == nil && o.Repeat == nil {
 		return bad("", "say when: countdown, eta or repeat")
 	}
 	date, err := o.date(x.now)
 	if err != nil {
+		return err
+	}
+	if err := o.checkRepeat(); err != nil {
 		return err
 	}
 	if err = x.touch(id); err == nil {
@@ -308,8 +311,8 @@ func (x *exchange) list() error {
 		}
 		f.Limit = n
 	}
-	if !knownStatus(f.Status) {
-		return bad("status", "%q is no status of a task", f.Status)
+	if f.Status != "" && !slices.Contains(statuses(), string(f.Status)) {
+		return bad("status", "%q is no status of a task: there are %s", f.Status, strings.Join(statuses(), ", "))
 	}
 	if x.who.token != nil && len(x.who.token.Workers) == 1 && f.Worker == "" {
 		f.Worker = x.who.token.Workers[0]
@@ -332,11 +335,15 @@ func (x *exchange) list() error {
 	return nil
 }
 
-func knownStatus(s task.Status) bool {
-	switch s {
-	case "", task.Waiting, task.Reschedule, task.Cancel, task.Pause, task.Resume, task.RunNow, task.Skip, task.Scheduled, task.Running, task.Done,
-		task.Failed, task.Canceled, task.Paused:
-		return true
+// statuses are those that a task may have.
+func statuses() []string {
+	all := []task.Status{
+		task.Waiting, task.Scheduled, task.Running, task.Done, task.Failed, task.Canceled, task.Paused, task.Reschedule, task.Cancel, task.Pause, task.Resume,
+		task.RunNow, task.Skip,
 	}
-	return false
+	names := make([]string, len(all))
+	for i, s := range all {
+		names[i] = string(s)
+	}
+	return names
 }

@@ -411,8 +411,16 @@ func lists(t *testing.T, r *rig) {
 			t.Errorf("%s: %d %s", query, a.status, a.body)
 		}
 	}
-	if a := r.get("/queue?bookmark=nonsense"); a.status != http.StatusBadRequest {
-		t.Errorf("a bookmark: %d %s", a.status, a.body)
+	for _, bookmark := range []string{"nonsense", "~", "~!"} {
+		if a := r.get("/queue?bookmark=" + bookmark); a.status != http.StatusBadRequest || a.get("field") != "bookmark" {
+			t.Errorf("the bookmark %s: %d %s", bookmark, a.status, a.body)
+		}
+	}
+	first := r.get("/queue?limit=3")
+	must(t, r.tasks.Delete(t.Context(), first.get("tasks.0.id")))
+	must(t, r.tasks.Delete(t.Context(), first.get("tasks.2.id")))
+	if rest := r.get("/queue?bookmark=" + first.get("bookmark")); rest.get("tasks.#.id") != `["3","4","5","6"]` {
+		t.Errorf("behind what was deleted: %d %s", rest.status, rest.body)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,8 +41,12 @@ const (
 // prepare makes the task of an order, and refuses what is wrong with it. Nothing is written.
 func (x *exchange) prepare(ctx context.Context, o *order) (*task.Task, error) {
 	o.Worker = cmp.Or(o.Worker, x.opts.Worker)
+	if o.URL == "" {
+		return nil, bad("url", "the address to call is missing: url, task.url in a form")
+	}
 	if o.Worker == "" {
-		return nil, bad("worker", "name the worker that makes the call, or have one configured (gateway.worker)")
+		return nil, bad("worker", "name the worker that makes the call (worker, task.worker in a form, after.worker of a request that is handed over), or have one "+
+			"configured (gateway.worker)")
 	}
 	if err := x.mayUse(o.Worker); err != nil {
 		return nil, err
@@ -60,6 +65,9 @@ func (x *exchange) prepare(ctx context.Context, o *order) (*task.Task, error) {
 		ID: o.ID, Worker: o.Worker, Job: jobName, Arguments: made, Timezone: o.Timezone, Repeat: o.Repeat, Retry: o.Retry, Tags: o.Tags,
 	}
 	if s.Date, err = o.date(x.now); err != nil {
+		return nil, err
+	}
+	if err := o.checkRepeat(); err != nil {
 		return nil, err
 	}
 	if o.Timeout != "" {
@@ -136,6 +144,14 @@ func (o *order) date(now time.Time) (time.Time, error) {
 	return date.Time, nil
 }
 
+// checkRepeat refuses a repeat that was hardly meant: in a document, a bare number is milliseconds.
+func (o *order) checkRepeat() error {
+	if n, err := strconv.ParseInt(string(o.Repeat), 10, 64); err == nil && n >= 0 && n < time.Second.Milliseconds() {
+		return bad("repeat", "%d of what? Write \"%[1]ds\" for seconds, {\"milliseconds\": %[1]d} for milliseconds", n)
+	}
+	return nil
+}
+
 // countdown reads seconds, as a number or as its digits, or a duration.
 func countdown(raw json.RawMessage) (time.Duration, error) {
 	var seconds float64
@@ -161,7 +177,11 @@ func countdown(raw json.RawMessage) (time.Duration, error) {
 // call makes the arguments of the job.
 func (o *order) call() (*arguments, error) {
 	a := &arguments{URL: o.URL, Method: strings.ToUpper(cmp.Or(o.Method, http.MethodPost)), Headers: o.Headers, Codes: o.Codes, Limit: o.Limit}
-	if callback := string(o.Callback); callback != "" && callback != "false" && callback != "null" {
+	switch callback := string(o.Callback); {
+	case callback == "" || callback == "false" || callback == "null":
+	case callback[0] >= '0' && callback[0] <= '9':
+		return nil, bad("callback", "%.20s of what? Write \"%[1]ss\" for seconds", callback)
+	default:
 		a.Callback = o.Callback
 	}
 	if o.raw != nil {
@@ -186,7 +206,7 @@ func (o *order) call() (*arguments, error) {
 func (o *order) jsonParams() (json.RawMessage, error) {
 	if o.form == nil {
 		if o.Params != nil && o.Params[0] != '{' {
-			return nil, bad("params", "the parameters are an object")
+			return nil, o.noParams()
 		}
 		return o.Params, nil
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/adlayer/after/cli/embedded"
 	"github.com/adlayer/after/store"
+	"github.com/adlayer/after/store/httpd"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -69,7 +70,7 @@ func TestCheckListen(t *testing.T) {
 func options(t *testing.T, data, listen string) embedded.Options {
 	t.Helper()
 	log, _ := test.NewNullLogger()
-	return embedded.Options{Listen: listen, Data: data, Admins: map[string]string{"a": "b"}, Log: logrus.FieldLogger(log)}
+	return embedded.Options{Listen: listen, Data: data, Admins: map[string]string{"a": "b"}, Log: logrus.FieldLogger(log), HTTP: httpd.Options{HashRounds: 10}}
 }
 
 func uuidOf(t *testing.T, address string) string {

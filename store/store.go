@@ -323,6 +323,10 @@ func (s *Store) Failed() error {
 	return nil
 }
 
+// Gathered tells how many bytes of writes are in memory and in the log alone. Opening the folder again sorts them to disk, and needs room for
+// as many at most. The store must not be closed.
+func (s *Store) Gathered() int64 { return int64(s.db.Metrics().MemTable.Size) } //nolint:gosec // far below the limit
+
 // fail remembers the first fatal error.
 func (s *Store) fail(err error) {
 	err = fmt.Errorf("the store in %s cannot write any more and must be opened again: %w", s.dir, err)

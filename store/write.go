@@ -321,8 +321,7 @@ func (w *writer) insert(doc *Doc, res *Result, m meta, t *tree, rev Rev, ancesto
 	res.Rev = rev
 	was := m != nil
 	wasDeleted := was && t.leaves()[0].deleted
-	seq := d.stats.Seq + 1
-	changed, stored := t.insert(rev, ancestors, doc.Deleted, seq)
+	changed, stored := t.insert(rev, ancestors, doc.Deleted, d.stats.Seq+1)
 	if !changed {
 		return nil
 	}
@@ -332,22 +331,34 @@ func (w *writer) insert(doc *Doc, res *Result, m meta, t *tree, rev Rev, ancesto
 		return nil // all that was new is beyond the limit
 	}
 	winner := t.leaves()[0]
-	d.stats.Seq = seq
+	d.stats.Seq++
 	// Where only the history became longer, the row is there for the feed: leaves may have become ancestors. Readers go by the tree.
 	ask := !stored || t.branched() || winner.rev != rev
-	if !stored {
-		bare := *doc
-		bare.Attachments = nil // the row that has them is another; those of doc are given up
-		doc = &bare
-	}
-	from := t.seq
-	if err := w.store(doc, &rev, ask, t.encode(seq), from, 0); err != nil {
+	if err := w.place(doc, &rev, t, stored, ask); err != nil {
 		return err
 	}
 	w.count(was, wasDeleted, winner.deleted)
-	w.move(doc.ID, lives(!winner.deleted)-lives(was && !wasDeleted), from, seq)
-	res.seq, res.branched = seq, ask
+	w.move(doc.ID, lives(!winner.deleted)-lives(was && !wasDeleted), t.seq, d.stats.Seq)
+	res.seq, res.branched = d.stats.Seq, ask
 	return nil
+}
+
+// place writes the document's row for a revision in its tree. The body of an ancestor has a row of its own, which that of the document supersedes
+// at once: so a compaction takes it.
+func (w *writer) place(doc *Doc, rev *Rev, t *tree, stored, ask bool) error {
+	seq := &w.db.stats.Seq
+	over, mark := t.seq, byte(0)
+	if stored && t.nodes[*rev].children > 0 {
+		if err := w.store(doc, rev, ask, t.encode(*seq), over, mark); err != nil {
+			return err
+		}
+		stored, over, mark = false, *seq, 1
+		*seq++
+	}
+	if !stored { // attachments belong to the row with the body, or are given up
+		doc = &Doc{ID: doc.ID, Deleted: doc.Deleted, Body: []byte("{}")}
+	}
+	return w.store(doc, rev, ask, t.encode(*seq), over, mark)
 }
 
 // store writes the row at the newest sequence, the record m, and marks the row that was the document's. mark 1 says that no leaf's body is in

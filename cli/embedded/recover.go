@@ -80,7 +80,7 @@ func (s *Server) watch(ctx context.Context) {
 			tidy.look()
 		}
 		old := s.opened.Load()
-		if !s.closed && (old.store.Failed() == nil || s.options.probe() != nil) {
+		if !s.closed && (old.store.Failed() == nil || s.options.probe(old.store.Gathered()) != nil) {
 			continue
 		}
 		if !s.closed {
@@ -109,8 +109,8 @@ func (s *Server) watch(ctx context.Context) {
 	}
 }
 
-// probe tells whether the folder can be written: a megabyte must reach the disk.
-func (o Options) probe() error {
+// probe tells whether the folder can be written: a megabyte must reach the disk, and room for what opening it writes.
+func (o Options) probe(gathered int64) error {
 	fs := o.FS
 	if fs == nil {
 		fs = vfs.Default
@@ -120,7 +120,10 @@ func (o Options) probe() error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(make([]byte, 1<<20))
+	piece := make([]byte, 1<<20)
+	for left := max(gathered, 1); left > 0 && err == nil; left -= int64(len(piece)) {
+		_, err = f.Write(piece)
+	}
 	if err == nil {
 		err = f.Sync()
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -13,7 +14,7 @@ type trouble struct {
 
 	mu   sync.Mutex
 	last time.Time
-	said string // what was logged last
+	said string // what was logged last, without its numbers
 	at   time.Time
 	err  error // of the last compaction; nil if it went well
 }
@@ -29,16 +30,24 @@ const (
 func (t *trouble) failed(err error) {
 	now := time.Now()
 	text := shortly(err)
+	trouble := strings.Map(noDigit, text) // each try makes a file of another number
 	t.mu.Lock()
 	t.last = now
-	say := text != t.said || now.Sub(t.at) > troubleSaid
+	say := trouble != t.said || now.Sub(t.at) > troubleSaid
 	if say {
-		t.said, t.at = text, now
+		t.said, t.at = trouble, now
 	}
 	t.mu.Unlock()
 	if say {
 		t.log.WithField(logrus.ErrorKey, text).Error("store: background work failed and is tried again")
 	}
+}
+
+func noDigit(r rune) rune {
+	if r >= '0' && r <= '9' {
+		return -1
+	}
+	return r
 }
 
 // compacted takes the end of a compaction of the engine.

@@ -57,7 +57,7 @@ func (c *call) up() error {
 		return c.answer(http.StatusNotFound, []byte(`{"status":"`+status+`"}`))
 	}
 	if err := c.s.store.Failed(); err != nil {
-		c.s.log.WithError(err).Error("store: asked whether it is up, and it is not")
+		c.s.log.WithError(err).Debug("store: asked whether it is up, and it is not")
 		return &store.Error{Status: http.StatusServiceUnavailable, Name: "service_unavailable", Reason: "The store has failed; the server's log says why."}
 	}
 	return c.answer(http.StatusOK, []byte(`{"status":"ok","seeds":{}}`))

@@ -8,10 +8,14 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/adlayer/after/internal/torture"
 	"github.com/adlayer/after/scheduler"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	torture.Checks(100)
+	goleak.VerifyTestMain(m)
+}
 
 func TestTickerIsAligned(t *testing.T) {
 	t.Parallel()

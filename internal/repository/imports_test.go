@@ -128,6 +128,25 @@ func TestImportDirections(t *testing.T) {
 	}
 }
 
+// TestTortureReachesProperties: make torture lengthens the properties of every package that has some.
+func TestTortureReachesProperties(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, p := range list(t, "./...") {
+		imported := slices.Concat(p.TestImports, p.XTestImports)
+		if !slices.Contains(imported, "pgregory.net/rapid") {
+			continue
+		}
+		found++
+		if !slices.Contains(imported, module+"/internal/torture") {
+			t.Errorf("%s has properties that make torture does not lengthen: its TestMain is to call torture.Checks", below(p.ImportPath))
+		}
+	}
+	if found == 0 {
+		t.Error("no package has properties")
+	}
+}
+
 // TestDomainDoesNoIO keeps files, sockets and processes out of the packages that are pure rules.
 func TestDomainDoesNoIO(t *testing.T) {
 	t.Parallel()

@@ -17,6 +17,7 @@ import (
 	"github.com/adlayer/after/changes"
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/couch/couchtest"
+	"github.com/adlayer/after/internal/torture"
 	"github.com/adlayer/after/jobs"
 	"github.com/adlayer/after/jobs/call"
 	"github.com/adlayer/after/notify"
@@ -25,7 +26,10 @@ import (
 	"github.com/adlayer/after/task"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	torture.Checks(100)
+	goleak.VerifyTestMain(m)
+}
 
 // world has a database of notices, and counts what is posted and mailed.
 type world struct {

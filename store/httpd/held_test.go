@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/adlayer/after/couch/couchtest"
+	"github.com/adlayer/after/internal/torture"
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/script"
 )
@@ -17,6 +18,7 @@ import (
 func TestMain(m *testing.M) {
 	script.Main()
 	couchtest.ServeIfAsked()
+	torture.Checks(100)
 	goleak.VerifyTestMain(m)
 }
 

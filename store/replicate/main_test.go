@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/adlayer/after/couch/couchtest"
+	"github.com/adlayer/after/internal/torture"
 	"github.com/adlayer/after/store"
 	"github.com/adlayer/after/store/httpd"
 	"github.com/adlayer/after/store/script"
@@ -24,6 +25,7 @@ import (
 func TestMain(m *testing.M) {
 	script.Main()
 	couchtest.ServeIfAsked()
+	torture.Checks(100)
 	goleak.VerifyTestMain(m)
 }
 

@@ -136,10 +136,11 @@ func (x *exchange) accept(o *order, key, patience string) error {
 	warning := x.warning(ctx, o.Worker)
 	if wait > 0 {
 		ran := func(now *task.Task) bool { return now.Executions > 0 && now.Status != task.Running && now.Retries == 0 }
-		if t, err = x.outcome(ctx, t, wait, ran); err != nil {
-			return err
+		now, err := x.outcome(ctx, t, wait, ran)
+		if err != nil { // the task is there: an error would have it posted once more
+			now, warning = t, x.asRefusal(err).Reason
 		}
-		e := x.entryOf(t)
+		e := x.entryOf(now)
 		e.Warning = warning
 		x.answer(http.StatusCreated, e)
 		return nil

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,4 +74,34 @@ func waits(t *testing.T, r *rig) {
 	if a := r.get("/queue/b?wait=60s&rev=" + rev); a.get("status") != "scheduled" || a.get("rev") == rev {
 		t.Errorf("another revision: %s", a.body)
 	}
+}
+
+// TestNoRoomToWait: what is posted when nobody more can wait is written, and the answer says so. An error would have it posted once more.
+func TestNoRoomToWait(t *testing.T) {
+	t.Parallel()
+	o := options()
+	o.Waits = 1
+	waiting := listeners{&http.Transport{}, make(chan struct{}, 8)}
+	o.Transport = waiting
+	r := before(t, o)
+	r.post("/queue", form, "task.id=a&task.url=http://localhost/")
+	for len(waiting.opened) > 0 {
+		<-waiting.opened
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		_, _ = r.send(ctx, asking{method: http.MethodGet, path: "/queue/a?wait=60s"}) // it is left alone
+	}()
+	<-waiting.opened
+	a := r.post("/queue?wait=60s", form, "task.id=b&task.url=http://localhost/")
+	if a.status != http.StatusCreated || a.get("id") != "b" || !strings.Contains(a.get("warning"), "too many requests wait") || r.document("b").Get("_id").Str != "b" {
+		t.Errorf("a post that would wait: %d %s", a.status, a.body)
+	}
+	if a := r.get("/queue/b?wait=60s"); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
+		t.Errorf("who only asks: %d %s", a.status, a.body)
+	}
+	stop()
+	<-left
 }

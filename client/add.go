@@ -228,12 +228,20 @@ func (s Spec) name(d *document, _ time.Time) error {
 		return fmt.Errorf("id %q is no valid UTF-8", d.ID)
 	}
 	for field, name := range map[string]string{"worker": s.Worker, "job": s.Job} {
-		switch {
-		case name == "":
-			return fmt.Errorf("%s: a task names its worker and its job", field)
-		case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-			return fmt.Errorf("%s %q: a name is plain text", field, name)
+		if err := CheckName(field, name); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// CheckName refuses what is no name of a worker or of a job; field says of which.
+func CheckName(field, name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("%s: a task names its worker and its job", field)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Errorf("%s %q: a name is plain text", field, name)
 	}
 	return nil
 }

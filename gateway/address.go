@@ -9,12 +9,15 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // checkAddress refuses what nobody can call.
 func (x *exchange) checkAddress(ctx context.Context, o *order) error {
 	u, err := url.Parse(o.URL)
 	switch {
+	case !utf8.ValidString(o.URL):
+		return bad("url", "the address is no UTF-8: it has bytes that must be percent-encoded in it")
 	case err != nil || strings.ContainsFunc(o.URL, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		return bad("url", "the address cannot be read") // the parser's error repeats it, and a password may stand in it
 	case u.Scheme == "":

@@ -3,7 +3,9 @@ package gateway
 import (
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // formOrder reads a post as a form: task.<field> are ours, everything else are the call's parameters.
@@ -20,6 +22,9 @@ func formOrder(body string) (*order, error) {
 	below := nested{}
 	for name, values := range form {
 		field, ours := strings.CutPrefix(name, "task.")
+		if err := plain(name, values, field, ours); err != nil {
+			return nil, err
+		}
 		if !ours {
 			params[name] = values
 			continue
@@ -38,6 +43,20 @@ func formOrder(body string) (*order, error) {
 		o.form = params
 	}
 	return o, nil
+}
+
+// plain refuses what of a form is no UTF-8: JSON, and with it the task, has no such texts.
+func plain(name string, values []string, field string, ours bool) error {
+	if !utf8.ValidString(name) {
+		return bad("params", "%q, the name of a parameter, is no UTF-8, and cannot be kept", name)
+	}
+	if slices.ContainsFunc(values, func(value string) bool { return !utf8.ValidString(value) }) {
+		if !ours {
+			field = "params." + name
+		}
+		return bad(field, "the value of %s is no UTF-8, and cannot be kept", name)
+	}
+	return nil
 }
 
 // set takes one field of a form.

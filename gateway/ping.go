@@ -8,7 +8,9 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
+	"github.com/adlayer/after/client"
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/expect"
 	"github.com/adlayer/after/task"
@@ -29,8 +31,11 @@ func (x *exchange) pinged(id string) error {
 		return err
 	}
 	p, err := readPing(x.r.URL.Query())
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case !utf8.ValidString(id):
+		return bad("id", "id %q is no valid UTF-8", id)
 	}
 	p.id = id
 	t, due, err := x.sign(x.r.Context(), p)
@@ -65,7 +70,12 @@ func readPing(q url.Values) (p ping, err error) {
 				return p, bad("every", "%v; write every=1h, say", err)
 			}
 		case "worker":
-			p.worker = values[0]
+			if p.worker = values[0]; p.worker == "" {
+				continue
+			}
+			if err := client.CheckName("worker", p.worker); err != nil {
+				return p, bad("worker", "%v", err)
+			}
 		case "notify.url":
 			to["url"] = values[0]
 		case "notify.email", "notify.on":

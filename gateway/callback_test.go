@@ -75,6 +75,9 @@ func TestCallback(t *testing.T) {
 					t.Errorf("%s: %d %s, want %d", what, a.status, a.body, test.status)
 				}
 			}
+			if a := r.ask(called(t, signer, "a", "k", `{"code":"x"}`)); a.status != http.StatusBadRequest || !strings.Contains(a.get("reason"), "a whole number is wanted") {
+				t.Errorf("a code: %d %s", a.status, a.body)
+			}
 			if doc := r.document("a"); doc.Get("callback").Exists() {
 				t.Errorf("it was called back: %s", doc.Raw)
 			}

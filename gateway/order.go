@@ -127,7 +127,12 @@ func wantedBy(t reflect.Type) string {
 	case reflect.String:
 		return "a text"
 	case reflect.Slice:
+		if t.Elem().Kind() != reflect.String { // those of a batch, which are read later
+			return "a list of objects"
+		}
 		return "a list of texts"
+	case reflect.Int64:
+		return "a whole number"
 	case reflect.Map:
 		return "an object of texts"
 	default:

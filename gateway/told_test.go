@@ -25,6 +25,7 @@ func TestToldWhatToDo(t *testing.T) {
 			"a field":               {http.MethodPost, "/queue", inJSON, `{` + good + `,"delay":5}`, "delay", "there are callback, codes, countdown, eta,"},
 			"a field of a form":     {http.MethodPost, "/queue", form, "task.url=http://localhost/&task.delay=5", "delay", "there are callback, codes, countdown, eta,"},
 			"a field of a batch":    {http.MethodPost, "/queue/batch", inJSON, `{"task":[]}`, "task", `there is no field "task"`},
+			"no list of a batch":    {http.MethodPost, "/queue/batch", inJSON, `{"tasks":"x"}`, "tasks", "a text was sent, where a list of objects is wanted"},
 			"a header's type":       {http.MethodPost, "/queue", inJSON, `{` + good + `,"headers":{"X":1}}`, "headers.X", "a number was sent, where a text is wanted"},
 			"a list":                {http.MethodPost, "/queue", inJSON, `{` + good + `,"tags":"a"}`, "tags", "a text was sent, where a list of texts is wanted"},
 			"an object":             {http.MethodPost, "/queue", inJSON, `{` + good + `,"headers":[]}`, "headers", "a list was sent, where an object of texts is wanted"},

@@ -224,7 +224,7 @@ func (s *Store) openEngine() (err error) {
 		}
 	}()
 	// The engine takes the memory of writes out of the cache; without an allowance for it nothing would be left for blocks under load.
-	cache := pebble.NewCache(s.Memory())
+	cache := pebble.NewCache(s.cacheSize())
 	defer cache.Unref()
 	db, err := pebble.Open(s.dir, engineOptions(s, cache))
 	if err != nil {
@@ -469,8 +469,14 @@ func NewUUID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// Memory is what the engine holds in memory for long, in bytes: its cache, and the tables in which writes gather.
-func (s *Store) Memory() int64 { return s.opts.CacheSize + 2*int64(s.opts.MemTableSize) } //nolint:gosec // far below the limit
+// Memory is what the engine holds in memory, in bytes: its cache, and the tables in which writes gather. The store must not be closed.
+func (s *Store) Memory() int64 {
+	m := s.db.Metrics()
+	return max(s.cacheSize(), s.opts.CacheSize+int64(m.MemTable.Size+m.MemTable.ZombieSize)) //nolint:gosec // far below the limit
+}
+
+// cacheSize is that of the engine's cache, of which tables of writes take their part.
+func (s *Store) cacheSize() int64 { return s.opts.CacheSize + 2*int64(s.opts.MemTableSize) } //nolint:gosec // far below the limit
 
 // MaxDocument is the largest document that is taken, in bytes.
 func (s *Store) MaxDocument() int { return s.Limits().Document }

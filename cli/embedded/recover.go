@@ -76,10 +76,10 @@ func (s *Server) watch(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		if tidy != nil {
-			tidy.look()
-		}
 		old := s.opened.Load()
+		if tidy != nil && !s.closed {
+			tidy.look(old.store.Memory())
+		}
 		if !s.closed && (old.store.Failed() == nil || s.options.probe(old.store.Gathered()) != nil) {
 			continue
 		}

@@ -26,7 +26,7 @@ func (d *Database) FindPages(ctx context.Context, q Query) iter.Seq2[Page, error
 			}
 			q.Stale = stale
 			if p.Continues() {
-				q.Bookmark = p.Bookmark
+				q.Bookmark, q.Skip = p.Bookmark, 0 // it stands behind what was skipped
 			} else {
 				q.Skip += len(p.Docs)
 			}

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/adlayer/after/couch"
 )
 
@@ -142,6 +144,21 @@ func clientChecks() []check {
 					c.failf("FindPages: got %q", found)
 				}
 			}
+		}},
+		{"client/find-pages", func(c *checker) {
+			for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
+				c.put(id, `{"n":1}`)
+			}
+			c.must(c.db.EnsureIndex(c.ctx, couch.Index{DDoc: "by", Name: "n", Fields: []string{"n"}}))
+			query := couch.Query{Selector: []byte(`{"n":1}`), Limit: 2, Skip: 1, UseIndex: []string{"by", "n"}, Fields: []string{"_id"}}
+			var found []string
+			for page, err := range c.db.FindPages(c.ctx, query) {
+				c.must(err)
+				for _, doc := range page.Docs {
+					found = append(found, gjson.GetBytes(doc, "_id").String())
+				}
+			}
+			c.equal("all but the first", strings.Join(found, " "), "b c d e f")
 		}},
 		{"client/list-pages", func(c *checker) {
 			for _, id := range []string{"a", "b", "c", "d", "e"} {

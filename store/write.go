@@ -25,6 +25,7 @@ type Result struct {
 	ID  string
 	Rev Rev
 	Err *Error // why it was not written; nil if it was
+	New bool   // nothing was there before, nor a deletion
 
 	seq      uint64 // of the row that was written; 0 for none
 	branched bool   // the document has several leaves
@@ -227,7 +228,7 @@ func (w *writer) grow(doc *Doc, res *Result, m meta, h *head) error {
 	}
 	w.count(m != nil, h.deleted, doc.Deleted)
 	w.move(doc.ID, lives(!doc.Deleted)-lives(m != nil && !h.deleted), h.seq, seq)
-	res.Rev, res.seq = rev, seq
+	res.Rev, res.New, res.seq = rev, m == nil, seq
 	return nil
 }
 
@@ -339,7 +340,7 @@ func (w *writer) insert(doc *Doc, res *Result, m meta, t *tree, rev Rev, ancesto
 	}
 	w.count(was, wasDeleted, winner.deleted)
 	w.move(doc.ID, lives(!winner.deleted)-lives(was && !wasDeleted), t.seq, d.stats.Seq)
-	res.seq, res.branched = d.stats.Seq, ask
+	res.New, res.seq, res.branched = !was, d.stats.Seq, ask
 	return nil
 }
 

@@ -66,7 +66,7 @@ func (c *call) bulkDocs() error {
 			docs[i].ID = c.s.uuids.next()
 		}
 	}
-	if p.AllOrNothing {
+	if p.AllOrNothing && newEdits && len(docs) > 0 { // replicators do not ask for it
 		return c.refuseAll(docs)
 	}
 	for i := range docs {

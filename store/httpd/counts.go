@@ -61,7 +61,7 @@ func (c *counts) took(h *histogram, since time.Duration) {
 }
 
 // wrote counts documents that were written, those of replicators too.
-func (c *counts) wrote(docs []store.Doc, results []store.Result) {
+func (c *counts) wrote(results []store.Result) {
 	var documents, inserts, locals int64
 	for i := range results {
 		switch {
@@ -70,7 +70,7 @@ func (c *counts) wrote(docs []store.Doc, results []store.Result) {
 			locals++
 		default:
 			documents++
-			if docs[i].Rev.IsZero() {
+			if results[i].New {
 				inserts++
 			}
 		}

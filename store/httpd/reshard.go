@@ -98,7 +98,7 @@ func (c *call) reshardSwitch() error {
 		return store.BadRequest("State field not `running` or `stopped`")
 	}
 	if state.State == "stopped" {
-		reason := "Splitting of shards was stopped by " + c.who.name
+		reason := "Shard splitting stopped on the cluster by user"
 		if given := members["reason"]; given != nil && json.Unmarshal(given, &reason) != nil {
 			reason = strings.TrimSpace(string(given))
 		}

@@ -81,6 +81,9 @@ func (c *call) reloadQueryServers() error {
 	if err := c.allow(http.MethodPost); err != nil {
 		return err
 	}
+	if err := c.wantJSON(); err != nil {
+		return err
+	}
 	c.s.scripts.Renew()
 	return c.ok()
 }

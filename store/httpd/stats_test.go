@@ -34,7 +34,11 @@ func TestStats(t *testing.T) {
 			"POST", "/db/_bulk_docs", `{"docs":[{"_id":"b"},{"_id":"c"},{"_id":"a"}]}`, 201,
 			map[string]int64{"document_writes": 2, "document_inserts": 2, "database_writes": 1, "httpd/bulk_requests": 1},
 		},
-		{"POST", "/db/_bulk_docs", `{"new_edits":false,"docs":[{"_id":"d","_rev":"2-a"}]}`, 201, map[string]int64{"document_writes": 1, "document_inserts": 0}},
+		{"POST", "/db/_bulk_docs", `{"new_edits":false,"docs":[{"_id":"d","_rev":"2-a"}]}`, 201, map[string]int64{"document_writes": 1, "document_inserts": 1}},
+		{"POST", "/db/_bulk_docs", `{"new_edits":false,"docs":[{"_id":"d","_rev":"2-b"}]}`, 201, map[string]int64{"document_writes": 1, "document_inserts": 0}},
+		{"DELETE", "/db/d?rev=2-b", "", 200, map[string]int64{"document_writes": 1, "document_inserts": 0}},
+		{"DELETE", "/db/d?rev=2-a", "", 200, map[string]int64{"document_writes": 1, "document_inserts": 0}},
+		{"PUT", "/db/d", `{}`, 201, map[string]int64{"document_writes": 1, "document_inserts": 0}}, // its tombstone was there
 		{"POST", "/db/_bulk_get", `{"docs":[{"id":"b"},{"id":"c"}]}`, 200, map[string]int64{"database_reads": 2, "httpd/bulk_requests": 1}},
 		{"GET", "/db/_all_docs?include_docs=true", "", 200, map[string]int64{"database_reads": 4}},
 		{"GET", "/db/_all_docs", "", 200, map[string]int64{"database_reads": 0}},
@@ -142,6 +146,8 @@ func TestReshard(t *testing.T) {
 	if got := gjson.Get(s.want("GET", "/_reshard", "", 200), "state_reason").String(); got != "a test" {
 		t.Errorf("the summary has the reason %q", got)
 	}
+	s.equal("PUT", "/_reshard/state", `{"state":"stopped"}`, 200, `{"ok":true}`)
+	s.equal("GET", "/_reshard/state", "", 200, `{"state":"stopped","reason":"Shard splitting stopped on the cluster by user"}`)
 	s.equal("PUT", "/_reshard/state", `{"state":"running"}`, 200, `{"ok":true}`)
 	s.equal("GET", "/_reshard/state", "", 200, `{"state":"running","reason":null}`)
 	s.equal("PUT", "/_reshard/state", `{}`, 400, "{\"error\":\"bad_request\",\"reason\":\"Expected a `state` field\"}")

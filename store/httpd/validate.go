@@ -45,7 +45,7 @@ func (c *call) write(docs []store.Doc, o store.WriteOptions) ([]store.Result, er
 	}
 	results, err := c.db.Write(c.ctx(), docs, o)
 	if err == nil {
-		c.s.counts.wrote(docs, results)
+		c.s.counts.wrote(results)
 	}
 	return results, err
 }

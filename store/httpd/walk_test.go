@@ -24,6 +24,9 @@ func TestAllOrNothing(t *testing.T) {
 		s.want("POST", "/db/_bulk_docs", `{"all_or_nothing":`+other+`,"docs":[{}]}`, 201)
 	}
 	s.want("POST", "/db/_bulk_docs", `{"docs":[{}]}`, 201)
+	s.equal("POST", "/db/_bulk_docs", `{"all_or_nothing":true,"docs":[]}`, 201, "[]") // there is nothing to refuse
+	s.equal("POST", "/db/_bulk_docs", `{"all_or_nothing":true,"new_edits":false,"docs":[{"_id":"c","_rev":"1-x"}]}`, 201, "[]")
+	s.want("GET", "/db/c", "", 200) // replicators are not asked for it
 }
 
 // TestWeakTags: a proxy that compresses answers weakens their ETags, which name the same document all the same.
@@ -61,5 +64,18 @@ func TestReloadQueryServers(t *testing.T) {
 		s.want("PUT", "/db/a", `{"bad":1}`, 403)
 		s.want("GET", "/_reload_query_servers", "", 405)
 		s.equal("POST", "/_reload_query_servers", "", 200, `{"ok":true}`)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/_reload_query_servers", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.SetBasicAuth("admin", "secret")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusUnsupportedMediaType {
+		t.Errorf("without a type: %d", res.StatusCode)
 	}
 }

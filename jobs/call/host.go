@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -159,7 +160,7 @@ func reasonOf(ctx context.Context, err error) error {
 		return lost
 	}
 	if distrust, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return distrust
+		return reasonOfDistrust(distrust.Err)
 	}
 	timeout, ok := errors.AsType[net.Error](err)
 	switch {
@@ -169,6 +170,20 @@ func reasonOf(ctx context.Context, err error) error {
 		return errHungUp
 	}
 	return errUnreadable
+}
+
+// reasonOfDistrust tells why the certificate of a host is not believed, without a name that stands in it.
+func reasonOfDistrust(err error) error {
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return errors.New("its certificate is for other names")
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return errors.New("its certificate is signed by an unknown authority")
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		return errors.New("its certificate has expired or is not yet valid")
+	}
+	return errors.New("its certificate cannot be verified")
 }
 
 // reasonOfStatus tells how a host answered that is not well.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
@@ -64,8 +65,18 @@ func TestReasonsAreForEverybody(t *testing.T) {
 			want: "dial tcp: connection refused",
 		},
 		"a certificate": {
-			err:  &url.Error{Op: "Get", URL: secret, Err: &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}},
-			want: "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+			err:  &url.Error{Op: "Get", URL: secret, Err: distrust(x509.UnknownAuthorityError{Cert: &x509.Certificate{Subject: pkix.Name{CommonName: secret}}})},
+			want: "its certificate is signed by an unknown authority",
+		},
+		"a certificate for other names": {
+			err:  distrust(x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{secret + ".example"}}, Host: "x.example"}),
+			want: "its certificate is for other names",
+		},
+		"an old certificate": {
+			err: distrust(x509.CertificateInvalidError{Reason: x509.Expired, Detail: secret}), want: "its certificate has expired or is not yet valid",
+		},
+		"a certificate that is none": {
+			err: distrust(x509.CertificateInvalidError{Reason: x509.CANotAuthorizedForThisName, Detail: secret}), want: "its certificate cannot be verified",
 		},
 		"a time": {err: &url.Error{Op: "Get", URL: secret, Err: context.DeadlineExceeded}, want: "no answer in time"},
 	}
@@ -144,6 +155,8 @@ func TestAvoided(t *testing.T) {
 		}
 	})
 }
+
+func distrust(why error) error { return &tls.CertificateVerificationError{Err: why} }
 
 // exchanger is a transport that makes answers, or none.
 type exchanger func(*http.Request) (*http.Response, error)

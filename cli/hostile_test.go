@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,15 @@ func TestNothingSteersTheTerminal(t *testing.T) {
 			}
 			return err
 		},
+		"the log as JSON": func(a *app) error {
+			log, err := newLogger(&config.Config{Log: config.Log{Level: "info", Format: "json"}}, "", nil, a.Err, true)
+			if err == nil {
+				log.WithField("host", hostile).WithError(fmt.Errorf("it says %s", hostile)).Info(hostile)
+			}
+			return err
+		},
+		"the file of a log":         func(a *app) error { return logged(t, a, "text", hostile) },
+		"the file of a log in JSON": func(a *app) error { return logged(t, a, "json", hostile) },
 		"an error": func(a *app) error {
 			if code := a.run(t.Context(), "after", []string{"log", hostile, "--state", t.TempDir()}); code == exitOK {
 				return fmt.Errorf("there is a log of %q", hostile)
@@ -76,4 +86,19 @@ func TestNothingSteersTheTerminal(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &back); err != nil || back["x"] != hostile {
 		t.Errorf("what is escaped means %q %v", back["x"], err)
 	}
+}
+
+// logged writes a line to the log file of a worker, and shows that.
+func logged(t *testing.T, a *app, format, text string) error {
+	t.Helper()
+	state := t.TempDir()
+	log, err := newLogger(&config.Config{Log: config.Log{Level: "info", Format: format, Size: 1 << 20}}, state, []string{"w"}, io.Discard, false)
+	if err != nil {
+		return err
+	}
+	log.WithField("host", text).Info(text)
+	if code := a.run(t.Context(), "after", []string{"log", "w", "--state", state}); code != exitOK {
+		return fmt.Errorf("exit status %d", code)
+	}
+	return log.close()
 }

@@ -74,7 +74,7 @@ func (l *logger) configure(c config.Log, coloured bool) {
 	}
 	l.SetLevel(level)
 	const stamp = "2006-01-02T15:04:05.000Z07:00"
-	var screen, file logrus.Formatter = &logrus.JSONFormatter{TimestampFormat: stamp}, &logrus.JSONFormatter{TimestampFormat: stamp}
+	var screen, file logrus.Formatter = &jsonFormatter{logrus.JSONFormatter{TimestampFormat: stamp}}, &jsonFormatter{logrus.JSONFormatter{TimestampFormat: stamp}}
 	if c.Format == "text" {
 		screen = &screenFormatter{logrus.TextFormatter{ForceColors: coloured, DisableColors: !coloured, FullTimestamp: true, TimestampFormat: stamp}}
 		file = &logrus.TextFormatter{DisableColors: true, FullTimestamp: true, TimestampFormat: stamp}
@@ -92,6 +92,14 @@ func (f *screenFormatter) Format(entry *logrus.Entry) ([]byte, error) {
 	own := *entry
 	own.Message = oneLine(entry.Message)
 	return f.TextFormatter.Format(&own)
+}
+
+// jsonFormatter does the same for lines in JSON, those of the files too: after log shows them as they are.
+type jsonFormatter struct{ logrus.JSONFormatter }
+
+func (f *jsonFormatter) Format(entry *logrus.Entry) ([]byte, error) {
+	line, err := f.JSONFormatter.Format(entry)
+	return []byte(steerless(string(line))), err
 }
 
 // Levels makes the logger a hook for all lines that its level lets through.

@@ -26,8 +26,16 @@ func (a *app) printJSON(value any) error {
 
 // writeJSON writes what is JSON: as it is for programs, on a terminal with what would steer that escaped.
 func (a *app) writeJSON(text string) error {
-	if !a.terminal || !strings.ContainsFunc(text, steersInJSON) {
-		return a.write(text)
+	if a.terminal {
+		text = steerless(text)
+	}
+	return a.write(text)
+}
+
+// steerless is the same JSON with what would steer a terminal escaped.
+func steerless(text string) string {
+	if !strings.ContainsFunc(text, steersInJSON) {
+		return text
 	}
 	var b strings.Builder
 	for _, r := range text {
@@ -37,7 +45,7 @@ func (a *app) writeJSON(text string) error {
 			b.WriteRune(r)
 		}
 	}
-	return a.write(b.String())
+	return b.String()
 }
 
 // steersInJSON is for characters that JSON lets stand in texts as they are, though terminals may take them for the beginning of a sequence.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -16,6 +17,25 @@ func emptyFlag(cmd *cobra.Command) error {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if err == nil && f.Value.Type() == "string" && f.Value.String() == "" {
 			err = misuse(cmd.CommandPath(), "--%s is empty: leave it out, or say which", f.Name)
+		}
+	})
+	return err
+}
+
+// swallowed refuses a flag that was given without its value, and took the flag behind it for that.
+func swallowed(cmd *cobra.Command) error {
+	var err error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, value := range values {
+			name, _, _ := strings.Cut(value, "=")
+			long, isLong := strings.CutPrefix(name, "--")
+			if isLong && cmd.Flags().Lookup(long) != nil || len(value) == 2 && value[0] == '-' && cmd.Flags().ShorthandLookup(value[1:]) != nil {
+				err = fmt.Errorf("--%s wants a value, and what comes behind it is another flag: %s", f.Name, name)
+			}
 		}
 	})
 	return err

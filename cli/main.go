@@ -5,6 +5,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -141,11 +142,11 @@ func grouped(root *cobra.Command, group string, commands ...*cobra.Command) {
 	}
 }
 
-// checked makes a wrong number of arguments a mistake in usage, with the exit status of one.
+// checked makes a wrong number of arguments a mistake in usage, with the exit status of one. What took a flag for its value is told first.
 func checked(command *cobra.Command) {
 	check := command.Args
 	command.Args = func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
+		if err := cmp.Or(swallowed(cmd), check(cmd, args)); err != nil {
 			return &usageError{err: err, command: cmd.CommandPath()}
 		}
 		return nil

@@ -95,6 +95,8 @@ func (a *app) callAsTask(url string, o callFlags) (addOptions, error) {
 		return add, fmt.Errorf("--cron %q is no crontab line: it has five fields, \"0 9 * * MON-FRI\" say, or is a word such as @daily", o.cron)
 	case !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://"):
 		return add, fmt.Errorf("%q is no address that begins with http:// or https://", url)
+	case !utf8.ValidString(url):
+		return add, fmt.Errorf("%q is no UTF-8: it has bytes that must be percent-encoded in it", url)
 	}
 	if add.repeat.rule, add.repeat.flag = o.every, "every"; o.cron != "" {
 		add.repeat.rule, add.repeat.flag = o.cron, "cron"
@@ -168,6 +170,9 @@ func (a *app) callBody(arguments map[string]any, o callFlags) error {
 			name, value, ok := strings.Cut(line, ":")
 			if !ok || strings.TrimSpace(name) == "" {
 				return fmt.Errorf("--header %q: write \"Name: value\"", line)
+			}
+			if !utf8.ValidString(line) {
+				return fmt.Errorf("--header %q is no UTF-8, and JSON has no such texts", line)
 			}
 			name, value = http.CanonicalHeaderKey(strings.TrimSpace(name)), strings.TrimSpace(value)
 			switch before := headers[name].(type) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // for TZ and the person's own zone, on machines without a zone database
+	"unicode/utf8"
 
 	"github.com/adlayer/after/when"
 )
@@ -22,6 +23,9 @@ func argumentsOf(words []string) (json.RawMessage, error) {
 	}
 	values := make([]json.RawMessage, len(words))
 	for i, word := range words {
+		if !utf8.ValidString(word) {
+			return nil, fmt.Errorf("argument %d: %q is no UTF-8, and JSON has no such texts", i+1, word)
+		}
 		if strings.HasPrefix(word, "{") || strings.HasPrefix(word, "[") {
 			if !json.Valid([]byte(word)) {
 				return nil, fmt.Errorf("argument %d begins like JSON and is none: %s", i+1, word)

@@ -29,31 +29,55 @@ type compaction struct {
 	total   atomic.Int64
 
 	written uint64 // what others had written when the last slice ended
+	again   bool   // it was asked for behind its start; belongs to Database.compactMu
 }
 
 // compactAtOnce is how many databases are compacted at the same time; others wait for their turn.
 const compactAtOnce = 2
 
 // Compact removes, in the background, what nothing needs any more: the bodies of revisions that are neither current nor a leaf, with the
-// attachments that only they have, and of histories that are longer than the limit of revisions the oldest names.
+// attachments that only they have, and of histories that are longer than the limit of revisions the oldest names. One that has begun already goes
+// round once more then: what was superseded since may be behind the place where it is.
 func (d *Database) Compact() {
 	s := d.store
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	ctx, cancel := context.WithCancel(s.ctx)
-	c := &compaction{cancel: cancel, ended: make(chan struct{})}
-	if s.closed || s.readOnly || d.dropped.Load() || !d.compacting.CompareAndSwap(nil, c) {
-		cancel()
+	if s.closed || s.readOnly || d.dropped.Load() {
 		return
 	}
+	d.compactMu.Lock()
+	defer d.compactMu.Unlock()
+	if c := d.compacting.Load(); c != nil {
+		c.again = c.again || c.started.Load() != 0
+		return
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	c := &compaction{cancel: cancel, ended: make(chan struct{})}
+	d.compacting.Store(c)
 	s.background.Go(func() {
 		defer cancel()
 		defer close(c.ended)
-		defer d.compacting.Store(nil)
-		if err := d.compactInTurn(ctx, c); err != nil && ctx.Err() == nil && !d.dropped.Load() && s.Failed() == nil {
-			s.log.WithError(err).WithField("database", d.name).Error("store: compacting failed")
+		for again := true; again; {
+			err := d.compactInTurn(ctx, c)
+			if err != nil && ctx.Err() == nil && !d.dropped.Load() && s.Failed() == nil {
+				s.log.WithError(err).WithField("database", d.name).Error("store: compacting failed")
+			}
+			again = d.compactAgain(c, err)
 		}
 	})
+}
+
+// compactAgain ends a round of a compaction. It tells whether another one was asked for meanwhile.
+func (d *Database) compactAgain(c *compaction, err error) bool {
+	d.compactMu.Lock()
+	defer d.compactMu.Unlock()
+	again := c.again && err == nil
+	c.again = false
+	c.started.Store(0)
+	if !again {
+		d.compacting.Store(nil)
+	}
+	return again
 }
 
 func (d *Database) compactInTurn(ctx context.Context, c *compaction) error {

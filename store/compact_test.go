@@ -2,6 +2,8 @@ package store_test
 
 import (
 	"errors"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -67,6 +69,40 @@ func TestCompactionByDisk(t *testing.T) {
 	}
 	<-store.CompactionEnd(db)
 	sound(t, st)
+}
+
+// TestCompactionAskedForAgain: what is written over behind the place where a compaction is goes too where another one is asked for meanwhile.
+func TestCompactionAskedForAgain(t *testing.T) {
+	t.Parallel()
+	st := open(t, store.Options{CompactAfter: -1})
+	db := create(t, st, "db")
+	rev := put(t, db, `{"_id":"first"}`)
+	docs := make([]store.Doc, 10_000) // some slices
+	for range 2 {
+		for i := range docs {
+			docs[i].ID, docs[i].Body = strconv.Itoa(i), []byte(`{}`)
+		}
+		results, err := db.Write(t.Context(), docs, store.WriteOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range docs {
+			docs[i] = store.Doc{Rev: results[i].Rev}
+		}
+	}
+	db.Compact()
+	for running := st.Compactions(); len(running) == 1 && running[0].Done < 1000; running = st.Compactions() {
+		runtime.Gosched()
+	}
+	put(t, db, `{"_id":"first","_rev":%q}`, rev)
+	db.Compact()
+	<-store.CompactionEnd(db)
+	if !gone(t, db, "first", rev) {
+		t.Error("the second compaction did nothing")
+	}
+	if s, err := st.Stats(); err != nil || s.Databases[0].Superseded != 0 || db.Compacting() {
+		t.Errorf("%+v %v", s.Databases, err)
+	}
 }
 
 // gone tells whether the body of a revision is there no more.

@@ -30,6 +30,7 @@ type Database struct {
 	attachedMu sync.Mutex
 	attached   map[any]any
 
+	compactMu  sync.Mutex                 // held while a compaction begins and ends
 	compacting atomic.Pointer[compaction] // nil where none is under way
 	lookAt     atomic.Int64               // how much must be superseded before anybody looks whether a compaction is due
 	leftOver   atomic.Int64               // what the last compaction left of Superseded: the leaves of conflicts

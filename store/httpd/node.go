@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/adlayer/after/store"
 )
@@ -202,15 +203,20 @@ func (c *call) changeTo(at setting, value *string) (old string, err error) {
 	return old, err
 }
 
+// endPatience is how long a restart waits for replications, which have three seconds for their last checkpoints.
+const endPatience = 10 * time.Second
+
 // restart forgets what a CouchDB forgets that is started anew: settings that were not to last, replications, what is remembered of passwords. The
 // process goes on, and with it the requests under way.
 func (s *Server) restart(ctx context.Context) {
 	s.log.Warn("store: a restart was asked for over HTTP")
+	s.auth.locks.forget()
+	s.settings.reload() // forgets passwords as well
+	ctx, cancel := context.WithTimeout(ctx, endPatience)
+	defer cancel()
 	if err := s.replicator.EndAll(ctx); err != nil {
 		s.log.WithError(err).Warn("store: the replications did not end in time")
 	}
-	s.auth.locks.forget()
-	s.settings.reload() // forgets passwords as well
 }
 
 // system tells of the process.

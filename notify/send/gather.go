@@ -16,6 +16,7 @@ type batch struct {
 	to     []string
 	refs   []ref
 	others []*item // instead of refs: those of workers that are not ours, each with its own outcome
+	weight int     // bytes of those that it holds whole
 }
 
 // gathering is what one pass of the postman puts into digests.
@@ -32,7 +33,7 @@ type gathering struct {
 	old    []*item // of this page, given up
 	lost   int     // how many were, in the whole pass
 
-	waiting map[string]bool // sets of which something should have been mailed, and could not for now
+	waiting map[string]bool // sets of which something should have been mailed, and was not for now
 }
 
 func newGathering(m *postman) *gathering {
@@ -112,7 +113,7 @@ func (g *gathering) put(set string, it *item) {
 	if b == nil {
 		b = &batch{digest: mailer.NewDigest(), only: &it.Notice, to: it.addresses()}
 		g.batches[set] = b
-		g.weight += len(it.raw)
+		g.weigh(b, it)
 	} else {
 		b.only = nil
 	}
@@ -120,15 +121,21 @@ func (g *gathering) put(set string, it *item) {
 	g.held++
 	if !g.isOwn(it) {
 		b.others = append(b.others, it)
-		g.weight += len(it.raw)
+		g.weigh(b, it)
 		return
 	}
 	it.state.Claim, it.state.Email = nil, progress{Told: true} // once the mail is out
 	r := refTo(it)
 	if r.stays != nil {
-		g.weight += len(it.raw)
+		g.weigh(b, it)
 	}
 	b.refs = append(b.refs, r)
+}
+
+// weigh notes that a batch holds a notice whole.
+func (g *gathering) weigh(b *batch, it *item) {
+	g.weight += len(it.raw)
+	b.weight += len(it.raw)
 }
 
 // writeOff writes that notices of a page are given up.
@@ -175,13 +182,14 @@ func (g *gathering) letGo(refs []ref) {
 // flush sends all digests.
 func (g *gathering) flush(working context.Context) {
 	for set, b := range g.batches {
+		left := false
 		switch now := time.Now(); {
 		case now.Sub(g.since) > claimTime-time.Minute: // others may take them up before the mail is out
-			g.waiting[set] = true
 			g.wake(now)
 		case g.able(now):
-			g.send(working, set, b)
+			left = g.send(working, set, b)
 		}
+		g.waiting[set] = g.waiting[set] || !left
 		g.letBatchGo(b)
 	}
 	g.batches, g.held, g.weight = map[string]*batch{}, 0, 0
@@ -191,37 +199,36 @@ func (g *gathering) flush(working context.Context) {
 	}
 }
 
-// send sends one digest, and deletes what it tells of.
-func (g *gathering) send(working context.Context, set string, b *batch) {
-	more := len(b.refs) >= mostGathered/2 // so many that the next mail cannot wait for the window's end
+// send sends one digest, and deletes what it tells of; false: it is to be sent once more.
+func (g *gathering) send(working context.Context, set string, b *batch) (left bool) {
+	more := len(b.refs) >= mostGathered/2 || b.weight >= mostWeight/2 // so much that the next mail cannot wait for the window's end
 	refused, err := g.mail(working, set, b.to, more, func(to mailer.Recipients) (map[string]error, error) {
 		if b.only != nil {
 			return g.Mailer.One(working, b.only, to)
 		}
 		return g.Mailer.Digest(working, b.digest, to)
 	})
+	if err != nil && !permanent(err) { // one is tried by itself then
+		return false
+	}
 	if len(b.others) > 0 {
 		g.settleOthers(working, b.others, refused, err)
-		return
+		return true
 	}
 	if err == nil {
 		for address, why := range refused {
 			g.Log.WithError(why).Errorf("the mail server takes no mails to %s: %d notices of tasks are not told there", address, b.digest.Count())
 		}
 	}
-	if permanent(err) {
+	if err != nil {
 		g.Log.WithError(err).Errorf("%d notices of tasks for %s are given up: the mail is refused for good", len(b.refs), set)
 	}
-	if err == nil || permanent(err) {
-		g.record(working, b.refs)
-	}
+	g.record(working, b.refs)
+	return true
 }
 
 // settleOthers writes what came of a digest of notices that are told for others.
 func (g *gathering) settleOthers(working context.Context, items []*item, refused map[string]error, err error) {
-	if err != nil && !permanent(err) {
-		return // as with ours, one is tried by itself
-	}
 	refs := make([]ref, len(items))
 	for i, it := range items {
 		g.mailed(it, refused, err)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/adlayer/after/couch"
 	"github.com/adlayer/after/notify"
+	"github.com/adlayer/after/notify/mailer"
 )
 
 // somebody is a mailer with a mail server.
@@ -160,6 +162,73 @@ func TestClaimsThatFailForNow(t *testing.T) {
 	}
 	if next, _ := m.windows.choose(set, time.Now(), false); next != digest {
 		t.Errorf("what was gathered is not mailed together any more: %v", next)
+	}
+}
+
+// away is a mailer whose mail server takes nothing.
+type away struct{ somebody }
+
+func (away) One(context.Context, *notify.Notice, mailer.Recipients) (map[string]error, error) {
+	return nil, &mailer.Error{Server: true}
+}
+
+// TestDigestsThatDoNotLeave keep their turn, whether they were tried or not: the pass that gathered them may last until the server is tried again.
+func TestDigestsThatDoNotLeave(t *testing.T) {
+	t.Parallel()
+	db := &server{write: func(body []byte) (int, []string) {
+		return http.StatusCreated, make([]string, bytes.Count(body, []byte(`"_id":`)))
+	}}
+	m := db.open(t, away{}).mails
+	m.windows = newWindows(time.Minute)
+	begun := time.Now()
+	g := newGathering(m)
+	sets := []string{"a@example.org", "b@example.org"}
+	for _, set := range sets {
+		m.windows.sent(set, begun.Add(-2*time.Minute), true, false)
+		it, err := read(notice(t, set, begun, ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.add(set, it)
+	}
+	g.take(t.Context())
+	g.flush(t.Context())
+	m.windows.settle(begun, g.waiting)
+	for _, set := range sets {
+		if next, _ := m.windows.choose(set, begun, false); next != digest {
+			t.Errorf("what was gathered for %s is not mailed together any more: %v", set, next)
+		}
+	}
+}
+
+// TestHeavyDigests are followed at once by what they had no room for, and light ones that leave at the same time are not.
+func TestHeavyDigests(t *testing.T) {
+	t.Parallel()
+	db := &server{write: func(body []byte) (int, []string) {
+		return http.StatusCreated, make([]string, bytes.Count(body, []byte(`"_id":`)))
+	}}
+	m := db.open(t, &refusing{}).mails
+	m.windows = newWindows(time.Minute)
+	g := newGathering(m)
+	add := func(set string, n int, result string) {
+		for i := range n {
+			it, err := read(notice(t, set+strconv.Itoa(i), time.Now(), result))
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.add(set, it)
+		}
+	}
+	add("light@example.org", 2, "")
+	add("heavy@example.org", mostWeight>>20, strings.Repeat("x", 1<<20)) // they stay for their posts
+	g.take(t.Context())
+	if g.held != 0 {
+		t.Fatalf("%d are held with a weight of %d", g.held, g.weight)
+	}
+	for set, want := range map[string]choice{"light@example.org": gather, "heavy@example.org": digest} {
+		if next, _ := m.windows.choose(set, time.Now(), false); next != want {
+			t.Errorf("after the digest for %s: %v, want %v", set, next, want)
+		}
 	}
 }
 

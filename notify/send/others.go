@@ -42,7 +42,10 @@ type absence struct {
 	told   bool      // the log has said that it is taken over
 }
 
-// since says since when nobody runs a worker, zero where somebody does, or that is not known yet; and whether this fleet has ever had it.
+// unseen says whether the fleet has not answered for so long that nobody knows who is away. The lock is held.
+func (a *absences) unseen(now time.Time) bool { return now.Sub(a.seen) > 2*sweep }
+
+// since says since when nobody runs a worker, zero where somebody does, or that is not known; and whether this fleet has ever had it.
 func (a *absences) since(name string, now time.Time) (since time.Time, known bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -50,6 +53,9 @@ func (a *absences) since(name string, now time.Time) (since time.Time, known boo
 	switch {
 	case of != nil:
 		of.wanted = now
+		if a.unseen(now) {
+			return time.Time{}, of.known
+		}
 		return of.since, of.known
 	case len(a.names) < mostOthers:
 		if a.names == nil {
@@ -76,7 +82,7 @@ func (a *absences) due(now time.Time, pause time.Duration) []string {
 func (a *absences) look(running, known []string, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	unseen := now.Sub(a.seen) > 2*sweep
+	unseen := a.unseen(now)
 	a.seen = now
 	for name, of := range a.names {
 		of.known = of.known || slices.Contains(known, name) || slices.Contains(running, name)

@@ -84,7 +84,7 @@ func TestOthers(t *testing.T) {
 		f.running = nil
 		wants(10*time.Minute, others, "it has gone again")
 		f.err = errors.New("away")
-		time.Sleep(time.Hour)
+		wants(time.Hour, others, "nobody knows whether it is there")
 		f.err = nil
 		wants(0, others, "nobody knows whether it was there meanwhile")
 		wants(20*time.Minute, adopted, "it has been gone for long again")

@@ -159,6 +159,9 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.err }
 
+// UnaskedError is why a recipient is refused of whom the mail server was told nothing.
+type UnaskedError struct{ error }
+
 // One sends a notice by itself. refused are recipients that the server does not take, and why, while the others have the mail; an error is an
 // *[Error], and nobody has it.
 func (m *Mailer) One(ctx context.Context, n *notify.Notice, to Recipients) (refused map[string]error, err error) {

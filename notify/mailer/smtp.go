@@ -27,9 +27,9 @@ func (m *Mailer) send(ctx context.Context, s *settings, msg *message, to Recipie
 	for _, address := range to.Addresses {
 		switch err := task.CheckAddress(address); {
 		case err != nil:
-			refused[address] = err
+			refused[address] = &UnaskedError{err}
 		case !s.allows(address):
-			refused[address] = errors.New("mail.allow in the configuration has neither it nor its domain")
+			refused[address] = &UnaskedError{errors.New("mail.allow in the configuration has neither it nor its domain")}
 		default:
 			fit = append(fit, address)
 		}

@@ -284,12 +284,17 @@ func (m *postman) mail(
 	failure, _ := errors.AsType[*mailer.Error](err)
 	switch {
 	case err == nil:
-		if m.server.recover() {
+		asked := slices.ContainsFunc(to, func(address string) bool {
+			_, unasked := errors.AsType[*mailer.UnaskedError](refused[address])
+			return !unasked
+		})
+		if asked && m.server.recover() {
 			m.Log.Info("the mail server takes mails again")
 			m.wake(now)
 			more = true
 		}
 		m.wake(m.windows.sent(set, now, more, len(refused) > 0))
+		m.windows.of(set).unasked = !asked
 	case ctx.Err() != nil:
 	case failure != nil && failure.Server:
 		if m.server.fail(now, m.Retry, 0) {

@@ -1,6 +1,8 @@
 package send
 
 import (
+	"bytes"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +10,7 @@ import (
 	"github.com/sirupsen/logrus/hooks/test"
 
 	"github.com/adlayer/after/notify"
+	"github.com/adlayer/after/notify/mailer"
 )
 
 // nobody is a mailer without a mail server.
@@ -29,5 +32,44 @@ func TestNoMailServerIsSaid(t *testing.T) {
 	m.turn(t.Context(), timer, func() error { return m.pass(t.Context(), t.Context()) }) // there is no database to look into
 	if e := said.LastEntry(); e == nil || !strings.Contains(e.Message, "mail.host") || e.Data["waiting"] != 1 {
 		t.Errorf("said was %v", e)
+	}
+}
+
+// TestMailsThatAreNotAllowed say nothing of the mail server, which is not asked: one that was away is still tried with one notice. They need not wait for it.
+func TestMailsThatAreNotAllowed(t *testing.T) {
+	t.Parallel()
+	mails, err := mailer.New(mailer.Options{Host: "127.0.0.1", Port: 1, From: "after@example.org", Allow: []string{"example.org"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := &server{write: func(body []byte) (int, []string) {
+		return http.StatusCreated, make([]string, bytes.Count(body, []byte(`"_id":`)))
+	}}
+	s := db.open(t, mails)
+	log, said := test.NewNullLogger()
+	s.Log = log
+	m := s.mails
+	m.windows = newWindows(time.Minute)
+	m.server.fail(time.Now().Add(-time.Hour), m.Retry, 0)
+	bring := func(g *gathering, ids ...string) {
+		t.Helper()
+		for _, id := range ids {
+			it, err := read(bytes.ReplaceAll(notice(t, id, time.Now(), ""), []byte("a@example.org"), []byte("a@example.com")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.consider(t.Context(), it, g)
+		}
+	}
+	bring(nil, "first")
+	if e := said.LastEntry(); e == nil || !strings.Contains(e.Message, "takes no mails to a@example.com") || m.server.failures != 1 {
+		t.Errorf("%d failures are known of the mail server, and said was %v", m.server.failures, e)
+	}
+	bring(nil, "second")
+	m.windows.sets["a@example.com"].until = time.Now()
+	g := newGathering(m)
+	bring(g, "second", "third")
+	if len(g.wanted) != 2 {
+		t.Errorf("%d of 2 are gathered, and the others wait for the mail server", len(g.wanted))
 	}
 }

@@ -21,6 +21,7 @@ type window struct {
 	gathered bool      // something waits for that
 	failures int       // mails in a row that were not taken
 	some     bool      // one of them never gets its mails
+	unasked  bool      // none of them may be mailed: the mail server is not asked
 }
 
 // choice is what becomes of a notice that has to be mailed.
@@ -37,7 +38,7 @@ func newWindows(length time.Duration) *windows {
 }
 
 // choose decides about a notice; until is the end of the window that it waits for. trying says that the mail server has failed: whatever waits,
-// one notice goes first.
+// one notice goes first, unless that is not asked.
 func (w *windows) choose(set string, now time.Time, trying bool) (c choice, until time.Time) {
 	s := w.sets[set]
 	switch {
@@ -46,7 +47,7 @@ func (w *windows) choose(set string, now time.Time, trying bool) (c choice, unti
 	case now.Before(s.until):
 		s.gathered = true
 		return gather, s.until
-	case trying || s.failures > 0 || w.length == 0 || !s.gathered:
+	case trying && !s.unasked || s.failures > 0 || w.length == 0 || !s.gathered:
 		return alone, time.Time{}
 	}
 	return digest, time.Time{}

@@ -33,15 +33,22 @@ type gathering struct {
 	old    []*item // of this page, given up
 	lost   int     // how many were, in the whole pass
 
+	noted map[string]int  // of each set, how many were noted for the next digest
+	over  map[string]bool // sets of whose notices that one has no room for all
+
 	waiting map[string]bool // sets of which something should have been mailed, and was not for now
 }
 
 func newGathering(m *postman) *gathering {
-	return &gathering{postman: m, batches: map[string]*batch{}, waiting: map[string]bool{}}
+	return &gathering{postman: m, batches: map[string]*batch{}, noted: map[string]int{}, over: map[string]bool{}, waiting: map[string]bool{}}
 }
 
 // add notes a notice for the digest of a set.
 func (g *gathering) add(set string, it *item) {
+	if g.windows.full(set, g.noted[set]) {
+		g.over[set], g.waiting[set] = true, true
+		return
+	}
 	if !g.grasp(it) {
 		return
 	}
@@ -51,6 +58,7 @@ func (g *gathering) add(set string, it *item) {
 		return
 	}
 	g.wanted, g.sets = append(g.wanted, it), append(g.sets, set)
+	g.noted[set]++
 }
 
 // giveUp notes that nobody will be mailed a notice.
@@ -193,6 +201,8 @@ func (g *gathering) flush(working context.Context) {
 		g.letBatchGo(b)
 	}
 	g.batches, g.held, g.weight = map[string]*batch{}, 0, 0
+	clear(g.noted)
+	clear(g.over)
 	if g.lost > 0 {
 		g.Log.WithField("notices", g.lost).Errorf("notices of tasks are given up: they could not be mailed for %v", g.Keep)
 		g.lost = 0
@@ -201,14 +211,15 @@ func (g *gathering) flush(working context.Context) {
 
 // send sends one digest, and deletes what it tells of; false: it is to be sent once more.
 func (g *gathering) send(working context.Context, set string, b *batch) (left bool) {
-	more := len(b.refs) >= mostGathered/2 || b.weight >= mostWeight/2 // so much that the next mail cannot wait for the window's end
-	refused, err := g.mail(working, set, b.to, more, func(to mailer.Recipients) (map[string]error, error) {
+	notices := b.digest.Count()
+	more := g.over[set] || notices >= mostGathered/2 || b.weight >= mostWeight/2 // so much that the next mail cannot wait for the window's end
+	refused, err := g.mail(working, set, b.to, notices, more, func(to mailer.Recipients) (map[string]error, error) {
 		if b.only != nil {
 			return g.Mailer.One(working, b.only, to)
 		}
 		return g.Mailer.Digest(working, b.digest, to)
 	})
-	if err != nil && !permanent(err) { // one is tried by itself then
+	if err != nil && (!permanent(err) || notices > 1) { // one is tried by itself then, or fewer
 		return false
 	}
 	if len(b.others) > 0 {
@@ -217,11 +228,11 @@ func (g *gathering) send(working context.Context, set string, b *batch) (left bo
 	}
 	if err == nil {
 		for address, why := range refused {
-			g.Log.WithError(why).Errorf("the mail server takes no mails to %s: %d notices of tasks are not told there", address, b.digest.Count())
+			g.Log.WithError(why).Errorf("the mail server takes no mails to %s: %d notices of tasks are not told there", address, notices)
 		}
 	}
 	if err != nil {
-		g.Log.WithError(err).Errorf("%d notices of tasks for %s are given up: the mail is refused for good", len(b.refs), set)
+		g.logOf(&item{Notice: *b.only}).WithError(err).Error(untold)
 	}
 	g.record(working, b.refs)
 	return true

@@ -215,7 +215,7 @@ func (m *postman) alone(working context.Context, set string, it *item) {
 		m.wake(again)
 		return
 	}
-	refused, err := m.mail(working, set, it.addresses(), false, func(to mailer.Recipients) (map[string]error, error) {
+	refused, err := m.mail(working, set, it.addresses(), 1, false, func(to mailer.Recipients) (map[string]error, error) {
 		return m.Mailer.One(working, &it.Notice, to)
 	})
 	if err != nil && working.Err() != nil { // it was cut short, and is ours when we are back
@@ -247,11 +247,12 @@ func (m *postman) mailed(it *item, refused map[string]error, err error) {
 	switch {
 	case err == nil:
 	case permanent(err) && own:
-		log.WithError(err).Error("the notice is given up: no mail of it is taken")
+		log.WithError(err).Error(untold)
 	case m.tooOld(it, now):
 		log.WithError(err).Errorf("the notice is given up: it could not be mailed for %v", m.Keep)
 	default:
-		done = before.failed(err, now.Add(m.backoff(before.Attempts+1)))
+		again := later(now.Add(m.backoff(before.Attempts+1)), m.windows.failing(m.setOf(it)).Add(turn))
+		done = before.failed(err, again)
 		if failure, ok := errors.AsType[*mailer.Error](err); ok && failure.Server {
 			done.Next = "" // it is not about this notice
 		}
@@ -259,6 +260,12 @@ func (m *postman) mailed(it *item, refused map[string]error, err error) {
 	}
 	it.state.Claim, it.state.Email = nil, done
 }
+
+// turn is how long after the end of its set's wait a notice is tried that was not taken: another one goes first, in case it is about this one.
+const turn = time.Second
+
+// untold is what the log says of a notice whose mail is refused for what it says.
+const untold = "the notice is given up: no mail of it is taken"
 
 // setOf names the recipients of a notice's mail. What we tell for others has windows and digests of its own: their recipients may be refused here.
 func (m *postman) setOf(it *item) string {
@@ -274,10 +281,10 @@ func permanent(err error) bool {
 	return ok && failure.Permanent
 }
 
-// mail sends a mail to a set of recipients and notes how that went: whether the server is well, and when the set's next mail may leave. With
-// more, it had no room for all that waits.
+// mail sends a mail of some notices to a set of recipients and notes how that went: whether the server is well, and when the set's next mail may leave.
+// With more, it had no room for all that waits.
 func (m *postman) mail(
-	ctx context.Context, set string, to []string, more bool, deliver func(mailer.Recipients) (map[string]error, error),
+	ctx context.Context, set string, to []string, notices int, more bool, deliver func(mailer.Recipients) (map[string]error, error),
 ) (refused map[string]error, err error) {
 	refused, err = deliver(mailer.Recipients{Addresses: to, Some: m.windows.some(set)})
 	now := time.Now()
@@ -301,6 +308,9 @@ func (m *postman) mail(
 			m.Log.WithError(err).Warn("no mail leaves; trying again")
 		}
 		m.wake(m.server.until)
+	case failure != nil && failure.Permanent && notices > 1:
+		m.Log.WithError(err).WithField("to", set).Warnf("a mail of %d notices is refused for what it says; dividing it", notices)
+		m.wake(m.windows.divide(set, now, notices))
 	default:
 		m.Log.WithError(err).WithField("to", set).Warn("a mail was not taken; trying again")
 		m.wake(m.windows.failed(set, now, m.Retry))

@@ -46,6 +46,7 @@ type world struct {
 	refused    map[string]error // of those who are mailed
 	away       bool             // no mail server is configured
 	asked      func()           // whether one is
+	heard      logrus.Hook      // the log; may be nil
 	configured chan struct{}
 }
 
@@ -186,7 +187,10 @@ func (w *world) start(senders int, o send.Options) (stop func()) {
 	ctx, end := context.WithCancel(w.t.Context())
 	log := logrus.New()
 	log.SetOutput(w.t.Output())
-	o.Database, o.Names, o.Caller, o.Mailer, o.Log = w.db, []string{"w"}, w, w, log
+	if w.heard != nil {
+		log.AddHook(w.heard)
+	}
+	o.Database, o.Names, o.Caller, o.Mailer, o.Log = w.db, []string{"w"}, w, cmp.Or(o.Mailer, send.Mailer(w)), log
 	o.Retry = cmp.Or(o.Retry, 10*time.Millisecond)
 	var running sync.WaitGroup
 	for i := range senders {

@@ -22,6 +22,7 @@ type window struct {
 	failures int       // mails in a row that were not taken
 	some     bool      // one of them never gets its mails
 	unasked  bool      // none of them may be mailed: the mail server is not asked
+	most     int       // notices that a digest may have since a larger one was refused for what it says; 0: as many as there are
 }
 
 // choice is what becomes of a notice that has to be mailed.
@@ -69,7 +70,7 @@ func (w *windows) sent(set string, now time.Time, more, part bool) (next time.Ti
 	s := w.of(set)
 	s.some = part && w.some(set)
 	s.gathered = (more || s.failures > 0) && w.length > 0
-	s.failures, s.last, s.until = 0, now, now.Add(w.length)
+	s.failures, s.last, s.until, s.most = 0, now, now.Add(w.length), 2*s.most
 	if s.gathered {
 		s.until = now
 		return now
@@ -83,6 +84,28 @@ func (w *windows) failed(set string, now time.Time, retry time.Duration) time.Ti
 	s.failures++
 	s.until = now.Add(wait.Doubled(retry, s.failures, mostPause))
 	return s.until
+}
+
+// divide notes that a digest was refused for what it says: what it told of is mailed in smaller ones at once, until the notice that the mail server
+// does not take stands alone. They grow again as they are taken.
+func (w *windows) divide(set string, now time.Time, notices int) (next time.Time) {
+	s := w.of(set)
+	s.gathered, s.until, s.most = true, now, notices/2
+	return now
+}
+
+// full says whether a digest has no room for another notice.
+func (w *windows) full(set string, notices int) bool {
+	s := w.sets[set]
+	return s != nil && s.most > 0 && notices >= s.most
+}
+
+// failing is until when a set waits whose last mail was not taken; zero where it was.
+func (w *windows) failing(set string) time.Time {
+	if s := w.sets[set]; s != nil && s.failures > 0 {
+		return s.until
+	}
+	return time.Time{}
 }
 
 // failures is how many mails in a row a set did not get.
@@ -127,7 +150,7 @@ func (w *windows) forget(now time.Time) {
 func (w *windows) settle(begun time.Time, waiting map[string]bool) {
 	for set, s := range w.sets {
 		if s.gathered && !begun.Before(s.until) && !waiting[set] {
-			s.gathered, s.until = false, later(s.until, s.last.Add(w.length))
+			s.gathered, s.until, s.most = false, later(s.until, s.last.Add(w.length)), 0
 		}
 	}
 }

@@ -21,7 +21,7 @@ const (
 	gapLeftOut    = "gap: leaves out"          // what we fire at the gap's end, or has it at another date that both have
 	gapShifted    = "gap: shifts"              // by the gap's length, what we fire at its end
 	gapEarlier    = "gap: shifts back"         // … to before the gap
-	gapFired      = "gap: fires at its end"    // what we leave out, since it goes by the hour
+	gapFired      = "gap: fires at its end"    // or as much later as it is long, what we leave out, since it goes by the hour
 	gapApart      = "gap: fires again"         // each of what we fire together at the gap's end
 	overlapTwice  = "overlap: fires twice"     // what we fire the first time
 	overlapOnce   = "overlap: fires once"      // what we fire both times, since it is an interval
@@ -76,8 +76,11 @@ func (z *changing) explain(s series, anchor, at, ours, theirs int64) string {
 	if c, shift, ok := z.within(min(ours, theirs), 0, 0); ok {
 		name := explainOverlap(c.at*second, -shift, ours, theirs)
 		if shift > 0 {
-			next, _ := s.after(anchor, theirs-1)
-			name = explainGap(c.at*second, shift, ours, theirs, next == theirs)
+			fires := func(at int64) bool {
+				next, ok := s.after(anchor, at-1)
+				return at < anchor || ok && next == at
+			}
+			name = explainGap(c.at*second, shift, ours, theirs, fires)
 		}
 		if name == gapLeftOut || name != "" && c.atMidnight() < 0 {
 			return name
@@ -87,7 +90,10 @@ func (z *changing) explain(s series, anchor, at, ours, theirs int64) string {
 	switch {
 	case ok && c.atMidnight() >= 0:
 		return midnightDay
-	case ok && shift%hour != 0:
+	case ok && shift%hour != 0, slices.ContainsFunc(z.changes, func(c change) bool {
+		// What has lost half an hour may find it after days.
+		return (c.after-c.before)%3600 != 0 && c.at*second > at-day && c.at*second <= max(ours, theirs)
+	}):
 		return halfHourDay
 	case slices.ContainsFunc(z.changes, func(c change) bool {
 		return c.atMidnight() == 1 && c.at*second > at-day && c.at*second <= max(ours, theirs)
@@ -118,17 +124,17 @@ func explainOverlap(at, length, ours, theirs int64) string {
 	return ""
 }
 
-func explainGap(at, length, ours, theirs int64, common bool) string {
+func explainGap(at, length, ours, theirs int64, fires func(at int64) bool) string {
 	switch {
-	case ours == at && theirs > at && theirs < at+length && !common:
+	case ours == at && theirs > at && theirs < at+length && !fires(theirs):
 		return gapShifted
 	case ours == at && theirs > at:
 		return gapLeftOut
 	case ours >= at && theirs < at && theirs >= at-length:
 		return gapEarlier
-	case theirs == at:
+	case theirs == at, theirs > at && theirs < at+length && theirs < ours && !fires(at) && length%hour == 0:
 		return gapFired
-	case theirs > at && theirs < at+length && theirs < ours:
+	case theirs > at && theirs < at+length && theirs < ours && fires(at):
 		return gapApart
 	}
 	return ""

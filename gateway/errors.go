@@ -121,10 +121,19 @@ func (x *exchange) asRefusal(err error) *refusal {
 		}
 	}
 	x.log.WithError(err).WithField("path", x.r.URL.Path).Error("gateway: a request failed")
-	if status := couch.Status(err); status == http.StatusServiceUnavailable || errors.Is(err, context.DeadlineExceeded) {
+	if passing(err) {
 		return &refusal{status: http.StatusServiceUnavailable, Name: "service_unavailable", Reason: "the server of the tasks is busy or cannot write; try again", after: time.Second}
 	}
 	return &refusal{status: http.StatusBadGateway, Name: "bad_gateway", Reason: "the server of the tasks failed or cannot be reached; the log says why"}
+}
+
+// passing says whether an error of the server may be over when somebody tries again. A cluster calls it a timeout, with status 500, that too few of
+// its nodes have answered.
+func passing(err error) bool {
+	if e, ok := errors.AsType[*couch.Error](err); ok {
+		return e.Status == http.StatusServiceUnavailable || e.Name == "timeout"
+	}
+	return errors.Is(err, context.DeadlineExceeded)
 }
 
 // unknown says what is missing of a request that the server takes from nobody; empty where its own words say it.

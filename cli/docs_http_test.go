@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 )
@@ -100,11 +99,7 @@ func TestCommandsOfTheQueue(t *testing.T) {
 		t.Fatal("the page has no section of the queue")
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
-	var exported strings.Builder // what a shell remembers from one block to the next
-	left := map[string]bool{}
-	for piece := range answersOfHTTPMD {
-		left[piece] = true
-	}
+	typed := examples{answers: answersOfHTTPMD, seen: map[string]bool{}}
 	for i, match := range fence.FindAllStringSubmatch(section, -1) {
 		kind, block := match[1], match[2]
 		switch kind {
@@ -118,37 +113,14 @@ func TestCommandsOfTheQueue(t *testing.T) {
 			t.Errorf("block %d is of the kind %q, which nobody tests", i+1, kind)
 			continue
 		}
-		out := r.answers(exported.String() + block)
-		for line := range strings.Lines(block) {
-			if strings.HasPrefix(line, "export ") {
-				exported.WriteString(line)
-			}
-			if answer, ok := strings.CutPrefix(line, "# "); ok && !strings.Contains(out, answer) {
-				t.Errorf("%s\nanswers\n%s\nand the page says\n%s", block, out, answer)
-			}
-		}
+		typed.answer(t, block, r.answers(typed.exported.String()+block))
 		if strings.Contains(block, "$SLOW") {
 			callback := <-called
 			if callback == "" {
 				t.Errorf("the endpoint was given no address to call back:\n%s", block)
 			}
-			exported.WriteString("export CALLBACK='" + callback + "'\n")
-		}
-		found := false
-		for piece, answer := range answersOfHTTPMD {
-			if strings.Contains(block, piece) {
-				found = true
-				delete(left, piece)
-				if !regexp.MustCompile(answer).MatchString(out) {
-					t.Errorf("%s\nanswers\n%s\nwithout %s", block, out, answer)
-				}
-			}
-		}
-		if !found {
-			t.Errorf("nothing is said of what this answers:\n%s", block)
+			typed.exported.WriteString("export CALLBACK='" + callback + "'\n")
 		}
 	}
-	for piece := range left {
-		t.Errorf("the page has no example any more with %s", piece)
-	}
+	typed.end(t)
 }

@@ -49,11 +49,7 @@ func TestCommandsOfStoreMD(t *testing.T) {
 			t.Errorf("stopping the store: %v\n%s", err, out)
 		}
 	})
-	var exported strings.Builder // what a shell remembers from one block to the next
-	left := map[string]bool{}
-	for piece := range answersOfStoreMD {
-		left[piece] = true
-	}
+	typed := examples{answers: answersOfStoreMD, seen: map[string]bool{}}
 	for i, match := range fence.FindAllStringSubmatch(page(t, "docs/store.md"), -1) {
 		kind, block := match[1], match[2]
 		if kind == "json" {
@@ -64,31 +60,55 @@ func TestCommandsOfStoreMD(t *testing.T) {
 			t.Errorf("block %d is of the kind %q, which nobody tests", i+1, kind)
 			continue
 		}
-		out := r.succeeds(exported.String() + block)
-		for line := range strings.Lines(block) {
-			if strings.HasPrefix(line, "export ") {
-				exported.WriteString(line)
-			}
-		}
+		typed.answer(t, block, r.succeeds(typed.exported.String()+block))
 		if i == 0 {
-			r.succeeds(exported.String() + "curl -X PUT $STORE/tasks") // which a worker makes
-		}
-		found := false
-		for piece, answer := range answersOfStoreMD {
-			if strings.Contains(block, piece) {
-				found = true
-				delete(left, piece)
-				if !regexp.MustCompile(answer).MatchString(out) {
-					t.Errorf("%s\nanswers\n%s\nwithout %s", block, out, answer)
-				}
-			}
-		}
-		if !found {
-			t.Errorf("nothing is said of what this answers:\n%s", block)
+			r.succeeds(typed.exported.String() + "curl -X PUT $STORE/tasks") // which a worker makes
 		}
 	}
-	for piece := range left {
-		t.Errorf("the page has no example any more with %s", piece)
+	typed.end(t)
+}
+
+// examples are those of a page, which are typed one after the other.
+type examples struct {
+	answers  map[string]string // what they answer, by a piece of each
+	seen     map[string]bool   // of these pieces
+	exported strings.Builder   // what a shell remembers from one block to the next
+}
+
+// answer holds what a block answers to what is said of it, here and in the block itself.
+func (e *examples) answer(t *testing.T, block, out string) {
+	t.Helper()
+	for line := range strings.Lines(block) {
+		if strings.HasPrefix(line, "export ") {
+			e.exported.WriteString(line)
+		}
+		if answer, ok := strings.CutPrefix(line, "# "); ok && !strings.Contains(out, answer) {
+			t.Errorf("%s\nanswers\n%s\nand the page says\n%s", block, out, answer)
+		}
+	}
+	found := false
+	for piece, answer := range e.answers {
+		if !strings.Contains(block, piece) {
+			continue
+		}
+		found = true
+		e.seen[piece] = true
+		if !regexp.MustCompile(answer).MatchString(out) {
+			t.Errorf("%s\nanswers\n%s\nwithout %s", block, out, answer)
+		}
+	}
+	if !found {
+		t.Errorf("nothing is said of what this answers:\n%s", block)
+	}
+}
+
+// end finds what is said of examples that are not there.
+func (e *examples) end(t *testing.T) {
+	t.Helper()
+	for piece := range e.answers {
+		if !e.seen[piece] {
+			t.Errorf("the page has no example any more with %s", piece)
+		}
 	}
 }
 

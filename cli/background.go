@@ -31,6 +31,19 @@ func (m *modes) flags(cmd *cobra.Command) {
 	}
 }
 
+// stay runs a process that stays: this one, or one in the background where the flags want that.
+func (a *app) stay(cmd *cobra.Command, m modes, names []string, run func(c *config.Config, v *voice) error) error {
+	c, err := a.load(cmd)
+	if err != nil {
+		return err
+	}
+	if m.background && !m.detached {
+		return a.launch(cmd, c, names)
+	}
+	v := &voice{app: a, detached: m.detached}
+	return v.ended(run(c, v))
+}
+
 // launch starts this command in the background and waits for its report.
 func (a *app) launch(cmd *cobra.Command, c *config.Config, names []string) error {
 	state, err := c.StateFolder()

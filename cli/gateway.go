@@ -39,15 +39,7 @@ The embedded store needs none: it has the queue on its own port, below /_after/.
   after gateway token shop --right post --worker manobi --limit 10/s`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.load(cmd)
-			if err != nil {
-				return err
-			}
-			if m.background && !m.detached {
-				return a.launch(cmd, c, []string{process.Gateway})
-			}
-			v := &voice{app: a, detached: m.detached}
-			return v.ended(a.gateway(cmd.Context(), cmd, c, v))
+			return a.stay(cmd, m, []string{process.Gateway}, func(c *config.Config, v *voice) error { return a.gateway(cmd.Context(), cmd, c, v) })
 		},
 	}
 	m.flags(cmd)

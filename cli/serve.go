@@ -27,15 +27,7 @@ once it has passwords of its own, of others. "after start" does so by itself whe
   after serve -b --listen 127.0.0.1:5984 --data /var/lib/after/data`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.load(cmd)
-			if err != nil {
-				return err
-			}
-			if m.background && !m.detached {
-				return a.launch(cmd, c, []string{process.Serve})
-			}
-			v := &voice{app: a, detached: m.detached}
-			return v.ended(a.serve(cmd.Context(), cmd, c, v))
+			return a.stay(cmd, m, []string{process.Serve}, func(c *config.Config, v *voice) error { return a.serve(cmd.Context(), cmd, c, v) })
 		},
 	}
 	m.flags(cmd)

@@ -40,15 +40,7 @@ the first one ends or dies.`,
 			if err := checkNames(names); err != nil {
 				return &usageError{err: err, command: cmd.CommandPath()}
 			}
-			c, err := a.load(cmd)
-			if err != nil {
-				return err
-			}
-			if m.background && !m.detached {
-				return a.launch(cmd, c, names)
-			}
-			v := &voice{app: a, detached: m.detached}
-			return v.ended(a.start(cmd.Context(), cmd, c, names, standby, v))
+			return a.stay(cmd, m, names, func(c *config.Config, v *voice) error { return a.start(cmd.Context(), cmd, c, names, standby, v) })
 		},
 	}
 	m.flags(cmd)

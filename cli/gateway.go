@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -98,12 +97,13 @@ func (a *app) gateway(ctx context.Context, cmd *cobra.Command, c *config.Config,
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
+	given := takeOrders()
 	log.WithField("address", listener.Addr().String()).WithField("server", c.Couch.Redacted()).Info("the queue is served")
 	v.note("serving the queue at %s://%s/queue, its tasks at %s", scheme, listener.Addr(), c.Couch.Redacted())
 	if err := errors.Join(v.ready([]string{process.Gateway}), process.Notify(ctx, "READY=1")); err != nil {
 		log.WithError(err).Warn("nobody could be told that the queue is ready")
 	}
-	err = a.untilStopped(ctx, cmd, served, log, failed)
+	err = a.untilStopped(ctx, cmd, served, log, failed, given)
 	end() // what waits for outcomes is answered as it stands
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), gatewayEnd)
 	defer cancel()
@@ -170,20 +170,17 @@ func tellOfTokens(ctx context.Context, c *config.Config, address string, secure 
 }
 
 // untilStopped returns when the process is asked to end, or its listener has failed.
-func (a *app) untilStopped(ctx context.Context, cmd *cobra.Command, served *queue, log *logger, failed <-chan error) error {
-	stops, reloads := make(chan os.Signal, 2), make(chan os.Signal, 1)
-	process.NotifyStop(stops)
-	process.NotifyReload(reloads)
+func (a *app) untilStopped(ctx context.Context, cmd *cobra.Command, served *queue, log *logger, failed <-chan error, given orders) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case sig := <-stops:
+		case sig := <-given.stop:
 			log.WithField("signal", sig.String()).Info("the queue ends")
 			return process.Notify(ctx, "STOPPING=1")
 		case err := <-failed:
 			return err
-		case <-reloads:
+		case <-given.reload:
 			if a.abandoned() {
 				log.Info("the terminal is gone: the queue ends")
 				return nil

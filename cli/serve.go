@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -102,9 +101,7 @@ func (a *app) serve(ctx context.Context, cmd *cobra.Command, c *config.Config, v
 		}
 	}
 	tellOfTokens(ctx, c, server.URL(), own, log)
-	stops, reloads := make(chan os.Signal, 2), make(chan os.Signal, 1)
-	process.NotifyStop(stops)
-	process.NotifyReload(reloads)
+	given := takeOrders()
 	log.WithField("address", server.Address()).WithField("data", data).Info("the store is served")
 	v.note("serving the store at %s, its data in %s", server.URL(), data)
 	if err := errors.Join(v.ready([]string{process.Serve}), process.Notify(ctx, "READY=1")); err != nil {
@@ -114,12 +111,12 @@ func (a *app) serve(ctx context.Context, cmd *cobra.Command, c *config.Config, v
 		select {
 		case <-ctx.Done():
 			return nil
-		case sig := <-stops:
+		case sig := <-given.stop:
 			log.WithField("signal", sig.String()).Info("the store ends")
 			return process.Notify(ctx, "STOPPING=1")
 		case err := <-server.Failed():
 			return err
-		case <-reloads:
+		case <-given.reload:
 			if a.abandoned() {
 				log.Info("the terminal is gone: the store ends")
 				return nil

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,12 +53,8 @@ further dates.`,
 
 func (o tasksOptions) filter(now time.Time) (client.Filter, error) {
 	f := client.Filter{Worker: o.worker, Job: o.job, Status: task.Status(o.status), Limit: o.limit, Invalid: o.invalid}
-	switch f.Status {
-	case "", task.Waiting, task.Reschedule, task.Cancel, task.Scheduled, task.Running, task.Done, task.Failed, task.Canceled,
-		task.Paused, task.Pause, task.Resume, task.RunNow, task.Skip:
-	default:
-		return f, fmt.Errorf("--status %q is none of waiting, scheduled, running, paused, done, error, canceled, "+
-			"reschedule, cancel, pause, resume, run, skip", o.status)
+	if o.status != "" && !slices.Contains(task.Statuses(), o.status) {
+		return f, fmt.Errorf("--status %q is none of %s", o.status, strings.Join(task.Statuses(), ", "))
 	}
 	if o.limit < 0 {
 		return f, fmt.Errorf("--limit %d: cannot be negative", o.limit)

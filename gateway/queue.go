@@ -312,8 +312,8 @@ func (x *exchange) list() error {
 		}
 		f.Limit = n
 	}
-	if f.Status != "" && !slices.Contains(statuses(), string(f.Status)) {
-		return bad("status", "%q is no status of a task: there are %s", f.Status, strings.Join(statuses(), ", "))
+	if f.Status != "" && !slices.Contains(task.Statuses(), string(f.Status)) {
+		return bad("status", "%q is no status of a task: there are %s", f.Status, strings.Join(task.Statuses(), ", "))
 	}
 	if x.who.token != nil && len(x.who.token.Workers) == 1 && f.Worker == "" {
 		f.Worker = x.who.token.Workers[0]
@@ -334,17 +334,4 @@ func (x *exchange) list() error {
 	}
 	x.answer(http.StatusOK, p)
 	return nil
-}
-
-// statuses are those that a task may have.
-func statuses() []string {
-	all := []task.Status{
-		task.Waiting, task.Scheduled, task.Running, task.Done, task.Failed, task.Canceled, task.Paused, task.Reschedule, task.Cancel, task.Pause, task.Resume,
-		task.RunNow, task.Skip,
-	}
-	names := make([]string, len(all))
-	for i, s := range all {
-		names[i] = string(s)
-	}
-	return names
 }

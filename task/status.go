@@ -20,6 +20,16 @@ const (
 	Paused     Status = "paused"     // by a worker: a person paused it, or it failed too often in a row
 )
 
+// Statuses are the names of all statuses: those that stay first, then those that ask for something.
+func Statuses() []string {
+	all := []Status{Waiting, Scheduled, Running, Done, Failed, Canceled, Paused, Reschedule, Cancel, Pause, Resume, RunNow, Skip}
+	names := make([]string, len(all))
+	for i, s := range all {
+		names[i] = string(s)
+	}
+	return names
+}
+
 // statusOf gives the Status of a word without allocating for those that are known.
 func statusOf(word []byte) Status {
 	switch string(word) {

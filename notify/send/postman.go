@@ -251,7 +251,10 @@ func (m *postman) mailed(it *item, refused map[string]error, err error) {
 	case m.tooOld(it, now):
 		log.WithError(err).Errorf("the notice is given up: it could not be mailed for %v", m.Keep)
 	default:
-		again := later(now.Add(m.backoff(before.Attempts+1)), m.windows.failing(m.setOf(it)).Add(turn))
+		again := now.Add(m.backoff(before.Attempts + 1))
+		if permanent(err) {
+			again = later(again, m.windows.failing(m.setOf(it)).Add(turn))
+		}
 		done = before.failed(err, again)
 		if failure, ok := errors.AsType[*mailer.Error](err); ok && failure.Server {
 			done.Next = "" // it is not about this notice
@@ -261,7 +264,7 @@ func (m *postman) mailed(it *item, refused map[string]error, err error) {
 	it.state.Claim, it.state.Email = nil, done
 }
 
-// turn is how long after the end of its set's wait a notice is tried that was not taken: another one goes first, in case it is about this one.
+// turn is how long after the end of its set's wait a notice is tried that was refused for what it says: others go first.
 const turn = time.Second
 
 // untold is what the log says of a notice whose mail is refused for what it says.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +31,7 @@ func orders() map[string]func(t *testing.T, b *bundle) {
 		"orders over a run that died":     testOrdersOverARunThatDied,
 		"run of what was never planned":   testRunOfWhatWasNeverPlanned,
 		"outcomes that pause are counted": testOutcomesThatPauseAreCounted,
+		"outcomes that meet edits count":  testOutcomesThatMeetEditsCount,
 		"thousands of calendars":          testThousandsOfCalendars,
 		"plans that would be refused":     testPlansThatWouldBeRefused,
 	}
@@ -224,11 +227,49 @@ func testOutcomesThatPauseAreCounted(t *testing.T, b *bundle) {
 	b.awaitRuns("early", 1)
 	b.callBack("early", task.Callback{Key: key, Attempt: 1, Status: task.Done})
 	close(gate)
-	db := dial(t, b.server.url(b.server.address)).Database(fleet.Database(b.server.database))
-	b.poll("a heartbeat with four errors and three runs that were done", func() bool {
-		members, err := fleet.List(t.Context(), db)
-		must(t, err)
-		return len(members) == 1 && len(members[0].Workers) == 1 && members[0].Workers[0].Errors == 4 && members[0].Workers[0].Done == 3
+	b.awaitCounted(4, 3)
+}
+
+// testOutcomesThatMeetEditsCount: a task that cannot run any more since an edit while its callback was awaited is an error, and a run that ended
+// elsewhere counts where the answer to that was lost, and an edit came before it was asked for again.
+func testOutcomesThatMeetEditsCount(t *testing.T, b *bundle) {
+	t.Helper()
+	b.addAwaiting()
+	var lost atomic.Bool
+	lose := func(docs []gjson.Result) {
+		if !holds(docs, "lost", "scheduled") || lost.Swap(true) {
+			return
+		}
+		doc, err := b.db.Get(t.Context(), "lost")
+		if err == nil {
+			_, err = b.db.Put(t.Context(), "lost", []byte(strings.Replace(string(doc.Body), "{", `{"data":1,`, 1)))
+		}
+		if err != nil {
+			t.Errorf("editing the task: %v", err)
+		}
+		panic(http.ErrAbortHandler)
+	}
+	b.tampered().after.Store(&lose)
+	b.start("manobi")
+	const awaits = `{"worker":"manobi","job":{"name":"elsewhere","arguments":[3600000]},"repeat":{"days":1}}`
+	b.put("invalid", awaits)
+	b.put("lost", awaits)
+	b.awaitDoc("invalid", awaited)
+	b.edit("invalid", map[string]any{"repeat": map[string]any{"days": 0}})
+	b.awaitStatus("invalid", "error")
+	b.callBack("lost", task.Callback{Key: b.awaitDoc("lost", awaited).Get("plan.key").String(), Attempt: 1, Status: task.Done})
+	b.awaitStatus("lost", "scheduled")
+	b.awaitCounted(1, 1)
+}
+
+// awaitCounted waits for a heartbeat with so many errors and so many runs that were done.
+func (b *bundle) awaitCounted(failed, done int64) {
+	b.t.Helper()
+	db := dial(b.t, b.server.url(b.server.address)).Database(fleet.Database(b.server.database))
+	b.poll(fmt.Sprintf("a heartbeat with %d errors and %d runs that were done", failed, done), func() bool {
+		members, err := fleet.List(b.t.Context(), db)
+		must(b.t, err)
+		return len(members) == 1 && len(members[0].Workers) == 1 && members[0].Workers[0].Errors == failed && members[0].Workers[0].Done == done
 	})
 }
 

@@ -82,6 +82,7 @@ func (l *loop) takenOver(before task.Stored, t *task.Task) bool {
 // write submits what an outcome led to.
 func (l *loop) write(i uint32, e *entry, d task.Decision) {
 	l.recordOwn(e.act)
+	e.act.elsewhere = nil
 	if d.Settled != nil {
 		l.record(e.act, d.Settled.Ran, d.Settled.Outcome)
 		e.act.elsewhere = &d.Settled.Outcome
@@ -148,14 +149,11 @@ func (l *loop) onWritten(i uint32, e *entry, rev string) {
 	act.next = nil
 	e.rev = markOf(rev)
 	e.found = false
+	l.tallyWritten(e, next)
 	switch act.purpose {
 	case claim:
-		l.tallyElsewhere(e)
 		l.afterWrite(i, e, next)
 	case end:
-		if !l.tallyElsewhere(e) && next.Status == task.Failed {
-			l.workersOf[e.name].Errors++ // of what could not run
-		}
 		l.afterWrite(i, e, nil)
 	case first:
 		act.noted = true
@@ -173,8 +171,6 @@ func (l *loop) onWritten(i uint32, e *entry, rev string) {
 		l.takePending(i, e)
 		l.settleIfOver(i, e, act)
 	case settle:
-		l.tally(e, act.outcome)
-		l.tallyElsewhere(e)
 		act.outcome, act.ran = nil, nil
 		if next.Worker != l.workersOf[e.name].Name {
 			l.handOver(i, e, next)
@@ -269,6 +265,9 @@ func (l *loop) onConflict(i uint32, e *entry, theirs *task.Task) {
 	if act.row != nil && act.row.rev.gen > r.rev.gen {
 		r = *act.row
 	}
+	if landed {
+		l.tallyWritten(e, act.next)
+	}
 	act.row, act.next = nil, nil
 	switch {
 	case act.purpose == begun && act.run != nil:
@@ -277,9 +276,6 @@ func (l *loop) onConflict(i uint32, e *entry, theirs *task.Task) {
 		l.takeEdit(i, e, &r)
 	default:
 		// What we wrote has arrived and its answer was lost, or nothing has run yet: what is there now decides.
-		if act.purpose == settle {
-			l.tally(e, act.outcome)
-		}
 		e.act = nil
 		l.onEdit(i, e, &r)
 	}
@@ -305,15 +301,20 @@ func (l *loop) onGone(i uint32, e *entry) {
 	}
 }
 
-// tallyElsewhere counts a run that ended out of our hands, once what it led to is written, and says whether there was one.
-func (l *loop) tallyElsewhere(e *entry) bool {
-	o := e.act.elsewhere
-	if o == nil {
-		return false
+// tallyWritten counts what came to its end by a write that has arrived: the run that was ours, one that went on elsewhere, a task that could not run.
+func (l *loop) tallyWritten(e *entry, next *task.Task) {
+	act := e.act
+	over := act.elsewhere
+	act.elsewhere = nil
+	if act.purpose == settle {
+		l.tally(e, act.outcome)
 	}
-	e.act.elsewhere = nil
-	l.tally(e, o)
-	return true
+	if over != nil {
+		l.tally(e, over)
+	}
+	if act.purpose == end && next.Status == task.Failed && (over == nil || !over.Failed() || over.Kind == task.KindCanceled) {
+		l.workersOf[e.name].Errors++ // of what could not run
+	}
 }
 
 // tally counts a run by its outcome: what became of the task may be another run, a pause, or another worker's.

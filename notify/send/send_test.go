@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -426,71 +425,6 @@ func unpostable(w *world) {
 	defer stop()
 	w.with(many, notify.To{URL: "http://a.example.org/told", Email: []string{"a@example.org"}}, time.Now(), "")
 	w.comes(mailed, "not all were mailed")
-}
-
-// ofNobody: what is to be told of workers that nobody runs any more is told by others, also where their fences refuse an address that the worker's own
-// might let pass; what is of another site, or of another fleet, is told there, until it is long too old. What is of a worker that runs is left to it.
-func ofNobody(w *world) {
-	const many, mailed = 20, 3
-	now, old := time.Now(), time.Now().Add(-150*time.Hour)
-	w.answer = func(id string, n int) error {
-		if n == 1 && strings.Contains(id, "t000007") {
-			return jobs.Permanent(errors.New("it must not be called from here"))
-		}
-		return nil
-	}
-	url := notify.To{URL: "http://a.example.org/told"}
-	w.of("gone", "", many, url, now, "")
-	w.of("gone", "", mailed, notify.To{Email: []string{"a@example.org"}}, now, "")
-	w.of("gone", "away", 2, url, old, "")
-	w.of("gone", "away", 2, notify.To{Email: []string{"a@example.org"}}, old, "")
-	w.of("gone", "away", 3, notify.To{URL: "http://b.example.org/told"}, now, "")
-	w.of("there", "", 4, url, old, "")
-	w.of("copy", "", 5, url, now, "")
-	w.written = many + mailed + 4
-	w.sends(2, send.Options{
-		TakeOver: 20 * time.Millisecond, Site: "here", Window: time.Millisecond,
-		Fleet: func(context.Context, []string) (running, known []string, err error) {
-			return []string{"w", "there"}, []string{"gone"}, nil
-		},
-	})
-	if len(w.posted) != many || w.mailed != mailed {
-		w.t.Errorf("of %d, %d were posted; of %d, %d mailed", many, len(w.posted), mailed, w.mailed)
-	}
-	if left, err := w.db.AllDocs(w.t.Context(), couch.Range{Start: notify.Prefix, End: notify.Prefix + "\ufff0"}); err != nil || len(left.Rows) != 3+4+5 {
-		w.t.Errorf("%d are left: %v", len(left.Rows), err)
-	}
-}
-
-// refusedForOthers: what is to be mailed of workers that are gone is tried on where this mail server, or this configuration, refuses it: another one may
-// not. Who was told is not told again.
-func refusedForOthers(w *world) {
-	tries := map[string]int{}
-	w.server = func(_ int, to mailer.Recipients) error {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		set := strings.Join(to.Addresses, " ")
-		tries[set]++
-		w.refused = nil
-		switch n := tries[set]; {
-		case strings.Contains(set, "b@example.org") && n < 3:
-			w.refused = map[string]error{"b@example.org": errors.New("mail.allow")}
-		case set == "c@example.org" && n == 1:
-			return &mailer.Error{Permanent: true}
-		}
-		return nil
-	}
-	for _, to := range [][]string{{"a@example.org", "b@example.org"}, {"c@example.org"}} {
-		w.of("gone", "", 1, notify.To{Email: to}, time.Now(), "")
-	}
-	w.written = 2
-	w.sends(1, send.Options{
-		TakeOver: 20 * time.Millisecond,
-		Fleet:    func(_ context.Context, names []string) (running, known []string, err error) { return nil, names, nil },
-	})
-	if want := map[string]int{"a@example.org b@example.org": 1, "b@example.org": 3, "c@example.org": 2}; !maps.Equal(tries, want) {
-		w.t.Errorf("mailed were %v, want %v", tries, want)
-	}
 }
 
 // wrongClock: what was written by a clock that was far ahead keeps nothing from being told.

@@ -79,19 +79,12 @@ func (c *Client) markThere(ctx context.Context, all []Backfilled) error {
 	for i, one := range all {
 		ids[i], places[one.ID] = one.ID, i
 	}
-	for raw, err := range c.byID(ctx, ids) {
-		if err != nil {
-			return err
-		}
-		t, err := decode(raw)
-		if err != nil {
-			return err
-		}
+	return c.look(ctx, ids, func(t *task.Task) error {
 		if i, ok := places[t.ID]; ok && !t.Deleted {
 			all[i].There = true
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // dates gives the dates of the task's repeat that are meant.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,7 +60,7 @@ const hashPrefix = "sha256:"
 func (t Token) String() string {
 	words := append([]string{hashPrefix + hex.EncodeToString(t.Hash[:])}, t.Rights...)
 	for _, worker := range t.Workers {
-		words = append(words, "worker="+worker)
+		words = append(words, "worker="+url.PathEscape(worker))
 	}
 	if t.Limit != "" {
 		words = append(words, "limit="+t.Limit)
@@ -68,7 +69,7 @@ func (t Token) String() string {
 }
 
 // ParseToken reads a token as a configuration has it: "sha256:<hash> post read cancel worker=<name> limit=10/s", with at least one right;
-// without a worker it is for all of them, without a limit there is none. A limit is a number of requests for s, m or h.
+// without a worker it is for all of them, without a limit there is none. Blanks in names are percent-encoded. A limit is a number of requests for s, m or h.
 func ParseToken(name, text string) (Token, error) {
 	t := Token{Name: name}
 	found := false
@@ -82,7 +83,11 @@ func ParseToken(name, text string) (Token, error) {
 			found = true
 			continue
 		}
-		if worker, ok := strings.CutPrefix(word, "worker="); ok && worker != "" {
+		if name, ok := strings.CutPrefix(word, "worker="); ok && name != "" {
+			worker, err := url.PathUnescape(name)
+			if err != nil {
+				return t, fmt.Errorf("the worker's name %.40q is not percent-encoded: %%25 is the percent sign", name)
+			}
 			t.Workers = append(t.Workers, worker)
 			continue
 		}

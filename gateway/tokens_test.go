@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,15 +20,17 @@ func TestParseToken(t *testing.T) {
 	for text, want := range map[string]string{
 		"sha256:" + hash + " post": "",
 		"sha256:" + hash + " post read cancel worker=a worker=b limit=100/m": "",
-		"  read  sha256:" + hash:           "",
-		"post":                             "no sha256:",
-		"sha256:" + hash:                   "none of the rights",
-		"sha256:abc post":                  "64 hexadecimal digits",
-		"sha256:" + hash + " post write":   `"write" is none of`,
-		"sha256:" + hash + " post worker=": `"worker=" is none of`,
-		"sha256:" + hash + " post limit=x": `the limit "x"`,
-		"sha256:" + hash + " limit=0/s":    `the limit "0/s"`,
-		"sha256:" + hash + " limit=1/d":    `the limit "1/d"`,
+		"  read  sha256:" + hash:                            "",
+		"sha256:" + hash + " post worker=Zo%C3%A9%20cancel": "",
+		"sha256:" + hash + " post worker=10%":               `"10%" is not percent-encoded`,
+		"post":                                              "no sha256:",
+		"sha256:" + hash:                                    "none of the rights",
+		"sha256:abc post":                                   "64 hexadecimal digits",
+		"sha256:" + hash + " post write":                    `"write" is none of`,
+		"sha256:" + hash + " post worker=":                  `"worker=" is none of`,
+		"sha256:" + hash + " post limit=x":                  `the limit "x"`,
+		"sha256:" + hash + " limit=0/s":                     `the limit "0/s"`,
+		"sha256:" + hash + " limit=1/d":                     `the limit "1/d"`,
 	} {
 		token, err := gateway.ParseToken("n", text)
 		switch {
@@ -40,6 +43,15 @@ func TestParseToken(t *testing.T) {
 				t.Errorf("%s: written as %s: %v", text, token, err)
 			}
 		}
+	}
+}
+
+// TestTokenOfNameWithBlanks: a name gives no rights.
+func TestTokenOfNameWithBlanks(t *testing.T) {
+	t.Parallel()
+	want := gateway.Token{Name: "n", Rights: []string{"post"}, Workers: []string{"a cancel", "50%"}}
+	if got, err := gateway.ParseToken("n", want.String()); err != nil || got.String() != want.String() || !slices.Equal(got.Rights, want.Rights) || !slices.Equal(got.Workers, want.Workers) {
+		t.Errorf("%s became %+v: %v", want, got, err)
 	}
 }
 

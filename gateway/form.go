@@ -50,10 +50,15 @@ func plain(name string, values []string, field string, ours bool) error {
 	if !utf8.ValidString(name) {
 		return bad("params", "%q, the name of a parameter, is no UTF-8, and cannot be kept", name)
 	}
+	if !ours {
+		field = "params." + name
+	}
+	return plainValues(field, name, values)
+}
+
+// plainValues does so with the values of a name, which are of that field.
+func plainValues(field, name string, values []string) error {
 	if slices.ContainsFunc(values, func(value string) bool { return !utf8.ValidString(value) }) {
-		if !ours {
-			field = "params." + name
-		}
 		return bad(field, "the value of %s is no UTF-8, and cannot be kept", name)
 	}
 	return nil

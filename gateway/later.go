@@ -164,7 +164,7 @@ func (s settings) set(spelled, name, value string) error {
 		return bad(spelled, "%s is given twice", name)
 	}
 	s[name] = value
-	return nil
+	return plainValues(spelled, spelled, []string{value})
 }
 
 // order reads the settings into an order, and how long its caller waits for the outcome.

@@ -64,6 +64,9 @@ type ping struct {
 func readPing(q url.Values) (p ping, err error) {
 	to := map[string]any{}
 	for name, values := range q {
+		if err := plainValues(name, name, values); err != nil && name != "worker" { // whose name is checked as a whole
+			return p, err
+		}
 		switch name {
 		case "every":
 			if p.every, err = task.ParsePeriod(values[0]); err != nil {

@@ -21,10 +21,19 @@ func TestNothingIsAltered(t *testing.T) {
 			"an address in the path":   {"/later/http%3A%2F%2Flocalhost%2F%FF", "", "", "url", "no UTF-8"},
 			"the id of a ping":         {"/ping/%ff?every=1h", "", "", "id", "no valid UTF-8"},
 			"the worker of a ping":     {"/ping/x?every=1h&worker=%ff", "", "", "worker", "a name is plain text"},
+			"the notice of a ping":     {"/ping/x?every=1h&worker=w&notify.url=http://h/%ff", "", "", "notify.url", "no UTF-8"},
+			"a mail of a ping":         {"/ping/x?every=1h&worker=w&notify.email=a@h&notify.email=%ff@h", "", "", "notify.email", "no UTF-8"},
+			"a setting":                {"/later/http://localhost/?after.notify={%22url%22:%22http://h/%ff%22}", "", "", "after.notify", "no UTF-8"},
 			"a worker that is no name": {"/ping/x?every=1h&worker=a%1b%5B2J", "", "", "worker", "a name is plain text"},
 		} {
 			if a := r.post(test.path, test.kind, test.body); a.status != http.StatusBadRequest || a.get("field") != test.field || !strings.Contains(a.get("reason"), test.says) {
 				t.Errorf("%s: %d %s, want the field %q and %q", name, a.status, a.body, test.field, test.says)
+			}
+		}
+		for name, value := range map[string]string{"X-After-Notify": `{"url":"http://h/` + "\xff" + `"}`, "X-After-Worker": "\xff"} {
+			a := r.ask(asking{method: http.MethodPost, path: "/later/http://localhost/", header: map[string]string{name: value}})
+			if a.status != http.StatusBadRequest || a.get("field") != name || !strings.Contains(a.get("reason"), "no UTF-8") {
+				t.Errorf("%s: %d %s", name, a.status, a.body)
 			}
 		}
 		if n := r.documents(); n != 0 {

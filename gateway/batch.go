@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
 	jsonv2 "github.com/go-json-experiment/json"
 
@@ -64,6 +65,7 @@ func (x *exchange) acceptAll(orders []json.RawMessage, worker string) ([]batched
 	results := make([]batched, len(orders))
 	var docs [][]byte
 	var tasks []*task.Task
+	var written []*order
 	var places []int
 	first := map[string]int{} // within the batch, an id counts once
 	for i, raw := range orders {
@@ -86,17 +88,20 @@ func (x *exchange) acceptAll(orders []json.RawMessage, worker string) ([]batched
 			continue
 		}
 		first[t.ID] = len(tasks)
-		docs, tasks, places = append(docs, t.Encode()), append(tasks, t), append(places, i)
+		docs, tasks, written, places = append(docs, t.Encode()), append(tasks, t), append(written, o), append(places, i)
 	}
 	rows, err := x.db.Bulk(ctx, docs)
 	if couch.IsNotFound(err) {
 		return nil, noDatabase(x.opts.Database)
 	}
+	if err != nil && slices.ContainsFunc(written, func(o *order) bool { return o.ID == "" }) {
+		err = &unnamedError{err, "the tasks"}
+	}
 	if err != nil {
 		return nil, err
 	}
 	for n, row := range rows {
-		err := row.Err()
+		err := written[n].unwritten(row.Err(), tasks[n].ID)
 		if couch.IsConflict(err) {
 			_, err = x.tasks.Already(ctx, tasks[n])
 		}

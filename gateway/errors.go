@@ -121,19 +121,48 @@ func (x *exchange) asRefusal(err error) *refusal {
 		}
 	}
 	x.log.WithError(err).WithField("path", x.r.URL.Path).Error("gateway: a request failed")
+	if e, ok := errors.AsType[*unnamedError](err); ok && late(err) {
+		return e.refusal()
+	}
 	if passing(err) {
 		return &refusal{status: http.StatusServiceUnavailable, Name: "service_unavailable", Reason: "the server of the tasks is busy or cannot write; try again", after: time.Second}
 	}
 	return &refusal{status: http.StatusBadGateway, Name: "bad_gateway", Reason: "the server of the tasks failed or cannot be reached; the log says why"}
 }
 
-// passing says whether an error of the server may be over when somebody tries again. A cluster calls it a timeout, with status 500, that too few of
-// its nodes have answered.
+// passing says whether an error of the server may be over when somebody tries again.
 func passing(err error) bool {
+	if e, ok := errors.AsType[*couch.Error](err); ok && e.Status == http.StatusServiceUnavailable {
+		return true
+	}
+	return late(err)
+}
+
+// late says whether the server ran out of time, so that what it was to write may be there or not. A cluster calls it a timeout, with status 500, that
+// too few of its nodes have answered.
+func late(err error) bool {
 	if e, ok := errors.AsType[*couch.Error](err); ok {
-		return e.Status == http.StatusServiceUnavailable || e.Name == "timeout"
+		return e.Name == "timeout"
 	}
 	return errors.Is(err, context.DeadlineExceeded)
+}
+
+// unnamedError is why a task was not written that was posted without an id and a key: posted again it is another task.
+type unnamedError struct {
+	error
+
+	what string // was to be written
+}
+
+func (e *unnamedError) Unwrap() error { return e.error }
+
+// refusal is for where the server ran out of time. It has no Retry-After, since clients obey that without asking anybody.
+func (e *unnamedError) refusal() *refusal {
+	return &refusal{
+		status: http.StatusServiceUnavailable, Name: "service_unavailable",
+		Reason: "the server of the tasks did not answer in time: " + e.what + " may have been written, and would be there twice if posted again; what has an id " +
+			"or an Idempotency-Key may be posted again",
+	}
 }
 
 // unknown says what is missing of a request that the server takes from nobody; empty where its own words say it.

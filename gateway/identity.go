@@ -27,6 +27,14 @@ func (o *order) identify(who *caller, key string) error {
 	return nil
 }
 
+// unwritten is why the task of an order was not written, as far as the server has told.
+func (o *order) unwritten(err error, id string) error {
+	if err == nil || o.ID != "" {
+		return err
+	}
+	return &unnamedError{err, "the task " + id}
+}
+
 // content is what an order says, as far as another one under its id has to say the same.
 func (o *order) content(a *arguments) (client.Content, error) {
 	params := a.Body

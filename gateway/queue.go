@@ -114,7 +114,7 @@ func (x *exchange) accept(o *order, key, patience string) error {
 	if err := o.identify(x.who, key); err != nil {
 		return err
 	}
-	t, err := x.prepare(ctx, o)
+	prepared, err := x.prepare(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -122,12 +122,12 @@ func (x *exchange) accept(o *order, key, patience string) error {
 	if o.raw != nil && o.raw.body.size > 0 {
 		body = &client.Body{Open: o.raw.body.open, Length: o.raw.body.size}
 	}
-	t, again, err := x.tasks.Post(ctx, t, body)
+	t, again, err := x.tasks.Post(ctx, prepared, body)
 	if couch.IsNotFound(err) {
 		return noDatabase(x.opts.Database)
 	}
 	if err != nil {
-		return err
+		return o.unwritten(err, prepared.ID)
 	}
 	if again {
 		x.w.Header().Set("Idempotent-Replayed", "true")

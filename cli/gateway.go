@@ -215,6 +215,11 @@ Programs send it as "Authorization: Bearer <token>".`,
 					return misuse(cmd.CommandPath(), "--right %q: the rights are %s", right, strings.Join(rights, ", "))
 				}
 			}
+			if t.Limit != "" {
+				if err := gateway.CheckLimit(t.Limit); err != nil {
+					return misuse(cmd.CommandPath(), "--limit: %v", err)
+				}
+			}
 			made, err := gateway.ParseToken(args[0], t.String())
 			if err != nil {
 				return &usageError{err: err, command: cmd.CommandPath()}

@@ -112,13 +112,19 @@ func ParseToken(name, text string) (Token, error) {
 	return t, nil
 }
 
+// CheckLimit refuses what is no [Token.Limit].
+func CheckLimit(text string) error {
+	_, _, err := limitOf(text)
+	return err
+}
+
 // limitOf reads a number of requests for a unit of time: so many a second, and so many at once.
 func limitOf(text string) (rate.Limit, int, error) {
 	number, unit, _ := strings.Cut(text, "/")
 	n, err := strconv.ParseUint(number, 10, 31)
 	seconds := map[string]float64{"s": 1, "m": time.Minute.Seconds(), "h": time.Hour.Seconds()}[unit]
 	if err != nil || n == 0 || seconds == 0 {
-		return 0, 0, fmt.Errorf("the limit %.20q is no number of requests for s, m or h: 10/s, say", text)
+		return 0, 0, fmt.Errorf("the limit %.20q is no number of requests for s, m or h: write 10/s, 100/m or 1000/h", text)
 	}
 	return rate.Limit(float64(n) / seconds), int(n), nil
 }

@@ -57,7 +57,10 @@ func (a *app) jsonOf(flag, text string) (json.RawMessage, error) {
 			return nil, fmt.Errorf("--%s: %w", flag, err)
 		}
 	}
-	if !json.Valid(content) {
+	switch {
+	case !utf8.Valid(content):
+		return nil, fmt.Errorf("--%s is no UTF-8, and JSON has no such texts", flag)
+	case !json.Valid(content):
 		return nil, fmt.Errorf("--%s is no JSON (a text needs quotation marks inside the shell's: '\"…\"')", flag)
 	}
 	return json.RawMessage(content), nil

@@ -44,7 +44,7 @@ func queueKeys() []Key {
 		{
 			Path: "gateway.tokens", Kind: Map, Default: map[string]string{}, check: checkTokens,
 			Doc: "Who may use the queue without a password of the database: names, each with `sha256:<hash>` of its token, its rights (`post`, `read`, `cancel`), " +
-				"`worker=<name>` for tasks of that worker alone (percent-encoded where it has blanks), and `limit=10/s`, with blanks between them. `after gateway token` makes one.",
+				"`worker=<name>` for tasks of that worker alone (percent-encoded where it has blanks or a %), and `limit=10/s`, with blanks between them. `after gateway token` makes one.",
 		},
 		{
 			Path: "gateway.max_body", Kind: Number, Default: int64(8 << 20), check: checkRange(1, 1<<30),

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/adlayer/after/couch/couchtest"
 )
@@ -68,11 +67,30 @@ func stuffed(t *testing.T) (says, full *os.File) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = says.Close() })
-	if err := full.SetWriteDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
+	raw, err := full.SyscallConn()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := full.Write(make([]byte, 2<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("the pipe takes two megabytes: %v", err)
+	// It does not block yet: it is full once it does not take a single byte.
+	written, chunk := 0, make([]byte, 64<<10)
+	var refused error
+	err = raw.Write(func(fd uintptr) bool {
+		for refused == nil {
+			var n int
+			n, refused = syscall.Write(int(fd), chunk)
+			switch {
+			case refused == nil:
+				written += n
+			case errors.Is(refused, syscall.EINTR):
+				refused = nil
+			case errors.Is(refused, syscall.EAGAIN) && len(chunk) > 1:
+				chunk, refused = chunk[:1], nil
+			}
+		}
+		return true
+	})
+	if err != nil || !errors.Is(refused, syscall.EAGAIN) || written == 0 {
+		t.Fatalf("a pipe that takes no more after %d bytes: %v, %v", written, refused, err)
 	}
 	return says, full
 }

@@ -323,9 +323,9 @@ func (s *Store) Failed() error {
 	return nil
 }
 
-// Gathered tells how many bytes of writes are in memory and in the log alone. Opening the folder again sorts them to disk, and needs room for
-// as many at most. The store must not be closed.
-func (s *Store) Gathered() int64 { return int64(s.db.Metrics().MemTable.Size) } //nolint:gosec // far below the limit
+// RoomToOpen tells how many bytes of disk opening the folder again takes at most: for the writes that are in the log alone, which it sorts to
+// disk, and for another log. The store must not be closed.
+func (s *Store) RoomToOpen() int64 { return int64(s.db.Metrics().MemTable.Size + s.opts.MemTableSize) } //nolint:gosec // far below the limit
 
 // fail remembers the first fatal error.
 func (s *Store) fail(err error) {

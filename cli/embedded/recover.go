@@ -57,8 +57,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o.handler.ServeHTTP(w, r.WithContext(ctx))
 }
 
-// probing is how often a store that cannot write is looked after.
-const probing = time.Second
+const (
+	probing   = time.Second // how often a store that cannot write is looked after
+	probeSize = 1 << 20
+)
 
 // watch opens the store anew when it has failed, the disk was full, say, and can be written again. Until then it can be read.
 func (s *Server) watch(ctx context.Context) {
@@ -80,7 +82,7 @@ func (s *Server) watch(ctx context.Context) {
 		if tidy != nil && !s.closed {
 			tidy.look(old.store.Memory())
 		}
-		if !s.closed && (old.store.Failed() == nil || s.options.probe(old.store.Gathered()) != nil) {
+		if !s.closed && (old.store.Failed() == nil || s.options.probe(old.store.RoomToOpen()) != nil) {
 			continue
 		}
 		if !s.closed {
@@ -109,21 +111,22 @@ func (s *Server) watch(ctx context.Context) {
 	}
 }
 
-// probe tells whether the folder can be written: a megabyte must reach the disk, and room for what opening it writes.
-func (o Options) probe(gathered int64) error {
+// probe tells whether the folder can be written: there must be room for what opening it writes, and a megabyte must reach the disk. Nobody
+// else's room is taken to find that out.
+func (o Options) probe(room int64) error {
 	fs := o.FS
 	if fs == nil {
 		fs = vfs.Default
+	}
+	if usage, err := fs.GetDiskUsage(o.Data); err == nil && usage.AvailBytes < uint64(room)+probeSize { //nolint:gosec // never negative
+		return errors.New("the disk is full")
 	}
 	name := filepath.Join(o.Data, "probe.tmp")
 	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
-	piece := make([]byte, 1<<20)
-	for left := max(gathered, 1); left > 0 && err == nil; left -= int64(len(piece)) {
-		_, err = f.Write(piece)
-	}
+	_, err = f.Write(make([]byte, probeSize))
 	if err == nil {
 		err = f.Sync()
 	}

@@ -180,7 +180,7 @@ func TestRestartBesideSlowPeer(t *testing.T) {
 	var ended sync.WaitGroup
 	defer ended.Wait()
 	defer close(release)
-	s.want("POST", "/_replicate", `{"source":"db","target":"`+peer.URL+`/there","continuous":true}`, 202)
+	s.want("POST", "/_replicate", `{"source":"db","target":"`+peer.URL+`/there","continuous":true,"checkpoint_interval":3600000}`, 202)
 	for !strings.HasPrefix(gjson.Get(s.want("GET", "/_active_tasks", "", 200), "0.through_seq").String(), "1-") { // until there is something to keep
 	}
 	s.setForNow("own/lost")

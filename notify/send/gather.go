@@ -213,7 +213,7 @@ func (g *gathering) flush(working context.Context) {
 func (g *gathering) send(working context.Context, set string, b *batch) (left bool) {
 	notices := b.digest.Count()
 	more := g.over[set] || notices >= mostGathered/2 || b.weight >= mostWeight/2 // so much that the next mail cannot wait for the window's end
-	refused, err := g.mail(working, set, b.to, notices, more, func(to mailer.Recipients) (map[string]error, error) {
+	refused, err := g.mail(working, set, b.to, parcel{notices: notices, more: more}, func(to mailer.Recipients) (map[string]error, error) {
 		if b.only != nil {
 			return g.Mailer.One(working, b.only, to)
 		}

@@ -162,7 +162,7 @@ func (m *postman) consider(working context.Context, it *item, g *gathering) {
 	}
 	set := m.setOf(it)
 	switch choice, until := m.windows.choose(set, now, m.server.failures > 0); {
-	case choice == alone:
+	case choice == alone, choice == digest && it.state.Email.Alone:
 		m.alone(working, set, it)
 	case choice == digest && g == nil:
 		m.wake(now)
@@ -215,7 +215,8 @@ func (m *postman) alone(working context.Context, set string, it *item) {
 		m.wake(again)
 		return
 	}
-	refused, err := m.mail(working, set, it.addresses(), 1, false, func(to mailer.Recipients) (map[string]error, error) {
+	known := it.state.Email.Alone // others may be gathered, which do not wait for it
+	refused, err := m.mail(working, set, it.addresses(), parcel{notices: 1, more: known, known: known}, func(to mailer.Recipients) (map[string]error, error) {
 		return m.Mailer.One(working, &it.Notice, to)
 	})
 	if err != nil && working.Err() != nil { // it was cut short, and is ours when we are back
@@ -254,6 +255,7 @@ func (m *postman) mailed(it *item, refused map[string]error, err error) {
 		again := now.Add(m.backoff(before.Attempts + 1))
 		if permanent(err) {
 			again = later(again, m.windows.failing(m.setOf(it)).Add(turn))
+			before.Alone = true
 		}
 		done = before.failed(err, again)
 		if failure, ok := errors.AsType[*mailer.Error](err); ok && failure.Server {
@@ -284,10 +286,16 @@ func permanent(err error) bool {
 	return ok && failure.Permanent
 }
 
-// mail sends a mail of some notices to a set of recipients and notes how that went: whether the server is well, and when the set's next mail may leave.
-// With more, it had no room for all that waits.
+// parcel is what is known of a mail before it is sent.
+type parcel struct {
+	notices int
+	more    bool // it has no room for all that waits
+	known   bool // it was refused before for what it says: that it is again says nothing of its recipients
+}
+
+// mail sends a mail to a set of recipients and notes how that went: whether the server is well, and when the set's next mail may leave.
 func (m *postman) mail(
-	ctx context.Context, set string, to []string, notices int, more bool, deliver func(mailer.Recipients) (map[string]error, error),
+	ctx context.Context, set string, to []string, p parcel, deliver func(mailer.Recipients) (map[string]error, error),
 ) (refused map[string]error, err error) {
 	refused, err = deliver(mailer.Recipients{Addresses: to, Some: m.windows.some(set)})
 	now := time.Now()
@@ -301,9 +309,9 @@ func (m *postman) mail(
 		if asked && m.server.recover() {
 			m.Log.Info("the mail server takes mails again")
 			m.wake(now)
-			more = true
+			p.more = true
 		}
-		m.wake(m.windows.sent(set, now, more, len(refused) > 0))
+		m.wake(m.windows.sent(set, now, p.more, len(refused) > 0))
 		m.windows.of(set).unasked = !asked
 	case ctx.Err() != nil:
 	case failure != nil && failure.Server:
@@ -311,9 +319,11 @@ func (m *postman) mail(
 			m.Log.WithError(err).Warn("no mail leaves; trying again")
 		}
 		m.wake(m.server.until)
-	case failure != nil && failure.Permanent && notices > 1:
-		m.Log.WithError(err).WithField("to", set).Warnf("a mail of %d notices is refused for what it says; dividing it", notices)
-		m.wake(m.windows.divide(set, now, notices))
+	case failure != nil && failure.Permanent && p.notices > 1:
+		m.Log.WithError(err).WithField("to", set).Warnf("a mail of %d notices is refused for what it says; dividing it", p.notices)
+		m.wake(m.windows.divide(set, now, p.notices))
+	case failure != nil && failure.Permanent && p.known:
+		m.Log.WithError(err).WithField("to", set).Warn("a mail is still refused for what it says")
 	default:
 		m.Log.WithError(err).WithField("to", set).Warn("a mail was not taken; trying again")
 		m.wake(m.windows.failed(set, now, m.Retry))

@@ -34,6 +34,8 @@ type progress struct {
 	Next     string `json:"next,omitempty"`  // not before this, RFC 3339
 	Error    string `json:"error,omitempty"` // of the last attempt
 
+	Alone bool `json:"alone,omitempty"` // its mail was refused for what it says: it goes into no digest
+
 	Left []string `json:"left,omitempty"` // of the addresses, while some were told; none: all
 }
 

@@ -105,8 +105,12 @@ func (g *gathering) take(working context.Context) {
 			continue
 		}
 		g.release(it.ID)
+		g.noted[sets[i]]-- // another one may have its room
 		if working.Err() == nil {
 			g.wake(g.unclaimed(it, failed))
+			if g.over[sets[i]] { // it may be that nothing is sent, and nothing else brings those about
+				g.wake(now.Add(g.Retry))
+			}
 			g.waiting[sets[i]] = g.waiting[sets[i]] || !refused(failed) && !couch.IsConflict(failed)
 		}
 	}

@@ -146,6 +146,36 @@ func TestClaimsOfDigests(t *testing.T) {
 	})
 }
 
+// TestClaimsOfOthers: where another process has what a divided digest has room for, the others take its place, in this pass or in one soon.
+func TestClaimsOfOthers(t *testing.T) {
+	t.Parallel()
+	const set, room = "a@example.org", 2
+	failure := "conflict"
+	m := (&server{write: func(body []byte) (int, []string) {
+		return http.StatusCreated, slices.Repeat([]string{failure}, bytes.Count(body, []byte(`"_id":`)))
+	}}).open(t, somebody{}).mails
+	m.windows.divide(set, time.Now(), 2*room)
+	g := newGathering(m)
+	gather := func(ids ...string) {
+		for _, id := range ids {
+			it, err := read(notice(t, id, time.Now(), ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.add(set, it)
+		}
+		g.take(t.Context())
+	}
+	gather("a", "b", "c")
+	if next := time.Until(m.next); g.held != 0 || next > m.Retry {
+		t.Errorf("%d are claimed, and the next pass is in %v", g.held, next)
+	}
+	failure = ""
+	if gather("d", "e", "f"); g.held != room {
+		t.Errorf("%d of another page are claimed, want %d", g.held, room)
+	}
+}
+
 // TestClaimsThatFailForNow take from no digest its turn: what was gathered is mailed together once the database takes the claims.
 func TestClaimsThatFailForNow(t *testing.T) {
 	t.Parallel()

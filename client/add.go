@@ -166,7 +166,7 @@ func (s Spec) task(now time.Time, calendar func(string) (*when.Calendar, error))
 		Delivery: s.Delivery, Site: s.Site, Tags: s.Tags, Note: s.Note, Notify: s.Notify, Expect: s.Expect,
 	}
 	var err error
-	for _, step := range []func(*document, time.Time) error{s.name, s.call, s.plan, s.rest} {
+	for _, step := range []func(*document, time.Time) error{s.name, s.texts, s.call, s.plan, s.rest} {
 		if err := step(&d, now); err != nil {
 			return nil, err
 		}
@@ -192,8 +192,8 @@ func (s Spec) task(now time.Time, calendar func(string) (*when.Calendar, error))
 func (s Spec) further(raw []byte) ([]byte, error) {
 	for _, name := range slices.Sorted(maps.Keys(s.Fields)) {
 		value := s.Fields[name]
-		if !json.Valid(value) {
-			return nil, fmt.Errorf("%s: %.40q is no JSON", name, value)
+		if !json.Valid(value) || !utf8.Valid(value) || !utf8.ValidString(name) {
+			return nil, fmt.Errorf("%.40q: %.40q is no JSON", name, value)
 		}
 		key, err := json.Marshal(name)
 		if err != nil {
@@ -230,6 +230,22 @@ func (s Spec) name(d *document, _ time.Time) error {
 	for field, name := range map[string]string{"worker": s.Worker, "job": s.Job} {
 		if err := CheckName(field, name); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// texts refuses those that JSON would hold as others.
+func (s Spec) texts(*document, time.Time) error {
+	texts := map[string][]string{"note": {s.Note}, "tags": s.Tags, "after": s.After}
+	if s.Notify != nil {
+		texts["notify.url"], texts["notify.email"] = []string{s.Notify.URL}, s.Notify.Email
+	}
+	for _, field := range slices.Sorted(maps.Keys(texts)) {
+		for _, text := range texts[field] {
+			if !utf8.ValidString(text) {
+				return fmt.Errorf("%s %q is no valid UTF-8", field, text)
+			}
 		}
 	}
 	return nil

@@ -323,7 +323,7 @@ func tryFault(t *testing.T, f *fault, unsynced int) {
 		if failed == nil && len(w.errs) > 0 && !f.hit.Load() {
 			t.Errorf("without a fault: %v", w.errs)
 		}
-		f.off.Store(!f.lasting) // what fails once must not be the look itself
+		f.off.Store(!f.lasting || !f.hit.Load()) // what fails once must not be the look itself
 		w.holds(w.st, "on the failing disk")
 		if err := w.st.Close(); errors.Is(err, store.ErrStuck) || (err == nil) != (failed == nil) && !f.hit.Load() {
 			t.Errorf("closing: %v", err)

@@ -194,7 +194,8 @@ func (b *bundle) put(id, format string, args ...any) string {
 	return rev
 }
 
-// edit changes fields of a document as a person would: read, change, write, and again after a conflict. Nil removes a field.
+// edit changes fields of a document as a person would: read, change, write, and again after a conflict. Nil removes a field. What is awaited
+// afterwards is no revision of before.
 func (b *bundle) edit(id string, fields map[string]any) {
 	b.t.Helper()
 	for {
@@ -211,11 +212,12 @@ func (b *bundle) edit(id string, fields map[string]any) {
 		}
 		body, err := json.Marshal(object)
 		must(b.t, err)
-		_, err = b.db.Put(b.t.Context(), id, body)
+		rev, err := b.db.Put(b.t.Context(), id, body)
 		if couch.IsConflict(err) {
 			continue
 		}
 		must(b.t, err)
+		b.await("the edit of "+id, func() bool { return !couch.Beats(rev, b.docs[id].Get("_rev").String()) })
 		return
 	}
 }

@@ -237,7 +237,7 @@ func (s Spec) name(d *document, _ time.Time) error {
 
 // texts refuses those that JSON would hold as others.
 func (s Spec) texts(*document, time.Time) error {
-	texts := map[string][]string{"note": {s.Note}, "tags": s.Tags, "after": s.After}
+	texts := map[string][]string{"note": {s.Note}, "site": {s.Site}, "tags": s.Tags, "after": s.After}
 	if s.Notify != nil {
 		texts["notify.url"], texts["notify.email"] = []string{s.Notify.URL}, s.Notify.Email
 	}

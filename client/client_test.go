@@ -174,6 +174,7 @@ func TestSpecs(t *testing.T) {
 		"control character":       {func(s *client.Spec) { s.Worker = "a\n" }, "", `worker "a\n": a name is plain text`},
 		"reserved id":             {func(s *client.Spec) { s.ID = "_design/x" }, "", `id "_design/x": ids that begin with _ belong to the database`},
 		"note that is no text":    {func(s *client.Spec) { s.Note = "a\xff" }, "", `note "a\xff" is no valid UTF-8`},
+		"site that is no text":    {func(s *client.Spec) { s.Site = "\xff" }, "", `site "\xff" is no valid UTF-8`},
 		"tag that is no text":     {func(s *client.Spec) { s.Tags = []string{"a", "\xff"} }, "", `tags "\xff" is no valid UTF-8`},
 		"address that is no text": {func(s *client.Spec) { s.Notify = &task.Notify{URL: "http://h/\xff"} }, "", `notify.url "http://h/\xff" is no valid UTF-8`},
 		"field that is no text":   {func(s *client.Spec) { s.Fields = map[string]json.RawMessage{"a": []byte("\"\xff\"")} }, "", `"a": "\"\xff\"" is no JSON`},

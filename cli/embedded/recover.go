@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -118,8 +119,14 @@ func (o Options) probe(room int64) error {
 	if fs == nil {
 		fs = vfs.Default
 	}
-	if usage, err := fs.GetDiskUsage(o.Data); err == nil && usage.AvailBytes < uint64(room)+probeSize { //nolint:gosec // never negative
-		return errors.New("the disk is full")
+	if usage, err := fs.GetDiskUsage(o.Data); err == nil && usage.TotalBytes > 0 { // some file systems do not say
+		free := usage.AvailBytes
+		if os.Geteuid() == 0 { // who may use what is reserved, too
+			free = max(free, usage.TotalBytes-usage.UsedBytes)
+		}
+		if free < uint64(room)+probeSize { //nolint:gosec // never negative
+			return errors.New("the disk is full")
+		}
 	}
 	name := filepath.Join(o.Data, "probe.tmp")
 	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)

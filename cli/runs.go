@@ -123,8 +123,9 @@ func sinceOf(text string, now time.Time) (time.Time, error) {
 	}
 	const yesterday = "yesterday" // which is no date of a task, and so no word of those
 	if rest, ok := strings.CutPrefix(strings.ToLower(strings.TrimSpace(text)), yesterday); ok {
-		date, err := when.ParseDate("today"+rest, now, loc)
-		return date.Time.In(loc).AddDate(0, 0, -1), err
+		if date, err := when.ParseDate("today"+rest, now, loc); err == nil {
+			return date.Time.In(loc).AddDate(0, 0, -1), nil
+		}
 	}
 	date, err := when.ParseDate(text, now, loc)
 	return date.Time, err

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,8 +59,11 @@ func (a *app) runs(cmd *cobra.Command, id string, o runsOptions) error {
 	if o.limit < 0 {
 		return misuse(cmd.CommandPath(), "--limit %d: cannot be negative", o.limit)
 	}
-	var err error
-	if f.Since, err = sinceOf(o.since, a.now()); err != nil {
+	loc, _, err := zoneOf("")
+	if err != nil {
+		return err
+	}
+	if f.Since, err = sinceOf(o.since, a.now(), loc); err != nil {
 		return misuse(cmd.CommandPath(), "--since: %v", err)
 	}
 	s, err := a.connect(cmd)
@@ -109,25 +113,24 @@ func (a *app) runs(cmd *cobra.Command, id string, o runsOptions) error {
 	return err
 }
 
-// sinceOf reads a date, or how long ago it was.
-func sinceOf(text string, now time.Time) (time.Time, error) {
+// sinceOf reads a date, or how long ago it was. Words for what is to come were hardly meant: "1 month", say, is in a month.
+func sinceOf(text string, now time.Time, loc *time.Location) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if d, err := when.ParseDuration(text); err == nil {
+	if d, err := when.ParseDuration(strings.TrimSuffix(text, " ago")); err == nil {
 		return now.Add(-d), nil
-	}
-	loc, _, err := zoneOf("")
-	if err != nil {
-		return time.Time{}, err
 	}
 	const yesterday = "yesterday" // which is no date of a task, and so no word of those
 	if rest, ok := strings.CutPrefix(strings.ToLower(strings.TrimSpace(text)), yesterday); ok {
-		if date, err := when.ParseDate("today"+rest, now, loc); err == nil {
-			return date.Time.In(loc).AddDate(0, 0, -1), nil
+		if date, err := when.ParseDate("today"+rest, now.In(loc).AddDate(0, 0, -1), loc); err == nil {
+			return date.Time, nil
 		}
 	}
 	date, err := when.ParseDate(text, now, loc)
+	if date.Words && date.Time.After(now) {
+		return time.Time{}, fmt.Errorf("%q is still to come: write a date that has passed, or how long ago it was, such as 12h or 7d", text)
+	}
 	return date.Time, err
 }
 

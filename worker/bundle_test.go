@@ -102,7 +102,7 @@ func (b *bundle) watch() {
 			for _, row := range rows {
 				doc := gjson.ParseBytes(row.Doc)
 				if row.Deleted {
-					doc = gjson.Parse(`{"_deleted":true,"status":"(deleted)"}`)
+					doc = gjson.Parse(fmt.Sprintf(`{"_deleted":true,"_rev":%q,"status":"(deleted)"}`, row.Rev))
 				}
 				b.docs[row.ID] = doc
 			}

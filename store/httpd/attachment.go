@@ -32,7 +32,8 @@ func (c *call) getAttachment(id, name string) error {
 	if err != nil {
 		return err
 	}
-	defer snap.Close() //nolint:errcheck // the reads have told all there is
+	defer snap.Close()      //nolint:errcheck // the reads have told all there is
+	c.s.counts.reads.Add(1) // of its document
 	row, err := c.revisionNamed(snap, id)
 	if err != nil {
 		return err

@@ -30,7 +30,12 @@ type Finder interface {
 // can make it true.
 type Selector func(raw []byte) (match func(doc []byte) bool, interest store.Interest, err error)
 
-func defaultFinder() Finder { return mango.Finder{} }
+func (s *Server) finder() Finder {
+	return mango.Finder{
+		Settings: func() mango.Settings { return s.settings.now().queries },
+		Read:     func(documents int64) { s.counts.reads.Add(documents) },
+	}
+}
 
 func defaultSelector() Selector {
 	return func(raw []byte) (func([]byte) bool, store.Interest, error) {

@@ -121,13 +121,13 @@ func New(st *store.Store, o Options) *Server {
 	if o.Version == "" {
 		o.Version = "dev"
 	}
-	if o.Find == nil {
-		o.Find = defaultFinder()
-	}
 	if o.Selector == nil {
 		o.Selector = defaultSelector()
 	}
 	s := &Server{store: st, log: o.Log, counts: counts{started: time.Now()}}
+	if o.Find == nil {
+		o.Find = s.finder()
+	}
 	s.auth = newAuthenticator(st, o, &s.counts, s.begin)
 	o.Admins = nil // what is plain among them is not kept
 	s.opts = o

@@ -107,7 +107,7 @@ func (c *call) config(path []string) error {
 	case http.MethodPut:
 		return c.changeSetting(setting{path[0], path[1]})
 	case http.MethodDelete:
-		if !there {
+		if !there || path[0] != adminsSection && !c.s.settings.set(setting{path[0], path[1]}) {
 			return unknownSetting()
 		}
 		return c.removeSetting(setting{path[0], path[1]})

@@ -59,7 +59,7 @@ func (c *call) replication() (*replicate.Request, error) {
 	if err := c.wantJSON(); err != nil {
 		return nil, err
 	}
-	req, err := replicate.Parse(fields, c.own())
+	req, err := replicate.Parse(fields, c.own(), c.s.settings.now().replications)
 	if err == nil {
 		req.Size = len(raw)
 	}

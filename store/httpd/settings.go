@@ -15,6 +15,8 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/adlayer/after/store"
+	"github.com/adlayer/after/store/mango"
+	"github.com/adlayer/after/store/replicate"
 )
 
 // setting names one text of a section, in CouchDB's words.
@@ -32,9 +34,13 @@ type settings struct {
 	base   map[setting]string // as the server was started
 	stored map[setting]string // what was set since and is kept
 	values map[setting]string // in force: all of these, and what was set without being kept
+	others map[setting]string // what acts where nothing is set
 
 	acting atomic.Pointer[live]
 	admins func(map[string]string) // takes the section of administrators
+
+	level   logrus.Level // of the log, as the server was started
+	leveled bool         // it was set to another one
 }
 
 // live are the settings that act, ready for use.
@@ -73,6 +79,9 @@ type live struct {
 
 	minimalHeaders []string // for who prefers few
 	passwords      passwordRules
+
+	queries      mango.Settings
+	replications replicate.Settings
 }
 
 // settingsName is where the store keeps settings.
@@ -91,6 +100,9 @@ func newSettings(st *store.Store, o Options, admins func(map[string]string)) *se
 			{"vendor", "name"}:    "after",
 			{"vendor", "version"}: o.Version,
 		},
+	}
+	if log := leveled(o.Log); log != nil {
+		s.level = log.GetLevel()
 	}
 	if err := s.load(); err != nil {
 		s.log.WithError(err).Error("store: settings that were changed over HTTP cannot be read, and do not act")
@@ -117,12 +129,26 @@ func (s *settings) load() error {
 	return nil
 }
 
-// all gives all sections.
+// all gives all sections: what is set, and what acts where nothing is.
 func (s *settings) all() map[string]map[string]string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	out := maps.Clone(s.others)
+	maps.Copy(out, s.values)
+	return inSections(out)
+}
+
+// set tells whether a setting is set.
+func (s *settings) set(at setting) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	_, ok := s.values[at]
+	return ok
+}
+
+func inSections(values map[setting]string) map[string]map[string]string {
 	out := map[string]map[string]string{}
-	for at, value := range s.values {
+	for at, value := range values {
 		if out[at.section] == nil {
 			out[at.section] = map[string]string{}
 		}
@@ -163,14 +189,7 @@ func (s *settings) reload() {
 }
 
 func (s *settings) save(ctx context.Context, values map[setting]string) error {
-	sections := map[string]map[string]string{}
-	for at, value := range values {
-		if sections[at.section] == nil {
-			sections[at.section] = map[string]string{}
-		}
-		sections[at.section][at.key] = value
-	}
-	raw, err := json.Marshal(sections)
+	raw, err := json.Marshal(inSections(values))
 	if err != nil {
 		return err
 	}
@@ -179,10 +198,11 @@ func (s *settings) save(ctx context.Context, values map[setting]string) error {
 
 // act puts into force what the texts say. What makes no sense counts as not set, as in CouchDB.
 func (s *settings) act() {
+	s.others = map[setting]string{}
 	s.store.SetLimits(store.Limits{
 		Document:   int(s.number("couchdb", "max_document_size", int64(s.first.Document))),
-		Attachment: s.number("couchdb", "max_attachment_size", s.first.Attachment),
-		ID:         int(s.number("couchdb", "max_document_id_length", int64(s.first.ID))),
+		Attachment: s.number("couchdb", "max_attachment_size", unbounded(s.first.Attachment)),
+		ID:         int(s.number("couchdb", "max_document_id_length", unbounded(int64(s.first.ID)))),
 	})
 	l := &live{
 		maxRequest:            min(s.number("chttpd", "max_http_request_size", s.opts.MaxRequest), math.MaxInt64-1), // one more is read to tell
@@ -193,16 +213,16 @@ func (s *settings) act() {
 		publicFields:          splitList(s.text("chttpd_auth", "public_fields", strings.Join(s.opts.PublicFields, ","))),
 		sameSite:              s.text("chttpd_auth", "same_site", s.opts.SameSite),
 		cors:                  s.cors(),
-		maintenance:           s.values[setting{"couchdb", "maintenance_mode"}],
+		maintenance:           s.text("couchdb", "maintenance_mode", "false"),
 		sessionAge:            s.seconds("chttpd_auth", "timeout", s.opts.SessionTimeout),
 		shards:                int(min(s.number("cluster", "q", 2), maxShards)),
-		uuids:                 s.values[setting{"uuids", "algorithm"}],
-		uuidSuffix:            s.values[setting{"uuids", "utc_id_suffix"}],
+		uuids:                 s.text("uuids", "algorithm", "sequential"),
+		uuidSuffix:            s.text("uuids", "utc_id_suffix", ""),
 		maxUUIDs:              int(s.number("uuids", "max_count", 1000)),
 		hashes:                s.hashPolicy(),
 		lockouts:              s.lockoutPolicy(),
-		openToAll:             slices.Contains([]string{"everyone", "admin_local"}, s.text("couchdb", "default_security", "")),
-		changesTimeout:        s.changesTimeout(),
+		openToAll:             slices.Contains([]string{"everyone", "admin_local"}, s.text("couchdb", "default_security", "admin_only")),
+		changesTimeout:        s.milliseconds("chttpd", "changes_timeout", defaultTimeout),
 		userRequired:          s.flag("chttpd", "require_valid_user") || s.flag("chttpd_auth", "require_valid_user"),
 		userRequiredButForUp:  s.flag("chttpd", "require_valid_user_except_for_up"),
 		sessionCookies:        s.text("chttpd_auth", "allow_persistent_cookies", "true") != "true",
@@ -214,9 +234,11 @@ func (s *settings) act() {
 		challenge:             s.challenge(),
 		loginPage:             s.text("chttpd_auth", "authentication_redirect", ""),
 		maxURI:                s.longestURI(),
-		plusIsPlus:            s.text("chttpd", "decode_plus_to_space", "") == "false",
+		plusIsPlus:            s.text("chttpd", "decode_plus_to_space", "true") == "false",
 		minimalHeaders:        splitList(s.text("chttpd", "prefer_minimal", minimalHeaders)),
 		passwords:             parsePasswordRules(s.text("chttpd_auth", "password_regexp", "")),
+		queries:               s.queries(),
+		replications:          s.replications(),
 	}
 	if s.text("csp", "attachments_enable", "true") == "true" {
 		l.attachmentPolicy = s.text("csp", "attachments_header_value", "sandbox")
@@ -246,8 +268,8 @@ func (s *settings) hashPolicy() hashPolicy {
 	p := hashPolicy{
 		rounds:  int(s.number("chttpd_auth", "iterations", int64(s.opts.HashRounds))),
 		upgrade: s.text("chttpd_auth", "upgrade_hash_on_auth", "true") == "true", conflicts: s.flag("chttpd_auth", "allow_conflicted_user_docs"),
-		least: int(s.number("chttpd_auth", "min_iterations", 0)),
-		most:  int(s.number("chttpd_auth", "max_iterations", 0)),
+		least: int(s.number("chttpd_auth", "min_iterations", 1)),
+		most:  int(s.number("chttpd_auth", "max_iterations", math.MaxInt64)),
 	}
 	if p.rounds < 1 || p.rounds > maxRounds {
 		p.rounds = s.opts.HashRounds
@@ -293,6 +315,9 @@ func (s *settings) text(section, key, otherwise string) string {
 	if text, ok := s.values[setting{older[section], key}]; ok {
 		return text
 	}
+	if otherwise != "" {
+		s.others[setting{section, key}] = otherwise
+	}
 	return otherwise
 }
 
@@ -323,10 +348,25 @@ func splitList(text string) []string {
 	return list
 }
 
-// number reads a whole number; "infinity" is none too large.
+// infinity is a number that none is above.
+const infinity = "infinity"
+
+// unbounded is for a limit that is none where it is not above 0.
+func unbounded(n int64) int64 {
+	if n <= 0 {
+		return math.MaxInt64
+	}
+	return n
+}
+
+// number reads a whole number.
 func (s *settings) number(section, key string, otherwise int64) int64 {
-	text := s.text(section, key, "")
-	if text == "infinity" {
+	usual := infinity
+	if otherwise < math.MaxInt64 {
+		usual = strconv.FormatInt(otherwise, 10)
+	}
+	text := s.text(section, key, usual)
+	if text == infinity {
 		return math.MaxInt64
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
@@ -338,32 +378,70 @@ func (s *settings) number(section, key string, otherwise int64) int64 {
 
 // seconds reads a duration; one that does not fit is the longest that does.
 func (s *settings) seconds(section, key string, otherwise time.Duration) time.Duration {
-	n := s.number(section, key, int64(otherwise/time.Second))
-	return time.Duration(min(n, int64(math.MaxInt64/time.Second))) * time.Second
+	return s.duration(section, key, time.Second, otherwise)
 }
 
-// changesTimeout is for how long a feed waits where the request does not say.
-func (s *settings) changesTimeout() time.Duration {
-	n := s.number("chttpd", "changes_timeout", defaultTimeout.Milliseconds())
-	return time.Duration(min(n, int64(math.MaxInt64/time.Millisecond))) * time.Millisecond
+// milliseconds is the same in another unit.
+func (s *settings) milliseconds(section, key string, otherwise time.Duration) time.Duration {
+	return s.duration(section, key, time.Millisecond, otherwise)
+}
+
+func (s *settings) duration(section, key string, unit, otherwise time.Duration) time.Duration {
+	n := s.number(section, key, int64(otherwise/unit))
+	return time.Duration(min(n, int64(math.MaxInt64/unit))) * unit
+}
+
+// queries are how _find answers.
+func (s *settings) queries() mango.Settings {
+	usual := mango.DefaultSettings()
+	return mango.Settings{
+		Limit: s.number("mango", "default_limit", usual.Limit), ScanRatio: s.number("mango", "index_scan_warning_threshold", usual.ScanRatio),
+	}
+}
+
+// replications are how those of _replicate work that do not say it themselves.
+func (s *settings) replications() replicate.Settings {
+	const section = "replicator"
+	usual := replicate.DefaultSettings()
+	return replicate.Settings{
+		Checkpoints: s.text(section, "use_checkpoints", strconv.FormatBool(usual.Checkpoints)) == "true",
+		BulkGet:     s.text(section, "use_bulk_get", strconv.FormatBool(usual.BulkGet)) == "true",
+		Interval:    s.milliseconds(section, "checkpoint_interval", usual.Interval),
+		Timeout:     s.milliseconds(section, "connection_timeout", usual.Timeout),
+		Retries:     int(s.number(section, "retries_per_request", int64(usual.Retries))),
+		Batch:       int(s.number(section, "worker_batch_size", int64(usual.Batch))),
+		Workers:     int(s.number(section, "worker_processes", int64(usual.Workers))),
+	}.Bounded()
 }
 
 // logLevel makes the log say more or less, where it is one that can.
 func (s *settings) logLevel() {
-	text, ok := s.values[setting{"log", "level"}]
-	if !ok {
+	log := leveled(s.log)
+	if log == nil {
 		return
 	}
+	text := s.text("log", "level", s.level.String())
 	level, err := logrus.ParseLevel(strings.Replace(text, "notice", "info", 1))
-	if err != nil {
+	switch {
+	case err == nil && text != s.level.String():
+		s.leveled = true
+	case !s.leveled:
 		return
+	case err != nil:
+		level = s.level
 	}
-	switch log := s.log.(type) {
+	log.SetLevel(level)
+}
+
+// leveled gives the logger behind a log, nil where it is another kind of one.
+func leveled(log logrus.FieldLogger) *logrus.Logger {
+	switch log := log.(type) {
 	case *logrus.Logger:
-		log.SetLevel(level)
+		return log
 	case *logrus.Entry:
-		log.Logger.SetLevel(level)
+		return log.Logger
 	}
+	return nil
 }
 
 // now are the settings in force.

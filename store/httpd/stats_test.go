@@ -46,6 +46,11 @@ func TestStats(t *testing.T) {
 		{"GET", "/db/_all_docs?include_docs=true", "", 200, map[string]int64{"database_reads": 4}},
 		{"GET", "/db/_all_docs", "", 200, map[string]int64{"database_reads": 0}},
 		{"GET", "/db/_changes?include_docs=true", "", 200, map[string]int64{"database_reads": 4}},
+		{"POST", "/db/_find", `{"selector":{"_id":{"$gt":null}},"limit":3}`, 200, map[string]int64{"database_reads": 3}},
+		{"POST", "/db/_find", `{"selector":{"kind":"none"}}`, 200, map[string]int64{"database_reads": 4}},
+		{"POST", "/db/_explain", `{"selector":{"kind":"none"}}`, 200, map[string]int64{"database_reads": 0}},
+		{"PUT", "/db/file/it", `text`, 201, map[string]int64{"document_writes": 1, "database_reads": 0}},
+		{"GET", "/db/file/it", "", 200, map[string]int64{"database_reads": 1}},
 		{"PUT", "/other", "", 201, map[string]int64{"open_databases": 1}},
 		{"HEAD", "/db/a", "", 200, map[string]int64{"httpd_request_methods/HEAD": 1, "httpd/aborted_requests": 0}},
 	}

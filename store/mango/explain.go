@@ -10,8 +10,8 @@ import (
 const maxEnd = "<MAX>"
 
 // explain shows how a query would be answered, in the shape that CouchDB shows it.
-func explain(db *store.Database, body []byte) ([]byte, error) {
-	q, err := readQuery(body)
+func explain(db *store.Database, body []byte, settings Settings) ([]byte, error) {
+	q, err := readQuery(body, settings)
 	if err != nil {
 		return nil, err
 	}

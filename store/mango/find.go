@@ -14,9 +14,6 @@ import (
 	"github.com/adlayer/after/store"
 )
 
-// scanRatio is how many documents a query may look at for each result before its answer warns.
-const scanRatio = 10
-
 const (
 	warnNoIndex = "No matching index found, create an index to optimize query time."
 	warnScan    = "The number of documents examined is high in proportion to the number of results returned. " +
@@ -32,8 +29,10 @@ type finding struct {
 	left int64 // results still wanted
 
 	keys, docs, quorum, results int64
+	unshown                     int64 // documents that were read beside these, which statistics do not show
 
-	patience time.Duration // with patterns that can take long; 0 if there are none
+	scanRatio int64
+	patience  time.Duration // with patterns that can take long; 0 if there are none
 
 	last []byte        // where the last match stands in the index; nil before the first
 	at   []byte        // and what was looked at last
@@ -49,8 +48,13 @@ type finding struct {
 const findBuffer = 32 << 10
 
 // find answers a query.
-func find(ctx context.Context, db *store.Database, q *query, patience time.Duration, w io.Writer) error {
+func (f Finder) find(ctx context.Context, db *store.Database, body []byte, w io.Writer) error {
 	begin := time.Now()
+	settings := f.settings()
+	q, err := readQuery(body, settings)
+	if err != nil {
+		return err
+	}
 	p, err := planFor(db, q)
 	if err != nil {
 		return err
@@ -61,25 +65,29 @@ func find(ctx context.Context, db *store.Database, q *query, patience time.Durat
 	if p.none {
 		return send(w, []byte(`{"docs":[]}`))
 	}
-	f := &finding{q: q, plan: p, skip: q.skip, left: q.limit, w: w, out: []byte(`{"docs":[`)}
+	run := &finding{q: q, plan: p, skip: q.skip, left: q.limit, scanRatio: settings.ScanRatio, w: w, out: []byte(`{"docs":[`)}
 	if q.selector.root != nil && q.selector.root.slow() {
-		f.patience = patience
+		run.patience = cmp.Or(f.Patience, defaultPatience)
 	}
-	from, err := readBookmark(q.bookmark, p.index)
-	if err != nil {
+	if f.Read != nil {
+		defer func() { f.Read(run.docs + run.quorum + run.unshown) }()
+	}
+	if err := run.scan(ctx, db); err != nil {
 		return err
 	}
-	if q.limit > 0 {
-		if p.index.special() {
-			err = f.scanDocuments(ctx, db, from)
-		} else {
-			err = f.scanIndex(ctx, db, from)
-		}
-	}
-	if err != nil {
+	return send(w, run.finish(time.Since(begin)))
+}
+
+// scan goes through what the plan leaves, from the bookmark on.
+func (f *finding) scan(ctx context.Context, db *store.Database) error {
+	from, err := readBookmark(f.q.bookmark, f.plan.index)
+	switch {
+	case err != nil || f.q.limit == 0:
 		return err
+	case f.plan.index.special():
+		return f.scanDocuments(ctx, db, from)
 	}
-	return send(w, f.finish(time.Since(begin)))
+	return f.scanIndex(ctx, db, from)
 }
 
 func send(w io.Writer, b []byte) error {
@@ -242,6 +250,7 @@ func (f *finding) deriving(r *reading) func(entry) (bool, error) {
 		id := e.id()
 		c.id = appendString(c.id[:0], id)
 		if !c.fill(e.raw) {
+			f.unshown++
 			row, err := r.docs.Get(id)
 			if err != nil || !c.read(row) {
 				return false, err
@@ -358,7 +367,7 @@ func (f *finding) warnings() string {
 	if x.special() {
 		lines = append(lines, warnNoIndex)
 	}
-	if f.docs+f.quorum > scanRatio*max(f.results, 1) {
+	if looked := f.docs + f.quorum; f.scanRatio > 0 && (looked-1)/f.scanRatio >= max(f.results, 1) {
 		lines = append(lines, warnScan)
 	}
 	return strings.Join(lines, `\n`)

@@ -1,7 +1,6 @@
 package mango
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -18,6 +17,28 @@ import (
 type Finder struct {
 	// Patience is how long the patterns of one query may try without coming to an end, all documents together; 0 means 5 s.
 	Patience time.Duration
+	// Settings, where it is set, is asked by each request what is in force; else DefaultSettings are.
+	Settings func() Settings
+	// Read, where it is set, is told how many documents a query has read.
+	Read func(documents int64)
+}
+
+// Settings are what a server may set for all queries.
+type Settings struct {
+	// Limit is how many documents an answer has at most if the request does not say.
+	Limit int64
+	// ScanRatio is how many documents a query may look at for each result before its answer warns; 0: it never does.
+	ScanRatio int64
+}
+
+// DefaultSettings are CouchDB's.
+func DefaultSettings() Settings { return Settings{Limit: 25, ScanRatio: 10} }
+
+func (f Finder) settings() Settings {
+	if f.Settings == nil {
+		return DefaultSettings()
+	}
+	return f.Settings()
 }
 
 // defaultPatience is long for a person who waits, and short for a server.
@@ -31,13 +52,9 @@ func (f Finder) Serve(ctx context.Context, db *store.Database, method, path stri
 	var err error
 	switch {
 	case path == "_find" && method == http.MethodPost:
-		q, err := readQuery(body)
-		if err != nil {
-			return err
-		}
-		return find(ctx, db, q, cmp.Or(f.Patience, defaultPatience), w)
+		return f.find(ctx, db, body, w)
 	case path == "_explain" && method == http.MethodPost:
-		answer, err = explain(db, body)
+		answer, err = explain(db, body, f.settings())
 	case path == "_index" && method == http.MethodGet:
 		answer, err = listIndexes(db, query)
 	case path == "_index" && method == http.MethodPost:

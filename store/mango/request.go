@@ -6,9 +6,6 @@ import (
 	"strings"
 )
 
-// defaultLimit is how many documents an answer has at most if the request does not say.
-const defaultLimit = 25
-
 // query is a checked request to _find or _explain.
 type query struct {
 	selector      Selector
@@ -104,7 +101,7 @@ func (r *request) count(name string, least, otherwise int64) int64 {
 }
 
 // readQuery checks the body of _find or _explain.
-func readQuery(body []byte) (*query, error) {
+func readQuery(body []byte, settings Settings) (*query, error) {
 	r, err := readRequest(body)
 	if err != nil {
 		return nil, err
@@ -113,7 +110,7 @@ func readQuery(body []byte) (*query, error) {
 	q.selector = r.selector("selector", true)
 	q.useIndex = r.useIndex("use_index")
 	q.bookmark = r.bookmark()
-	q.limit = r.count("limit", 0, defaultLimit)
+	q.limit = r.count("limit", 0, settings.Limit)
 	q.skip = r.count("skip", 0, 0)
 	q.sort, q.desc = splitSort(r.sort("sort"))
 	q.fields = r.fields()

@@ -28,7 +28,7 @@ func FuzzParse(f *testing.F) {
 		if json.Unmarshal(body, &fields) != nil {
 			return
 		}
-		r, err := replicate.Parse(fields, "http://here:5984")
+		r, err := replicate.Parse(fields, "http://here:5984", replicate.DefaultSettings())
 		switch {
 		case err != nil:
 			if strings.Contains(err.Error(), "pass-word") {

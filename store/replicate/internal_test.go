@@ -40,7 +40,7 @@ func TestParse(t *testing.T) {
 		if err := json.Unmarshal([]byte(body), &fields); err != nil {
 			t.Fatal(err)
 		}
-		_, err := Parse(fields, "http://here")
+		_, err := Parse(fields, "http://here", DefaultSettings())
 		got := ""
 		if err != nil {
 			got = err.Error()
@@ -77,7 +77,7 @@ func TestIDs(t *testing.T) {
 		if err := json.Unmarshal([]byte(body), &fields); err != nil {
 			t.Fatal(err)
 		}
-		r, err := Parse(fields, "http://here")
+		r, err := Parse(fields, "http://here", DefaultSettings())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,8 +174,7 @@ func empty(r *http.Request) (int, string, error) {
 func request(local http.RoundTripper, continuous bool) *Request {
 	return &Request{
 		Source: Endpoint{Name: "a", URL: "http://here/a/"}, Target: Endpoint{Name: "b", URL: "http://here/b/"}, Local: local,
-		Continuous: continuous, Checkpoints: true, BulkGet: true, Interval: defaultInterval, Timeout: defaultTimeout,
-		Retries: defaultRetries, Batch: defaultBatch, Workers: defaultWorkers,
+		Continuous: continuous, Settings: DefaultSettings(),
 	}
 }
 
@@ -237,7 +236,7 @@ func TestOneShotGivesUp(t *testing.T) {
 		began := time.Now()
 		_, _, err := m.Replicate(t.Context(), request(local, false))
 		var e *store.Error
-		if !errors.As(err, &e) || e.Status != 500 || e.Name != "busy" || asked != defaultRetries+1 {
+		if !errors.As(err, &e) || e.Status != 500 || e.Name != "busy" || asked != DefaultSettings().Retries+1 {
 			t.Errorf("%v after %d attempts", err, asked)
 		}
 		if took := time.Since(began); took < 3*time.Second || took > 8*time.Second {
@@ -263,7 +262,7 @@ func TestSilentEnd(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "req_timedout") {
 			t.Error(err)
 		}
-		if took := time.Since(began); took < 2*defaultTimeout || took > 3*defaultTimeout {
+		if took, silent := time.Since(began), DefaultSettings().Timeout; took < 2*silent || took > 3*silent {
 			t.Errorf("it took %v", took)
 		}
 	})

@@ -39,18 +39,7 @@ type Request struct {
 
 	// Since is where the source's feed is read from, whatever the checkpoints say; nil: from the checkpoint.
 	Since json.RawMessage
-	// Checkpoints are read and written.
-	Checkpoints bool
-	// Interval is the time between two checkpoints.
-	Interval time.Duration
-	// Retries is how often a request that failed is sent again.
-	Retries int
-	// Timeout is how long an end may be silent.
-	Timeout time.Duration
-	// Batch is the number of changes that are dealt with together, Workers how many batches are under way.
-	Batch, Workers int
-	// BulkGet reads revisions with _bulk_get where the source has it.
-	BulkGet bool
+	Settings
 
 	// User is who asked, empty for nobody; Admin may cancel what others started.
 	User  string
@@ -80,24 +69,48 @@ func (r *Request) same(other *Request) bool {
 	return reflect.DeepEqual(a, b)
 }
 
+// Settings say how a replication works.
+type Settings struct {
+	// Checkpoints are read and written.
+	Checkpoints bool
+	// Interval is the time between two checkpoints.
+	Interval time.Duration
+	// Retries is how often a request that failed is sent again.
+	Retries int
+	// Timeout is how long an end may be silent.
+	Timeout time.Duration
+	// Batch is the number of changes that are dealt with together, Workers how many batches are under way.
+	Batch, Workers int
+	// BulkGet reads revisions with _bulk_get where the source has it.
+	BulkGet bool
+}
+
+// DefaultSettings are CouchDB's.
+func DefaultSettings() Settings {
+	return Settings{
+		Checkpoints: true, BulkGet: true, Interval: 30 * time.Second, Timeout: 30 * time.Second, Retries: 5, Batch: 500, Workers: 4,
+	}
+}
+
 const (
-	defaultInterval = 30 * time.Second
-	defaultTimeout  = 30 * time.Second
-	defaultRetries  = 5
-	defaultBatch    = 500
-	defaultWorkers  = 4
-	maxBatch        = 5000
-	maxWorkers      = 16
-	maxRetries      = 100
+	maxInterval = 24 * time.Hour
+	maxTimeout  = time.Hour
+	maxBatch    = 5000
+	maxWorkers  = 16
+	maxRetries  = 100
 )
 
+// Bounded gives settings that make sense as they are, but for what is more than any replication may have.
+func (s Settings) Bounded() Settings {
+	s.Interval, s.Timeout = min(max(s.Interval, time.Millisecond), maxInterval), min(max(s.Timeout, time.Millisecond), maxTimeout)
+	s.Retries, s.Batch, s.Workers = min(max(s.Retries, 0), maxRetries), min(max(s.Batch, 1), maxBatch), min(max(s.Workers, 1), maxWorkers)
+	return s
+}
+
 // Parse reads the body of POST /_replicate. base is the address of the server that was asked, which stands before the names of its own
-// databases in messages.
-func Parse(fields map[string]json.RawMessage, base string) (*Request, error) {
-	r := &Request{
-		Checkpoints: true, BulkGet: true, Interval: defaultInterval, Timeout: defaultTimeout,
-		Retries: defaultRetries, Batch: defaultBatch, Workers: defaultWorkers,
-	}
+// databases in messages. What the body does not say is as in settings.
+func Parse(fields map[string]json.RawMessage, base string, settings Settings) (*Request, error) {
+	r := &Request{Settings: settings}
 	p := fieldReader{fields: fields}
 	p.boolean("cancel", &r.Cancel)
 	for _, name := range []string{"replication_id", "id", "_local_id"} {
@@ -180,11 +193,10 @@ func (p *fieldReader) number(name string, least, most int64) (n int64, ok bool) 
 }
 
 func (p *fieldReader) times(r *Request) {
-	const hour = int64(time.Hour / time.Millisecond)
-	if n, ok := p.number("checkpoint_interval", 1, 24*hour); ok {
+	if n, ok := p.number("checkpoint_interval", 1, maxInterval.Milliseconds()); ok {
 		r.Interval = time.Duration(n) * time.Millisecond
 	}
-	if n, ok := p.number("connection_timeout", 1, hour); ok {
+	if n, ok := p.number("connection_timeout", 1, maxTimeout.Milliseconds()); ok {
 		r.Timeout = time.Duration(n) * time.Millisecond
 	}
 	if n, ok := p.number("retries_per_request", 0, maxRetries); ok {

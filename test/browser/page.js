@@ -190,6 +190,21 @@ async function frames () {
   equal((await tolds('')).filter(c => c.query.startsWith('?ran=')).map(c => c.query), ['?ran=own'])
 }
 
+// What the documentation shows does what it says: /documented.js has its blocks as functions, with the addresses of the test.
+async function store () {
+  const { note, feed, syncing } = await documented.store()
+  equal([note._id, note.text], ['milk', 'buy some'])
+  feed.close()
+  syncing.cancel()
+  await once(syncing, 'complete')
+}
+
+async function http () {
+  const { status, report } = await documented.http(settings.token)
+  equal([status, await report.text()], ['done', 'taken'])
+  equal((await tolds('?order=documented')).map(c => c.body), ['month=2026-11'])
+}
+
 const tolds = async query => (await ask('/calls')).body.filter(c => query === '' || c.query === query)
 
 // Tries what a page of another origin can try, which the browser sends with the session's cookie.
@@ -217,7 +232,7 @@ async function neighbour () {
 
 async function main () {
   settings = (await ask('/settings')).body
-  const parts = location.hash === '#neighbour' ? [neighbour] : [session, documents, events, sync, queue, handed, beacon, frames]
+  const parts = location.hash === '#neighbour' ? [neighbour] : [session, documents, events, sync, queue, handed, beacon, frames, store, http]
   for (const part of parts) {
     try {
       await part()

@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -15,9 +17,10 @@ import (
 
 // site serves the page, obeys what it asks for, and is the endpoint that the queue calls.
 type site struct {
-	settings map[string]string
-	obey     func(line string) error
-	servers  [2]*httptest.Server
+	settings   map[string]string
+	documented string // a script, with what the documentation shows
+	obey       func(line string) error
+	servers    [2]*httptest.Server
 
 	mu    sync.Mutex
 	calls []call
@@ -47,6 +50,10 @@ func newSite(t *testing.T) (s *site, origin, neighbour string) {
 	}
 	mux.HandleFunc("GET /settings", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(s.settings) })
 	mux.HandleFunc("GET /calls", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(s.called()) })
+	mux.HandleFunc("GET /documented.js", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/javascript")
+		_, _ = io.WriteString(w, s.documented)
+	})
 	mux.HandleFunc("POST /said", s.listen)
 	mux.HandleFunc("/endpoint", s.endpoint)
 	for i := range s.servers {
@@ -102,4 +109,26 @@ func (s *site) called() []call {
 // stolen tells whether a call was made that only a page which nobody let in had asked for.
 func (s *site) stolen() bool {
 	return slices.ContainsFunc(s.called(), func(c call) bool { return strings.Contains(c.Query, "stolen") })
+}
+
+var block = regexp.MustCompile("(?ms)^```js\n(.*?)^```$")
+
+// documented makes a function of each page's block for browsers, at the addresses of the test. It gives the constants of the block.
+func documented(t *testing.T, settings map[string]string) string {
+	t.Helper()
+	here := strings.NewReplacer("http://127.0.0.1:5984", settings["store"], "https://app.example/reports", settings["endpoint"]+"?order=documented",
+		"name: 'after', password: 'after'", "name: 'admin', password: 'secret'")
+	script := "const documented = {\n"
+	for page, constants := range map[string]string{"store": "note, feed, syncing", "http": "status, report"} {
+		raw, err := os.ReadFile(filepath.Join("..", "..", "docs", page+".md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := block.FindAllStringSubmatch(string(raw), -1)
+		if len(blocks) != 1 {
+			t.Fatalf("docs/%s.md has %d blocks for browsers, not 1", page, len(blocks))
+		}
+		script += "async " + page + " (token) {\n" + here.Replace(blocks[0][1]) + "return { " + constants + " }\n},\n"
+	}
+	return script + "}\n"
 }

@@ -36,6 +36,7 @@ func TestPage(t *testing.T) {
 	}
 	said := make(chan string, 100)
 	site.obey = func(line string) error { return w.obey(line, said) }
+	site.documented = documented(t, site.settings)
 	site.start(t)
 	b.open(t, origin)
 
@@ -54,7 +55,8 @@ func TestPage(t *testing.T) {
 		}
 	}
 	want := []string{
-		"session: ok", "documents: ok", "events: ok", "sync: ok", "queue: ok", "handed: ok", "beacon: ok", "frames: ok", "neighbour: ok", "end",
+		"session: ok", "documents: ok", "events: ok", "sync: ok", "queue: ok", "handed: ok", "beacon: ok", "frames: ok", "store: ok", "http: ok",
+		"neighbour: ok", "end",
 	}
 	if !slices.Equal(parts, want) {
 		t.Errorf("the page says %q, not %q", parts, want)

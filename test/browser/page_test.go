@@ -2,6 +2,7 @@ package browser_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -118,7 +119,8 @@ func documented(t *testing.T, settings map[string]string) string {
 	t.Helper()
 	here := strings.NewReplacer("http://127.0.0.1:5984", settings["store"], "https://app.example/reports", settings["endpoint"]+"?order=documented",
 		"name: 'after', password: 'after'", "name: 'admin', password: 'secret'")
-	script := "const documented = {\n"
+	var script strings.Builder
+	script.WriteString("const documented = {\n")
 	for page, constants := range map[string]string{"store": "note, feed, syncing", "http": "status, report"} {
 		raw, err := os.ReadFile(filepath.Join("..", "..", "docs", page+".md"))
 		if err != nil {
@@ -128,7 +130,8 @@ func documented(t *testing.T, settings map[string]string) string {
 		if len(blocks) != 1 {
 			t.Fatalf("docs/%s.md has %d blocks for browsers, not 1", page, len(blocks))
 		}
-		script += "async " + page + " (token) {\n" + here.Replace(blocks[0][1]) + "return { " + constants + " }\n},\n"
+		fmt.Fprintf(&script, "async %s (token) {\n%sreturn { %s }\n},\n", page, here.Replace(blocks[0][1]), constants)
 	}
-	return script + "}\n"
+	script.WriteString("}\n")
+	return script.String()
 }

@@ -286,6 +286,15 @@ func coverChecks() []check {
 			c.ask("POST", "/_index/_bulk_delete", `{"docids":"a"}`).refuses(400, "invalid_bulk_docs")
 			c.ask("POST", "/_index/_bulk_delete", `{}`).refuses(400, "missing_required_key")
 		}},
+		{"index/names-with-slashes", func(c *checker) {
+			c.index("a b/c", "n/é", `["n"]`, "")
+			c.index("d", "s%2Fs", `["s"]`, "")
+			c.ask("DELETE", "/_index/a%20b/c/json/n%2F%C3%A9").refuses(404, "not_found")
+			c.ask("DELETE", "/_index/a%20b%2Fc/json/n%2F%C3%A9").wants(200).has("ok", "true")
+			c.ask("DELETE", "/_index/_design/d/json/s%2Fs").refuses(404, "not_found")
+			c.ask("DELETE", "/_index/_design/d/json/s%252Fs").wants(200).has("ok", "true")
+			c.ask("GET", "/_index").wants(200).lists("indexes.#.name", "_all_docs")
+		}},
 		{"index/paths-with-dots", func(c *checker) {
 			things(c)
 			c.index("by", "dot", `["o.a\\.b"]`, "")

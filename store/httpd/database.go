@@ -183,7 +183,7 @@ func (c *call) findRoute() error {
 			return err
 		}
 	}
-	return c.find(strings.Join(c.path, "/"))
+	return c.find()
 }
 
 func (c *call) fullCommit() error {

@@ -16,8 +16,8 @@ import (
 
 // Finder answers _find, _index and _explain.
 type Finder interface {
-	// Serve gets the path behind the database ("_find", "_index", "_index/_design/x/json/name", "_explain"), the query and the body, which is
-	// bounded but not yet checked. It writes the JSON of a 200 to w. An error before the first byte is sent in CouchDB's form, a *store.Error with
+	// Serve gets the path behind the database ("_find", "_index", "_index/_design/x/json/name", "_explain"), each part escaped as url.PathEscape
+	// does, the query and the body, which is bounded but not yet checked. It writes the JSON of a 200 to w. An error before the first byte is sent in CouchDB's form, a *store.Error with
 	// its own status, anything else as a 500; one that comes later cuts the answer off.
 	Serve(ctx context.Context, db *store.Database, method, path string, query url.Values, body []byte, w io.Writer) error
 	// Build brings all indexes of a database up to date. It ends early, but without harm, when ctx does.
@@ -44,9 +44,13 @@ func defaultSelector() Selector {
 	}
 }
 
-// find hands _find, _index and _explain on.
-func (c *call) find(path string) error {
-	method := c.r.Method
+// find hands _find, _index and _explain on. The parts are escaped, since names of indexes may have slashes.
+func (c *call) find() error {
+	parts := slices.Clone(c.path)
+	for i := range parts {
+		parts[i] = url.PathEscape(parts[i])
+	}
+	path, method := strings.Join(parts, "/"), c.r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}

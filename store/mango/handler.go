@@ -45,7 +45,7 @@ func (f Finder) settings() Settings {
 const defaultPatience = 5 * time.Second
 
 // Serve answers one request: it writes the JSON of a 200 to w, a longer one piece by piece. path is what follows the database: "_find", "_explain",
-// "_index", "_index/_bulk_delete", "_index/<ddoc>/json/<name>". An error is a *store.Error with its status where the request is at fault; where it
+// "_index", "_index/_bulk_delete", "_index/<ddoc>/json/<name>", each part escaped as in a URL. An error is a *store.Error with its status where the request is at fault; where it
 // comes before the first byte was written, it is the answer.
 func (f Finder) Serve(ctx context.Context, db *store.Database, method, path string, query url.Values, body []byte, w io.Writer) error {
 	var answer []byte
@@ -96,6 +96,12 @@ func Allowed(path string) string {
 // indexPath takes _index/<ddoc>/<type>/<name> apart; the design document may come with its _design/.
 func indexPath(path string) (ddoc, kind, name string, ok bool) {
 	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		var err error
+		if parts[i], err = url.PathUnescape(part); err != nil {
+			return "", "", "", false
+		}
+	}
 	if len(parts) == 5 && parts[1] == "_design" {
 		parts = append(parts[:1], parts[2:]...)
 	}

@@ -177,6 +177,13 @@ func revisionChecks() []check {
 			c.equal("leaves", len(r.get("@this").Array()), 2)
 			c.ask("GET", `/a?open_revs=%5B%221-aaa%22,%229-zzz%22%5D`).wants(200).has("0.ok.v", `"a"`).has("1.missing", `"9-zzz"`)
 		}},
+		{"revision/open-revs-once", func(c *checker) {
+			c.edits(`{"_id":"a","_rev":"1-aaa","v":"a"}`, `{"_id":"a","_rev":"3-ccc","v":"c","_revisions":{"start":3,"ids":["ccc","bbb","aaa"]}}`)
+			const list = "%229-zzz%22,%223-ccc%22,%222-bbb%22,%221-aaa%22,%223-ccc%22,%229-zzz%22"
+			r := c.ask("GET", "/a?open_revs=%5B"+list+"%5D").wants(200).lists("#.ok._rev", "1-aaa 3-ccc")
+			r.lists("#.missing", "2-bbb 9-zzz").has("2.missing", `"2-bbb"`)
+			c.ask("GET", "/a?latest=true&open_revs=%5B"+list+"%5D").wants(200).lists("#.ok._rev", "3-ccc").lists("#.missing", "9-zzz")
+		}},
 		{"revision/edit-a-losing-leaf", func(c *checker) {
 			c.edits(`{"_id":"a","_rev":"1-aaa","v":"a"}`, `{"_id":"a","_rev":"1-bbb","v":"b"}`)
 			two := c.put("a", `{"_rev":"1-aaa","v":"a2"}`)

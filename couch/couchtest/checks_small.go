@@ -14,6 +14,11 @@ func smallChecks() []check {
 			c.ask("GET", "/_changes?Limit=1&INCLUDE_DOCS=true").wants(200).lists("results.#.doc.n", "1").has("pending", "1")
 			c.ask("POST", "/_changes?Filter=_doc_ids", `{"doc_ids":["b"]}`).wants(200).lists("results.#.id", "b")
 		}},
+		{"document/delete-nothing", func(c *checker) {
+			c.ask("DELETE", "/a?rev=bad").refuses(404, "not_found").has("reason", `"missing"`)
+			c.ask("DELETE", "/a?rev="+c.put("a", `{}`)).wants(200)
+			c.ask("DELETE", "/a?rev=bad").refuses(404, "not_found").has("reason", `"deleted"`)
+		}},
 		{"prefer/minimal", func(c *checker) {
 			rev := c.put("a", `{"n":1}`)
 			names := func(prefer string) (names []string) {

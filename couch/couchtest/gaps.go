@@ -21,6 +21,8 @@ func pouchGaps() map[string]string {
 		"document/prefix-is-no-id":           "takes it for an id",
 		"document/unknown-underscore":        "refuses it with a status 500",
 		"document/numbers-kept":              "reads numbers into doubles",
+		"revision/open-revs-once":            "gives a revision as often as it is named",
+		"document/delete-nothing":            "says missing of what is deleted",
 		"revision/no-list":                   "fails with a status 500",
 		"revision/winner-live-deleted-leaf":  "knows no deleted_conflicts",
 		"bulk/bad-shapes":                    "refuses them with a status 500 and a page of HTML",

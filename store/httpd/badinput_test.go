@@ -113,7 +113,8 @@ func badHeads() []bad {
 		},
 		{"PUT", "/a?rev=x", "{}", 400, "bad_request", ""},
 		{"GET", "/a?rev=x", "", 400, "bad_request", ""},
-		{"DELETE", "/a?rev=x", "", 400, "bad_request", ""},
+		{"DELETE", "/a?rev=x", "", 404, "not_found", ""},
+		{"DELETE", "/there?rev=x", "", 400, "bad_request", ""},
 		{"GET", "/a?open_revs=x", "", 400, "bad_request", ""},
 		{"GET", "/a?open_revs=[5]", "", 400, "bad_request", ""},
 		{"GET", "/a?atts_since=x", "", 400, "bad_request", ""},
@@ -170,6 +171,7 @@ func TestBadInput(t *testing.T) {
 	} {
 		s.want("PUT", "/_node/_local/_config/"+key, `"`+value+`"`, 200)
 	}
+	s.want("PUT", "/db/there", "{}", 201)
 	before := s.want("GET", "/db", "", 200)
 	for _, b := range append(append(badBodies(), badDocuments()...), badHeads()...) {
 		s.refuses(b)

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/adlayer/after/store"
 )
@@ -106,8 +107,8 @@ func (o *openRev) read(snap *store.Snapshot, tree *store.Tree) (*store.Row, erro
 	return row, err
 }
 
-// leavesOrRevs finds all leaves of a document, or the revisions named (with o.latest the leaves that descend from them). A 404 only for all
-// leaves of a document that was never there.
+// leavesOrRevs finds all leaves of a document, or the revisions named (with o.latest the leaves that descend from them). As in CouchDB each comes
+// once, those that are there first, by generation and hash. A 404 only for all leaves of a document that was never there.
 func leavesOrRevs(snap *store.Snapshot, id string, revs []store.Rev, all bool, o readOptions) (
 	tree *store.Tree, out []openRev, err error,
 ) {
@@ -115,34 +116,36 @@ func leavesOrRevs(snap *store.Snapshot, id string, revs []store.Rev, all bool, o
 	if err != nil && (all || !store.IsNotFound(err)) {
 		return nil, nil, err
 	}
-	add := func(list ...store.Revision) {
-		for _, r := range byRev(list) {
-			out = append(out, openRev{rev: r.Rev, at: r, here: true, view: o.view})
-		}
-	}
+	var found []store.Revision
+	var missing []store.Rev
 	if all {
-		add(tree.Leaves()...)
-		return tree, out, nil
+		found, revs = tree.Leaves(), nil
 	}
-	given := map[store.Rev]bool{} // revisions of one branch have the same leaves
 	for _, rev := range revs {
-		var found []store.Revision
-		if tree != nil {
-			if o.latest {
-				found = tree.LeavesOf(rev)
-			} else if r, ok := tree.Find(rev); ok {
-				found = []store.Revision{r}
+		var here []store.Revision
+		if tree != nil && o.latest {
+			here = tree.LeavesOf(rev)
+		} else if tree != nil {
+			r, ok := tree.Find(rev)
+			if ok && len(revs) > 1 { // a single one needs no place among others
+				if ok, err = snap.HasBody(r); err != nil {
+					return nil, nil, err
+				}
+			}
+			if ok {
+				here = []store.Revision{r}
 			}
 		}
-		if len(found) == 0 {
-			out = append(out, openRev{rev: rev})
+		if found = append(found, here...); len(here) == 0 {
+			missing = append(missing, rev)
 		}
-		for _, r := range byRev(found) {
-			if !o.latest || !given[r.Rev] {
-				given[r.Rev] = true
-				add(r)
-			}
-		}
+	}
+	for _, r := range slices.CompactFunc(byRev(found), func(a, b store.Revision) bool { return a.Rev == b.Rev }) {
+		out = append(out, openRev{rev: r.Rev, at: r, here: true, view: o.view})
+	}
+	slices.SortFunc(missing, store.CompareRevs)
+	for _, rev := range slices.Compact(missing) {
+		out = append(out, openRev{rev: rev})
 	}
 	return tree, out, nil
 }

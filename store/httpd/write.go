@@ -174,12 +174,7 @@ func (c *call) deleteDocument(id string) error {
 	if err := c.mayWrite(id); err != nil {
 		return err
 	}
-	rev, err := c.namedRev(store.Rev{})
-	if err != nil {
-		return err
-	}
-	docs := []store.Doc{{ID: id, Rev: rev, Deleted: true, Body: []byte("{}")}}
-	if !strings.HasPrefix(id, localPrefix) {
+	if !strings.HasPrefix(id, localPrefix) { // as in CouchDB, a document that is not there goes before a revision that is none
 		row, err := c.find1(id)
 		switch {
 		case err != nil:
@@ -188,7 +183,11 @@ func (c *call) deleteDocument(id string) error {
 			return store.NotFound("deleted")
 		}
 	}
-	return c.writeOne(docs, written{tag: true})
+	rev, err := c.namedRev(store.Rev{})
+	if err != nil {
+		return err
+	}
+	return c.writeOne([]store.Doc{{ID: id, Rev: rev, Deleted: true, Body: []byte("{}")}}, written{tag: true})
 }
 
 // mayWrite lets only database administrators write design documents.

@@ -106,7 +106,7 @@ func TestCommandsOfTheQueue(t *testing.T) {
 		case "json":
 			r.configures(block)
 			continue
-		case "go": // the tests of the repository compile it
+		case "go", "js": // the tests of the repository compile it, and a browser runs it
 			continue
 		case "sh":
 		default:

@@ -126,5 +126,11 @@ func pouchGaps() map[string]string {
 		"prefer/headers":                     "has no node interface",
 		"users/expressions":                  "has no node interface",
 		"replicate/doc-ids-as-in-paths":      "copies all documents",
+		"session/username":                   "knows no username",
+		"session/redirects":                  "takes any path",
+		"settings/all-dbs-for-all":           "has no node interface",
+		"settings/vendor":                    "has no node interface",
+		"settings/admin-hash-as-given":       "has no node interface",
+		"database/purged-infos":              "takes it for a document",
 	}
 }

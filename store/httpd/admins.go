@@ -18,6 +18,7 @@ type admin struct {
 	quick atomic.Pointer[[32]byte] // the keyed digest of a plain password, until its hash is there; else nil
 	hash  func() passwordHash      // as CouchDB shows it
 	plain bool                     // it was given as one
+	given string                   // the text of the hash, where it was given as one
 	salt  string                   // binds cookies to the password
 }
 
@@ -52,7 +53,7 @@ func (a *authenticator) newAdmin(name, password, former string) *admin {
 	if !ok {
 		a.log.WithField("user", name).Error("store: the hash of an administrator's password cannot be read: nobody can log in as that one")
 	}
-	known.hash = func() passwordHash { return h }
+	known.hash, known.given = func() passwordHash { return h }, password
 	return known
 }
 
@@ -133,12 +134,20 @@ func (a *authenticator) setMore(hashes map[string]string) {
 func (a *authenticator) shown() map[string]string {
 	out := map[string]string{}
 	for name, known := range *a.more.Load() {
-		out[name] = known.hash().String()
+		out[name] = known.shown()
 	}
 	for name, known := range a.admins {
-		out[name] = known.hash().String()
+		out[name] = known.shown()
 	}
 	return out
+}
+
+// shown is the hash as it was given, or made.
+func (a *admin) shown() string {
+	if a.given != "" {
+		return a.given
+	}
+	return a.hash().String()
 }
 
 // isAdmin compares a password with that of an administrator. A wrong one takes as long to refuse as a name that nobody has.

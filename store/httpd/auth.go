@@ -208,6 +208,7 @@ func (c *call) mayAsk(name string, path []string) error {
 		first = path[0]
 	}
 	switch {
+	case name == "_all_dbs" && c.s.settings.now().openNames:
 	case strings.HasPrefix(name, "_") && !serverPaths[name]:
 		return c.needAdmin()
 	case name == usersDatabase || name == replicatorDatabase:
@@ -216,7 +217,7 @@ func (c *call) mayAsk(name string, path []string) error {
 		}
 	}
 	switch first {
-	case "_purge", "_purged_infos_limit", "_sync_shards", "_auto_purge":
+	case "_purge", "_purged_infos", "_purged_infos_limit", "_sync_shards", "_auto_purge":
 		return c.needAdmin()
 	}
 	return nil

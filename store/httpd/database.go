@@ -69,6 +69,7 @@ var databaseRoutes = map[string]func(*call) error{ //nolint:gochecknoglobals // 
 	"_compact":            (*call).compact,
 	"_view_cleanup":       (*call).viewCleanup,
 	"_purge":              missing("Purging (_purge)"),
+	"_purged_infos":       (*call).purgedInfos,
 	"_purged_infos_limit": (*call).purgesLimit,
 	"_shards":             (*call).shards,
 	"_sync_shards":        (*call).syncShards,
@@ -236,6 +237,14 @@ func (c *call) revsLimit() error {
 		}
 		return c.db.SetRevsLimit(c.ctx(), n)
 	})
+}
+
+// purgedInfos lists what was purged. There is nothing yet.
+func (c *call) purgedInfos() error {
+	if err := c.allow(http.MethodGet); err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, []byte(`{"purged_infos":[]}`))
 }
 
 // purgesLimit shows and keeps how many purges a database would remember. There are none yet.

@@ -44,7 +44,7 @@ func (c *call) allDBs() error {
 	if err := c.allow(http.MethodGet, http.MethodHead); err != nil {
 		return err
 	}
-	if err := c.needAdmin(); err != nil {
+	if err := c.mayAsk(c.path[0], nil); err != nil {
 		return err
 	}
 	names, err := c.databaseNames()

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"github.com/adlayer/after/store"
@@ -38,14 +39,20 @@ func (c *call) welcome() error {
 	if err := c.allow(http.MethodGet, http.MethodHead); err != nil {
 		return err
 	}
+	now := c.s.settings.now()
 	b := append([]byte(`{"couchdb":"Welcome","version":"`), protocolVersion...)
 	b = append(b, `","git_sha":"`...)
 	b = append(b, c.s.opts.Version...)
-	b = append(b, `","uuid":"`...)
-	b = append(b, c.s.store.UUID()...)
-	b = append(b, `","features":["after"],"vendor":{"name":"after","version":`...)
-	b = store.AppendString(b, c.s.opts.Version)
-	return c.answer(http.StatusOK, append(b, `}}`...))
+	b = store.AppendString(append(b, `","uuid":`...), now.uuid)
+	b = append(b, `,"features":["after"]`...)
+	if len(now.vendor) > 0 {
+		vendor, err := json.Marshal(now.vendor)
+		if err != nil {
+			return err
+		}
+		b = append(append(b, `,"vendor":`...), vendor...)
+	}
+	return c.answer(http.StatusOK, append(b, '}'))
 }
 
 func (c *call) up() error {

@@ -143,8 +143,12 @@ func (c *call) session() error {
 	case http.MethodPost:
 		return c.logIn()
 	case http.MethodDelete:
+		status, err := c.redirected("next", http.StatusOK)
+		if err != nil {
+			return err
+		}
 		c.setCookie("")
-		return c.ok()
+		return c.answer(status, []byte(`{"ok":true}`))
 	}
 	return c.allow(http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete)
 }
@@ -182,31 +186,57 @@ func (c *call) logIn() error {
 		return err
 	}
 	who, _, err := c.s.auth.check(c.r, name, password)
+	if err == nil && who.name == "" { // what logs out of browsers logs nobody in
+		err = wrongPassword()
+	}
 	if err != nil {
-		if asError(err).Status == http.StatusUnauthorized {
-			c.setCookie("")
-		}
-		return err
+		return c.refuseLogin(err)
 	}
 	_, salt, err := c.s.auth.named(name)
+	if err != nil {
+		return err
+	}
+	status, err := c.redirected("next", http.StatusOK)
 	if err != nil {
 		return err
 	}
 	c.setCookie(c.s.auth.newCookie(name, salt, time.Now()))
 	b := appendUser([]byte(`{"ok":true,`), who)
 	b = append(b[:len(`{"ok":true,`)], b[len(`{"ok":true,`)+1:]...) // the two objects are one
-	status := http.StatusOK
-	if next := c.q.Get("next"); next != "" {
-		if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") {
-			return store.BadRequest("`next` must be a path of this server")
-		}
-		c.w.Header().Set("Location", c.base()+next)
-		status = http.StatusFound
-	}
 	return c.answer(status, b)
 }
 
-// credentials reads name and password from JSON or a form.
+// refuseLogin answers a login that failed; who asks for that is sent to another page.
+func (c *call) refuseLogin(err error) error {
+	e := asError(err)
+	if e.Status != http.StatusUnauthorized {
+		return err
+	}
+	status, redirect := c.redirected("fail", e.Status)
+	if redirect != nil {
+		return redirect
+	}
+	c.setCookie("")
+	if status == e.Status {
+		return err
+	}
+	return c.answer(status, appendError(nil, e))
+}
+
+// redirected gives the status of an answer that goes on at the path that a parameter names, if there is one.
+func (c *call) redirected(parameter string, otherwise int) (int, error) {
+	if !c.q.Has(parameter) {
+		return otherwise, nil
+	}
+	path := c.q.Get(parameter)
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") { // the latter would be another server
+		return 0, store.BadRequest("path must begin with a /.")
+	}
+	c.w.Header().Set("Location", c.base()+path)
+	return http.StatusFound, nil
+}
+
+// credentials reads name and password from JSON or a form. A name may also be called username. A password that is not there is an empty one.
 func (c *call) credentials() (name, password string, err error) {
 	kind, _, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
 	raw, done, err := c.bodyUpTo(maxCredentials) // anybody may send them
@@ -220,20 +250,36 @@ func (c *call) credentials() (name, password string, err error) {
 		if err != nil {
 			return "", "", err
 		}
-		var n, p string
-		if json.Unmarshal(m["name"], &n) != nil || n == "" {
-			return "", "", store.BadRequest("request body must contain a username")
+		form := url.Values{}
+		for _, member := range []string{"name", "username", "password"} {
+			var text string
+			if value, there := m[member]; !there {
+				continue
+			} else if value[0] != '"' || json.Unmarshal(value, &text) != nil {
+				return "", "", store.BadRequest("`%s` must be a string", member)
+			}
+			form.Set(member, text)
 		}
-		if json.Unmarshal(m["password"], &p) != nil {
-			return "", "", store.BadRequest("request body must contain a password")
-		}
-		return n, p, nil
+		return fromForm(form)
 	case "application/x-www-form-urlencoded":
 		form, err := url.ParseQuery(string(raw))
-		if err != nil || form.Get("name") == "" {
+		if err != nil {
 			return "", "", store.BadRequest("request body must contain a username")
 		}
-		return form.Get("name"), form.Get("password"), nil
+		return fromForm(form)
 	}
 	return "", "", badType("Content-Type must be 'application/x-www-form-urlencoded' or 'application/json'")
+}
+
+func fromForm(form url.Values) (name, password string, err error) {
+	name = form.Get("name")
+	switch {
+	case !form.Has("name") && !form.Has("username"):
+		return "", "", store.BadRequest("request body must contain a username")
+	case !form.Has("name"):
+		name = form.Get("username")
+	case form.Has("username") && form.Get("username") != name:
+		return "", "", store.BadRequest("request body contains different usernames")
+	}
+	return name, form.Get("password"), nil
 }

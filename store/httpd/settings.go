@@ -62,6 +62,9 @@ type live struct {
 	hashes                hashPolicy
 	lockouts              lockoutPolicy
 	openToAll             bool // new databases are
+	openNames             bool // everybody may list the databases
+	uuid                  string
+	vendor                map[string]string
 	changesTimeout        time.Duration
 	userRequired          bool
 	userRequiredButForUp  bool
@@ -222,6 +225,9 @@ func (s *settings) act() {
 		hashes:                s.hashPolicy(),
 		lockouts:              s.lockoutPolicy(),
 		openToAll:             slices.Contains([]string{"everyone", "admin_local"}, s.text("couchdb", "default_security", "admin_only")),
+		openNames:             s.text("chttpd", "admin_only_all_dbs", "true") == "false",
+		uuid:                  s.text("couchdb", "uuid", s.store.UUID()),
+		vendor:                map[string]string{},
 		changesTimeout:        s.milliseconds("chttpd", "changes_timeout", defaultTimeout),
 		userRequired:          s.flag("chttpd", "require_valid_user") || s.flag("chttpd_auth", "require_valid_user"),
 		userRequiredButForUp:  s.flag("chttpd", "require_valid_user_except_for_up"),
@@ -243,13 +249,16 @@ func (s *settings) act() {
 	if s.text("csp", "attachments_enable", "true") == "true" {
 		l.attachmentPolicy = s.text("csp", "attachments_header_value", "sandbox")
 	}
-	s.acting.Store(l)
 	admins := map[string]string{}
 	for at, value := range s.values {
-		if at.section == adminsSection {
+		switch at.section {
+		case adminsSection:
 			admins[at.key] = value
+		case "vendor":
+			l.vendor[at.key] = value
 		}
 	}
+	s.acting.Store(l)
 	s.admins(admins)
 	s.logLevel()
 }

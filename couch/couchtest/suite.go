@@ -32,7 +32,7 @@ func suite() []check {
 	for _, part := range [][]check{
 		serverChecks(), documentChecks(), revisionChecks(), bulkChecks(), listingChecks(), changesChecks(), feedChecks(),
 		queryChecks(), findChecks(), localChecks(), clientChecks(), attachmentChecks(), validationChecks(), filterChecks(),
-		protocolChecks(), settingsChecks(), nodeChecks(), smallChecks(), sessionChecks(),
+		protocolChecks(), settingsChecks(), nodeChecks(), smallChecks(), sessionChecks(), authChecks(),
 	} {
 		all = append(all, part...)
 	}

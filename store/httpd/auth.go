@@ -26,7 +26,7 @@ type identity struct {
 	name  string // empty: nobody
 	roles []string
 	admin bool   // of the server
-	via   string // how it was shown: "default" (basic), "cookie"
+	via   string // how it was shown: "default" (basic), "cookie", "proxy", "jwt"
 	renew string // the cookie that goes on where the one that was shown ends; empty while that is far
 }
 
@@ -45,6 +45,8 @@ type authenticator struct {
 	sessionAge func() time.Duration
 	// policy is how passwords are to be hashed.
 	policy func() hashPolicy
+	// handlers are the ways to show who asks.
+	handlers func() *authHandlers
 	// begin runs what goes on beside requests, until the server ends; false where it has.
 	begin   func(func(context.Context)) bool
 	hashing chan struct{} // a place for each hash that may be computed at a time
@@ -107,18 +109,6 @@ func unauthorized(reason string) error {
 }
 
 func wrongPassword() error { return unauthorized("Name or password is incorrect.") }
-
-// identify finds out who asks. No credentials are nobody; wrong ones are an error.
-func (a *authenticator) identify(r *http.Request) (*identity, error) {
-	header := r.Header.Get("Authorization")
-	if scheme, rest, _ := strings.Cut(header, " "); strings.EqualFold(scheme, "Basic") {
-		return a.basic(r, rest)
-	}
-	if cookie, err := r.Cookie(cookieName); err == nil && cookie.Value != "" {
-		return a.cookie(cookie.Value)
-	}
-	return &identity{}, nil
-}
 
 func (a *authenticator) basic(r *http.Request, text string) (*identity, error) {
 	digest := a.digest('b', text)

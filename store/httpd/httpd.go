@@ -136,6 +136,7 @@ func New(st *store.Store, o Options) *Server {
 	s.auth.sessionAge = func() time.Duration { return s.settings.now().sessionAge }
 	s.auth.locks.policy = func() lockoutPolicy { return s.settings.now().lockouts }
 	s.auth.policy = func() hashPolicy { return s.settings.now().hashes }
+	s.auth.handlers = func() *authHandlers { return s.settings.now().handlers }
 	s.bodies.most = o.Limits.BodyMemory
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.replicator = replicate.NewManager(replicate.Options{UUID: st.UUID(), Log: o.Log, Authorities: o.Authorities})
@@ -186,6 +187,8 @@ type call struct {
 	sent []byte // the body then
 	view *usersView
 
+	jsonp *jsonpWriter // nil unless the answer is one
+
 	reading time.Duration // the body
 }
 
@@ -223,6 +226,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		c.fail(err)
 	}
+	c.jsonp.end()
 	counted.whole = true
 }
 
@@ -241,6 +245,9 @@ func overridden(r *http.Request) *http.Request {
 }
 
 func (c *call) serve() error {
+	if err := c.padded(); err != nil {
+		return err
+	}
 	if int64(len(c.r.RequestURI)) > c.s.settings.now().maxURI { // a request of the server to itself has none
 		return &store.Error{Status: http.StatusRequestURITooLong, Name: "too_long", Reason: "the request uri is too long"}
 	}
@@ -335,7 +342,11 @@ func badType(reason string) error {
 func (c *call) setHead(kind string) {
 	h := c.w.Header()
 	h["Content-Type"] = []string{kind}
-	if kind == "application/json" { // in CouchDB's spelling
+	if kind == "application/json" {
+		if c.jsonp != nil {
+			c.jsonp.json = true
+		}
+		// In CouchDB's spelling.
 		h["X-CouchDB-Body-Time"] = []string{strconv.FormatInt(c.reading.Milliseconds(), 10)}
 	}
 	if h.Get("Cache-Control") == "" {

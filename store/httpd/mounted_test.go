@@ -26,6 +26,10 @@ func TestMounted(t *testing.T) {
 		Admins: map[string]string{"a": "b"}, HashRounds: 10, Under: map[string]httpd.Mounted{"own": {Handler: echo, Credentials: "X-Own"}},
 	})
 	t.Cleanup(func() { _ = server.Close() })
+	handlers := `"{chttpd_auth, jwt_authentication_handler}, {chttpd_auth, default_authentication_handler}"`
+	if w := request(t, server, "10.0.0.1", "a:b", http.MethodPut, "/_node/_local/_config/chttpd/authentication_handlers", handlers); w.Code != 200 {
+		t.Fatalf("setting the ways to log in: %d %s", w.Code, w.Body)
+	}
 	const right, wrong = "Basic YTpi", "Basic YTpj"
 	for name, test := range map[string]struct {
 		path   string
@@ -40,6 +44,8 @@ func TestMounted(t *testing.T) {
 		"a method in a header": {"/_after/own", map[string]string{"X-HTTP-Method-Override": "PUT"}, 200, "POST /_after/own? "},
 		"for somebody else":    {"/_after/own", map[string]string{"Authorization": wrong, "X-Own": right}, 200, "POST /_after/own? " + wrong},
 		"wrong for us":         {"/_after/own", map[string]string{"Authorization": right, "X-Own": wrong}, 401, `"error":"unauthorized"`},
+		"a token of its own":   {"/_after/own", map[string]string{"Authorization": "Bearer x"}, 200, "POST /_after/own? Bearer x"},
+		"no token of ours":     {"/_after/owner", map[string]string{"Authorization": "Bearer x"}, 400, "Malformed token"},
 		"not mounted":          {"/_after/owner", map[string]string{"Authorization": right}, 404, `"error":"not_found"`},
 		"nor for nobody":       {"/_after/owner", nil, 401, `"error":"unauthorized"`},
 	} {

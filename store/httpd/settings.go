@@ -60,9 +60,11 @@ type live struct {
 	uuidSuffix            string
 	maxUUIDs              int
 	hashes                hashPolicy
+	handlers              *authHandlers
 	lockouts              lockoutPolicy
 	openToAll             bool // new databases are
 	openNames             bool // everybody may list the databases
+	jsonp                 bool // answers may be scripts
 	uuid                  string
 	vendor                map[string]string
 	changesTimeout        time.Duration
@@ -223,9 +225,11 @@ func (s *settings) act() {
 		uuidSuffix:            s.text("uuids", "utc_id_suffix", ""),
 		maxUUIDs:              int(s.number("uuids", "max_count", 1000)),
 		hashes:                s.hashPolicy(),
+		handlers:              s.authHandlers(),
 		lockouts:              s.lockoutPolicy(),
 		openToAll:             slices.Contains([]string{"everyone", "admin_local"}, s.text("couchdb", "default_security", "admin_only")),
 		openNames:             s.text("chttpd", "admin_only_all_dbs", "true") == "false",
+		jsonp:                 s.flag("chttpd", "allow_jsonp"),
 		uuid:                  s.text("couchdb", "uuid", s.store.UUID()),
 		vendor:                map[string]string{},
 		changesTimeout:        s.milliseconds("chttpd", "changes_timeout", defaultTimeout),

@@ -267,9 +267,20 @@ func (a *authenticator) turn(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// mac signs text for cookies.
-func (a *authenticator) mac(text, salt string) []byte {
-	m := hmac.New(sha256.New, append(slices.Clone(a.cookies), salt...))
+// sign signs text for cookies, with the secret of the settings or else the store's own.
+func (a *authenticator) sign(text, salt string) []byte {
+	secret := a.handlers().secret
+	if len(secret) == 0 {
+		secret = a.cookies
+	}
+	return sign(secret, text, salt)
+}
+
+// mac signs text for this store alone.
+func (a *authenticator) mac(text, salt string) []byte { return sign(a.cookies, text, salt) }
+
+func sign(secret []byte, text, salt string) []byte {
+	m := hmac.New(sha256.New, append(slices.Clone(secret), salt...))
 	_, _ = m.Write([]byte(text))
 	return m.Sum(nil)
 }

@@ -218,6 +218,25 @@ func planChecks() []check {
 			r := c.find(`{"selector":{"n":{"$gt":11}},"r":2,"execution_stats":true}`).lists("docs.#._id", "4 5")
 			c.equal("examined", r.stats(), "2 0 2 2")
 		}},
+		{"find/examined-ends", func(c *checker) {
+			things(c)
+			c.index("by", "n", `["n"]`, "")
+			c.index("two", "np", `["n","p"]`, "")
+			c.ask("POST", "/_bulk_docs", `{"docs":[{"_id":"7","n":1,"p":1},{"_id":"8","n":1,"p":2},{"_id":"9","n":2,"p":3}]}`).wants(201)
+			for query, examined := range map[string]string{
+				`{"selector":{"n":{"$gt":1,"$lt":12}}`:                                         "6 6 0 2",
+				`{"selector":{"n":{"$gte":1,"$lte":12}}`:                                       "6 6 0 6",
+				`{"selector":{"n":{"$gt":1,"$lt":12}},"r":2`:                                   "6 0 6 2",
+				`{"selector":{"n":{"$gt":1,"$lt":12}},"fields":["n"]`:                          "6 0 0 2",
+				`{"selector":{"n":{"$gt":1,"$lt":12}},"sort":[{"n":"desc"}],"limit":1`:         "2 2 0 1",
+				`{"selector":{"n":{"$gt":1},"p":{"$gte":2}},"use_index":["two","np"]`:          "2 2 0 1",
+				`{"selector":{"n":{"$gte":1},"p":{"$gt":2}},"use_index":["two","np"]`:          "2 2 0 1",
+				`{"selector":{"n":{"$lt":2},"p":{"$lt":3}},"use_index":["two","np"]`:           "3 3 0 2",
+				`{"selector":{"n":1,"p":{"$gt":1,"$lt":3}},"use_index":["two","np"],"limit":1`: "2 2 0 1",
+			} {
+				c.equal("examined by "+query, c.find(query+`,"execution_stats":true}`).stats(), examined)
+			}
+		}},
 		{"find/bookmark-and-skip", func(c *checker) {
 			things(c)
 			c.index("by", "n", `["n"]`, "")

@@ -137,7 +137,7 @@ func TestBuildsDoNotWaitForEachOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p := findPage(t, db, `{"selector":{"n":{"$gt":500}},"execution_stats":true}`); len(p.Docs) != 11 || p.Stats.Docs != 11 {
+	if p := findPage(t, db, `{"selector":{"n":{"$gte":501}},"execution_stats":true}`); len(p.Docs) != 11 || p.Stats.Docs != 11 {
 		t.Errorf("%d found, %d examined", len(p.Docs), p.Stats.Docs)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

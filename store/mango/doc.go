@@ -13,7 +13,6 @@
 // missing, has no array indexes in paths, and gives none of CouchDB's error names. Both remain as the second implementation in the tests, where
 // they are right. String order is that of golang.org/x/text/collate, as theirs is.
 //
-// Known differences from CouchDB: a $regex has no recursion, no branch reset and no verbs, and is cut off by time and not by steps; a range that
-// excludes its end does not examine what lies on it; a bookmark of another index is refused; an _id within a JSON index of several fields is ordered
-// by its bytes, as _all_docs is.
+// Known differences from CouchDB: a $regex has no recursion, no branch reset and no verbs, and is cut off by time and not by steps; a bookmark of
+// another index is refused; an _id within a JSON index of several fields is ordered by its bytes, as _all_docs is.
 package mango

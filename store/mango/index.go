@@ -143,36 +143,49 @@ func (f *frame) at(path []string) ([]byte, bool) {
 	return v, result == found
 }
 
-// bounds gives the part of the index's keys that the spans leave: [lower, upper).
+// bounds gives the part of the index's keys that CouchDB looks at for the spans, [lower, upper): it has the ends, also where a span excludes them.
 func (x *index) bounds(spans []span) (lower, upper []byte) {
 	lower, upper = []byte{}, []byte{}
 	for i, s := range spans {
-		open := s.low == nil
-		if !open {
-			lower = x.appendBound(lower, i, s.low)
-			open = s.lowOp == opGt
-		}
-		if open {
-			if s.low != nil && len(lower) < maxKey {
-				lower = append(lower, keyMax) // past all that equals it
-			}
+		if s.low == nil {
 			break
 		}
+		lower = x.appendBound(lower, i, s.low)
 	}
-	closed := false
 	for i, s := range spans {
 		if s.high == nil {
 			break
 		}
 		upper = x.appendBound(upper, i, s.high)
-		if closed = s.highOp == opLt && len(upper) < maxKey; closed {
-			break // before all that equals it
+	}
+	return lower[:min(len(lower), maxKey)], append(upper[:min(len(upper), maxKey)], keyMax)
+}
+
+// within gives the part of the bounds in which something can match.
+func (x *index) within(spans []span) (lower, upper []byte) {
+	lower, upper = []byte{}, []byte{}
+	for i, s := range spans {
+		if s.low == nil {
+			break
+		}
+		lower = x.appendBound(lower, i, s.low)
+		if s.lowOp == opGt {
+			if len(lower) < maxKey {
+				lower = append(lower, keyMax) // past all that equals it
+			}
+			break
 		}
 	}
-	if !closed {
-		upper = append(upper[:min(len(upper), maxKey)], keyMax)
+	for i, s := range spans {
+		if s.high == nil {
+			break
+		}
+		upper = x.appendBound(upper, i, s.high)
+		if s.highOp == opLt && len(upper) < maxKey {
+			return lower[:min(len(lower), maxKey)], upper // before all that equals it
+		}
 	}
-	return lower[:min(len(lower), maxKey)], upper
+	return lower[:min(len(lower), maxKey)], append(upper[:min(len(upper), maxKey)], keyMax)
 }
 
 func (x *index) appendBound(dst []byte, column int, v *value) []byte {

@@ -67,15 +67,23 @@ func atoi(digits string) int {
 	return n
 }
 
-// quote shows text in an error, cut where somebody put a book in.
+// shownOf is how many bytes of a text an error shows.
+const shownOf = 80
+
+// quote shows text in an error, cut where somebody put a book in, and again where it is little but escapes.
 func quote(text string) string {
-	return strconv.Quote(shorten(text))
+	shown := strconv.Quote(shorten(text))
+	if len(shown) > 2*shownOf {
+		shown = strconv.Quote(clip(text, shownOf/4))
+	}
+	return shown
 }
 
-func shorten(text string) string {
-	const most = 80
-	if len(text) <= most {
+func shorten(text string) string { return clip(text, shownOf) }
+
+func clip(text string, length int) string {
+	if len(text) <= length {
 		return text
 	}
-	return strings.ToValidUTF8(text[:most], "") + "…"
+	return strings.ToValidUTF8(text[:length], "") + "…"
 }

@@ -14,14 +14,19 @@ import (
 	"github.com/adlayer/after/jobs/call"
 )
 
+// oneHost gives a poster, a notice that it posts, and the host that it goes to.
+func oneHost(s *sender) (p *poster, it *item, host *place) {
+	p, it = newPoster(s), &item{}
+	it.To.URL = "http://a.example.org/told"
+	_, host = p.host(it.To.URL)
+	return p, it, host
+}
+
 // TestHostThatFailed is tried by one post at a time, and left alone for longer with each that fails, whoever else asked for room meanwhile.
 func TestHostThatFailed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := newPoster(&sender{})
-		it := &item{}
-		it.To.URL = "http://a.example.org/told"
-		_, host := p.host(it.To.URL)
+		p, it, host := oneHost(&sender{})
 		for failures := 1; failures <= 4; failures++ {
 			done, room := p.enter(t.Context(), post, it)
 			if done == nil || !room {
@@ -50,24 +55,24 @@ func TestHostThatFailed(t *testing.T) {
 func TestHostThatFailsWhileSomeWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := newPoster(&sender{})
-		it := &item{}
-		it.To.URL = "http://a.example.org/told"
-		_, host := p.host(it.To.URL)
+		p, it, host := oneHost(&sender{})
 		var leaves []func()
 		for range mostPerHost {
 			leave, _ := p.enter(t.Context(), post, it)
 			leaves = append(leaves, leave)
 		}
 		var entered atomic.Int64
-		for range 5 {
-			go func() {
-				if leave, _ := p.enter(t.Context(), post, it); leave != nil {
-					entered.Add(1)
-				}
-			}()
+		some := func() {
+			for range 5 {
+				go func() {
+					if leave, _ := p.enter(t.Context(), post, it); leave != nil {
+						entered.Add(1)
+					}
+				}()
+			}
+			synctest.Wait()
 		}
-		synctest.Wait()
+		some()
 		host.fail(time.Now(), 5*time.Second, 0)
 		for _, leave := range leaves {
 			leave()
@@ -77,14 +82,7 @@ func TestHostThatFailsWhileSomeWait(t *testing.T) {
 			t.Errorf("%d try it at once, and %d hold room", n, len(host.room))
 		}
 		time.Sleep(5 * time.Second)
-		for range 5 {
-			go func() {
-				if leave, _ := p.enter(t.Context(), post, it); leave != nil {
-					entered.Add(1)
-				}
-			}()
-		}
-		synctest.Wait()
+		some()
 		if n := entered.Load(); n != 1 {
 			t.Errorf("%d try it at a time", n)
 		}
@@ -110,10 +108,8 @@ func TestHostThatAnswers(t *testing.T) {
 		"busy": {jobs.Coded(no, 429), false}, "broken": {jobs.Coded(no, 503), false}, "away": {no, false}, "not called": {jobs.Permanent(no), false},
 	} {
 		log, _ := test.NewNullLogger()
-		p := newPoster(&sender{Options: Options{Caller: answering{c.err}, Retry: time.Second, Keep: time.Hour, Log: log}})
-		it := &item{}
-		it.To.URL, it.At = "http://a.example.org/told", time.Now()
-		_, host := p.host(it.To.URL)
+		p, it, host := oneHost(&sender{Options: Options{Caller: answering{c.err}, Retry: time.Second, Keep: time.Hour, Log: log}})
+		it.At = time.Now()
 		host.fail(time.Now(), time.Second, 0)
 		if p.post(t.Context(), it); host.failures == 0 != c.back {
 			t.Errorf("%s: after it, %d failures are known", name, host.failures)

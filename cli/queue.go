@@ -83,11 +83,16 @@ func (q *queue) take(c *config.Config) error {
 		if err := q.where(c, &o); err != nil {
 			return err
 		}
+		former := q.now.Load()
+		if former != nil {
+			o.Former = former.Gateway
+		}
 		fresh, err := gateway.New(o)
 		if err != nil {
 			return err
 		}
-		if former := q.now.Swap(&queueNow{Gateway: fresh, pages: pages(&c.Gateway.CORS)}); former != nil {
+		q.now.Store(&queueNow{Gateway: fresh, pages: pages(&c.Gateway.CORS)})
+		if former != nil {
 			former.Close()
 		}
 	}

@@ -52,6 +52,8 @@ type Options struct {
 	Waits    int
 	// Tokens let in who has one.
 	Tokens []Token
+	// Former is the gateway in whose place this one comes: what tokens have used up of their limits there, they have here. Nil means that there is none.
+	Former *Gateway
 	// CORS lets web pages of other origins in, where nobody before the gateway answers browsers.
 	CORS CORS
 	// Callbacks knows the tokens of callbacks; nil means that there are none.
@@ -114,7 +116,11 @@ func New(o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := holders(o.Tokens)
+	var former map[[32]byte]*holder
+	if o.Former != nil {
+		former, o.Former = o.Former.tokens, nil
+	}
+	tokens, err := holders(o.Tokens, former)
 	if err != nil {
 		return nil, err
 	}

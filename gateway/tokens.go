@@ -129,11 +129,14 @@ func limitOf(text string) (rate.Limit, int, error) {
 	return rate.Limit(float64(n) / seconds), int(n), nil
 }
 
-func holders(tokens []Token) (map[[32]byte]*holder, error) {
+// holders reads tokens. One that former ones have with the same limit goes on where it was: a configuration that is read again gives nobody more requests.
+func holders(tokens []Token, former map[[32]byte]*holder) (map[[32]byte]*holder, error) {
 	all := make(map[[32]byte]*holder, len(tokens))
 	for _, t := range tokens {
 		h := &holder{Token: t}
-		if t.Limit != "" {
+		if known := former[t.Hash]; known != nil && known.Limit == t.Limit {
+			h.limiter = known.limiter
+		} else if t.Limit != "" {
 			often, burst, err := limitOf(t.Limit)
 			if err != nil {
 				return nil, fmt.Errorf("token %s: %w", t.Name, err)

@@ -1,8 +1,10 @@
 package gateway_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/sirupsen/logrus/hooks/test"
 
 	"github.com/adlayer/after/gateway"
+	"github.com/adlayer/after/store/httpd"
 	"github.com/adlayer/after/webhook"
 )
 
@@ -181,4 +184,48 @@ func TestTokenLimit(t *testing.T) {
 	if a := ask(); a.status != http.StatusOK {
 		t.Errorf("after that time: %d %s", a.status, a.body)
 	}
+}
+
+// TestTokenLimitGoesOn in a gateway that comes in the place of another one, for a token that is what it was; one with another limit begins anew.
+func TestTokenLimitGoesOn(t *testing.T) {
+	t.Parallel()
+	o := fixed(options())
+	o.URL = newRig(t, nil, func(s *httpd.Server) http.Handler { return s }).store
+	tokens := map[string]string{}
+	configured := func(limits map[string]string) {
+		o.Tokens = nil
+		for name, limit := range limits {
+			token, hash := gateway.NewToken()
+			if known := tokens[name]; known != "" {
+				hash = sha256.Sum256([]byte(known))
+			} else {
+				tokens[name] = token
+			}
+			o.Tokens = append(o.Tokens, gateway.Token{Name: name, Hash: hash, Rights: []string{"read"}, Limit: limit})
+		}
+		g, err := gateway.New(o)
+		must(t, err)
+		t.Cleanup(g.Close)
+		o.Former = g
+	}
+	expect := func(name string, want ...int) {
+		t.Helper()
+		for i, want := range want {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/queue", nil)
+			r.Header.Set("Authorization", "Bearer "+tokens[name])
+			w := httptest.NewRecorder()
+			if o.Former.ServeHTTP(w, r); w.Code != want {
+				t.Errorf("request %d of %s: %d %s, want %d", i, name, w.Code, w.Body, want)
+			}
+		}
+	}
+	configured(map[string]string{"same": "2/h", "other": "2/h", "none": "1/h"})
+	expect("same", 200, 200, 429)
+	expect("other", 200, 200, 429)
+	expect("none", 200, 429)
+	configured(map[string]string{"same": "2/h", "other": "3/h", "none": "", "new": "1/h"})
+	expect("same", 429)
+	expect("other", 200, 200, 200, 429)
+	expect("none", 200, 200)
+	expect("new", 200, 429)
 }

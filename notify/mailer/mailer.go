@@ -146,6 +146,8 @@ type Error struct {
 	Server bool
 	// Permanent says that this mail will never be taken.
 	Permanent bool
+	// Read says that the server has read the mail before it answered: what the mail says may be why.
+	Read bool
 
 	err error
 }

@@ -157,22 +157,23 @@ func (o *session) deliver(s *settings, message *gomail.Msg, to Recipients, refus
 		return nil
 	}
 	maps.Copy(refused, later)
-	if err := o.content(message); err != nil {
-		return &Error{Server: parted(err), Permanent: permanent(err), err: fmt.Errorf("mail server %s: %w", s.place(), err)}
+	if read, err := o.content(message); err != nil {
+		return &Error{Server: parted(err), Permanent: permanent(err), Read: read, err: fmt.Errorf("mail server %s: %w", s.place(), err)}
 	}
 	return nil
 }
 
-func (o *session) content(message *gomail.Msg) error {
+// content hands over what the mail says; read is that the server has it all.
+func (o *session) content(message *gomail.Msg) (read bool, err error) {
 	writer, err := o.client.Data()
 	if err != nil {
-		return err
+		return false, err
 	}
 	if _, err := message.WriteTo(writer); err != nil {
 		o.torn = true
-		return err
+		return false, err
 	}
-	return writer.Close()
+	return true, writer.Close()
 }
 
 // close says goodbye. A mail that was taken is taken, whatever is answered.

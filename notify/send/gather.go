@@ -1,6 +1,7 @@
 package send
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -37,10 +38,14 @@ type gathering struct {
 	over  map[string]bool // sets of whose notices that one has no room for all
 
 	waiting map[string]bool // sets of which something should have been mailed, and was not for now
+
+	yielded map[string]*item // of each set, the one that is tried by itself if no other was
 }
 
 func newGathering(m *postman) *gathering {
-	return &gathering{postman: m, batches: map[string]*batch{}, noted: map[string]int{}, over: map[string]bool{}, waiting: map[string]bool{}}
+	return &gathering{
+		postman: m, batches: map[string]*batch{}, noted: map[string]int{}, over: map[string]bool{}, waiting: map[string]bool{}, yielded: map[string]*item{},
+	}
 }
 
 // add notes a notice for the digest of a set.
@@ -59,6 +64,42 @@ func (g *gathering) add(set string, it *item) {
 	}
 	g.wanted, g.sets = append(g.wanted, it), append(g.sets, set)
 	g.noted[set]++
+}
+
+// yield notes a notice that was tried before: one that was not, or less often, is tried instead. Else the first one would be tried again and again that
+// the mail server does not take, and keep all others of its set waiting.
+func (g *gathering) yield(set string, it *item) {
+	if other := g.yielded[set]; other == nil || it.before(other) {
+		it.raw = bytes.Clone(it.raw) // it was read with many others
+		g.yielded[set] = it
+	}
+}
+
+// tryYielded mails what has yielded to others of its set of which none was tried, at the end of a pass.
+func (g *gathering) tryYielded(working context.Context) {
+	for set, it := range g.yielded {
+		now := time.Now()
+		if !g.able(now) {
+			return
+		}
+		if g.held > 0 && now.Sub(g.since) > claimTime/2 { // digests have to leave
+			g.waiting[set] = true
+			g.wake(now)
+			continue
+		}
+		known := it.state.Email.Alone
+		choice, until := g.windows.choose(set, now, g.server.failures > 0)
+		switch {
+		case choice == gather:
+			g.wake(until)
+		case choice == digest && !known:
+			g.wake(now)
+		case known && now.Before(g.windows.pace(set)):
+			g.wake(g.windows.pace(set))
+		default:
+			g.alone(working, set, it)
+		}
+	}
 }
 
 // giveUp notes that nobody will be mailed a notice.

@@ -64,6 +64,15 @@ func (s *server) hold(docs ...[]byte) {
 	}
 }
 
+// replace puts another revision of a notice into the listing.
+func (s *server) replace(id string, doc []byte) {
+	for i, row := range s.rows {
+		if bytes.Contains(row, fmt.Appendf(nil, `"_id":%q`, id)) {
+			s.rows[i] = fmt.Appendf(nil, `{"id":"notice:%d","key":"notice:%[1]d","value":{"rev":"1-a"},"doc":%s}`, i, doc)
+		}
+	}
+}
+
 // open gives a sender of a database, whose postman has looked through everything.
 func (s *server) open(t *testing.T, m Mailer) *sender {
 	t.Helper()

@@ -106,6 +106,7 @@ func (m *postman) pass(ctx, working context.Context) error {
 		g.drop()
 		return err
 	}
+	g.tryYielded(working)
 	g.flush(working)
 	if ended {
 		m.passed = now
@@ -160,18 +161,32 @@ func (m *postman) consider(working context.Context, it *item, g *gathering) {
 		m.wake(next)
 		return
 	}
-	set := m.setOf(it)
-	switch choice, until := m.windows.choose(set, now, m.server.failures > 0); {
-	case choice == alone, choice == digest && it.state.Email.Alone:
-		m.alone(working, set, it)
-	case choice == digest && g == nil:
-		m.wake(now)
-	case choice == digest:
-		g.add(set, it)
-	case m.windows.failures(set) > 0 && m.tooOld(it, now):
+	m.due(working, it, g)
+}
+
+// due mails a notice, or leaves it to a later mail to its recipients.
+func (m *postman) due(working context.Context, it *item, g *gathering) {
+	now, set, known := time.Now(), m.setOf(it), it.state.Email.Alone
+	choice, until := m.windows.choose(set, now, m.server.failures > 0)
+	failing := m.windows.failures(set) > 0
+	if pace := m.windows.pace(set); known && choice != gather && now.Before(pace) {
+		choice, until, failing = gather, pace, true
+	}
+	switch {
+	case choice == gather && failing && m.tooOld(it, now):
 		m.giveUp(working, it, g)
-	default:
+	case choice == gather:
 		m.wake(until)
+	case choice == digest && !known && g != nil:
+		g.add(set, it)
+	case choice == digest && !known:
+		m.wake(now)
+	case it.state.Email.Attempts == 0 || !m.windows.yields(set, known):
+		m.alone(working, set, it)
+	case g != nil:
+		g.yield(set, it)
+	default:
+		m.wake(now)
 	}
 }
 
@@ -215,13 +230,15 @@ func (m *postman) alone(working context.Context, set string, it *item) {
 		m.wake(again)
 		return
 	}
-	known := it.state.Email.Alone // others may be gathered, which do not wait for it
-	refused, err := m.mail(working, set, it.addresses(), parcel{notices: 1, more: known, known: known}, func(to mailer.Recipients) (map[string]error, error) {
+	known, proven := it.state.Email.Alone, m.windows.proven(set)
+	p := parcel{notices: 1, itself: true, known: known, more: known || m.windows.divided(set)} // others may be gathered, which do not wait for it
+	refused, err := m.mail(working, set, it.addresses(), p, func(to mailer.Recipients) (map[string]error, error) {
 		return m.Mailer.One(working, &it.Notice, to)
 	})
 	if err != nil && working.Err() != nil { // it was cut short, and is ours when we are back
 		return
 	}
+	it.state.Email.Alone = known || proven && putOff(err)
 	m.mailed(it, refused, err)
 	m.record(working, []ref{refTo(it)})
 }
@@ -286,11 +303,18 @@ func permanent(err error) bool {
 	return ok && failure.Permanent
 }
 
+// putOff says whether a mail that the server has read was not taken for now: because of what it says, or of what the server lacks.
+func putOff(err error) bool {
+	failure, ok := errors.AsType[*mailer.Error](err)
+	return ok && failure.Read && !failure.Server && !failure.Permanent
+}
+
 // parcel is what is known of a mail before it is sent.
 type parcel struct {
 	notices int
+	itself  bool // it is of one notice that is mailed by itself
 	more    bool // it has no room for all that waits
-	known   bool // it was refused before for what it says: that it is again says nothing of its recipients
+	known   bool // it was refused before for what it says, or put off: that it is again says nothing of its recipients
 }
 
 // mail sends a mail to a set of recipients and notes how that went: whether the server is well, and when the set's next mail may leave.
@@ -313,17 +337,24 @@ func (m *postman) mail(
 		}
 		m.wake(m.windows.sent(set, now, p.more, len(refused) > 0))
 		m.windows.of(set).unasked = !asked
+		if p.known {
+			m.windows.again(set, now, m.Retry, true)
+		}
 	case ctx.Err() != nil:
 	case failure != nil && failure.Server:
 		if m.server.fail(now, m.Retry, 0) {
 			m.Log.WithError(err).Warn("no mail leaves; trying again")
 		}
 		m.wake(m.server.until)
-	case failure != nil && failure.Permanent && p.notices > 1:
+	case (permanent(err) || putOff(err)) && p.known:
+		m.Log.WithError(err).WithField("to", set).Warn("a mail is still refused for what it says")
+		m.wake(m.windows.again(set, now, m.Retry, false))
+	case (permanent(err) || putOff(err) && m.windows.proven(set)) && p.notices > 1:
 		m.Log.WithError(err).WithField("to", set).Warnf("a mail of %d notices is refused for what it says; dividing it", p.notices)
 		m.wake(m.windows.divide(set, now, p.notices))
-	case failure != nil && failure.Permanent && p.known:
-		m.Log.WithError(err).WithField("to", set).Warn("a mail is still refused for what it says")
+	case putOff(err) && p.itself && m.windows.proven(set):
+		m.Log.WithError(err).WithField("to", set).Warn("a mail is put off, while others to its recipients are taken; it is tried by itself from now on")
+		m.wake(m.windows.single(set, now))
 	default:
 		m.Log.WithError(err).WithField("to", set).Warn("a mail was not taken; trying again")
 		m.wake(m.windows.failed(set, now, m.Retry))

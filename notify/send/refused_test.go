@@ -25,9 +25,10 @@ import (
 	"github.com/adlayer/after/task"
 )
 
-// mailServer takes mails, but for those whose text has a word that it does not like.
+// mailServer takes mails, but for those whose text has a word that it does not like, or for which it puts them off.
 type mailServer struct {
 	dislikes string
+	putsOff  string
 
 	mu      sync.Mutex
 	mails   []string // the texts of those that it took
@@ -100,9 +101,13 @@ func text(r io.Reader) (string, error) {
 func (s *mailServer) take(text string) (answer string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if strings.Contains(text, s.dislikes) {
+	if s.dislikes != "" && strings.Contains(text, s.dislikes) {
 		s.refused = append(s.refused, text)
 		return "554 this is not liked"
+	}
+	if s.putsOff != "" && strings.Contains(text, s.putsOff) {
+		s.refused = append(s.refused, text)
+		return "451 come again"
 	}
 	s.mails = append(s.mails, text)
 	return "250 taken"
@@ -115,18 +120,9 @@ func TestRefusedForWhatItSays(t *testing.T) {
 	for worker, givenUp := range map[string]string{"w": "[t037 t038]", "gone": "[]"} {
 		t.Run(worker, func(t *testing.T) {
 			t.Parallel()
-			server := &mailServer{dislikes: "rude"}
-			mails, err := mailer.New(mailer.Options{Host: "127.0.0.1", Port: server.listen(t), TLS: mailer.None, From: "after@example.org"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			embedded := couchtest.Embedded(t)
-			client := embedded.Dial(t)
-			if err := client.CreateDatabase(t.Context(), "tasks"); err != nil {
-				t.Fatal(err)
-			}
-			heard := &test.Hook{}
-			w := &world{t: t, db: client.Database("tasks"), heard: heard}
+			server, heard := &mailServer{dislikes: "rude"}, &test.Hook{}
+			w, mails := mailed(t, server)
+			w.heard = heard
 			const many = 90
 			w.rude(worker, many, 37, 38)
 			if w.written = many; worker != "w" {
@@ -155,6 +151,42 @@ func TestRefusedForWhatItSays(t *testing.T) {
 			if fmt.Sprint(given) != givenUp {
 				t.Errorf("given up are %v", given)
 			}
+		})
+	}
+}
+
+// mailed gives a world whose mails go to a server.
+func mailed(t *testing.T, to *mailServer) (*world, *mailer.Mailer) {
+	t.Helper()
+	mails, err := mailer.New(mailer.Options{Host: "127.0.0.1", Port: to.listen(t), TLS: mailer.None, From: "after@example.org"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	embedded := couchtest.Embedded(t)
+	client := embedded.Dial(t)
+	if err := client.CreateDatabase(t.Context(), "tasks"); err != nil {
+		t.Fatal(err)
+	}
+	return &world{t: t, db: client.Database("tasks")}, mails
+}
+
+// TestPutOffForWhatItSays: a notice whose mail the server puts off again and again, though it takes others, holds up none of those for long, and they
+// still are few mails.
+func TestPutOffForWhatItSays(t *testing.T) {
+	t.Parallel()
+	for name, those := range map[string][]int{"the first": {0}, "the first ones": {0, 1, 2}, "some": {0, 37, 38, 89}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := &mailServer{putsOff: "rude"}
+			w, mails := mailed(t, server)
+			const many = 90
+			w.rude("w", many, those...)
+			w.written = many - len(those)
+			w.sends(1, send.Options{Mailer: mails, Window: 10 * time.Millisecond, Retry: 100 * time.Millisecond})
+			if len(server.mails) > 40 || len(server.refused) > 60 {
+				t.Errorf("%d mails were taken, and %d put off", len(server.mails), len(server.refused))
+			}
+			t.Logf("%d mails were taken, and %d put off", len(server.mails), len(server.refused))
 		})
 	}
 }

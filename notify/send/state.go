@@ -2,6 +2,7 @@ package send
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ type progress struct {
 	Next     string `json:"next,omitempty"`  // not before this, RFC 3339
 	Error    string `json:"error,omitempty"` // of the last attempt
 
-	Alone bool `json:"alone,omitempty"` // its mail was refused for what it says: it goes into no digest
+	Alone bool `json:"alone,omitempty"` // its mail was refused for what it says, or put off while others were taken: it goes into no digest
 
 	Left []string `json:"left,omitempty"` // of the addresses, while some were told; none: all
 }
@@ -147,6 +148,16 @@ func (it *item) addresses() []string {
 		return left
 	}
 	return it.To.Email
+}
+
+// before says whether a notice is mailed by itself before another one, where one of them is: those that were tried less often go first, and last those
+// that are refused for what they say.
+func (it *item) before(other *item) bool {
+	a, b := it.state.Email, other.state.Email
+	if a.Alone != b.Alone {
+		return b.Alone
+	}
+	return cmp.Or(cmp.Compare(a.Attempts, b.Attempts), instant(a.Next).Compare(instant(b.Next))) < 0
 }
 
 // instant reads an instant of the state; one that nobody can read is long past.

@@ -23,6 +23,14 @@ type window struct {
 	some     bool      // one of them never gets its mails
 	unasked  bool      // none of them may be mailed: the mail server is not asked
 	most     int       // notices that a digest may have since a larger one was refused for what it says; 0: as many as there are
+	proven   bool      // a mail was taken a moment ago, after one that was not: another that is put off is put off for what it says
+	aside    aside     // of notices that are mailed by themselves for what they say
+}
+
+// aside is the pace at which a set's mails are tried again that were refused for what they say, one after another.
+type aside struct {
+	until    time.Time // none before
+	failures int       // of them in a row
 }
 
 // choice is what becomes of a notice that has to be mailed.
@@ -48,7 +56,7 @@ func (w *windows) choose(set string, now time.Time, trying bool) (c choice, unti
 	case now.Before(s.until):
 		s.gathered = true
 		return gather, s.until
-	case trying && !s.unasked || s.failures > 0 || w.length == 0 || !s.gathered:
+	case trying && !s.unasked || s.failures > 0 || w.length == 0 || !s.gathered || s.most == 1:
 		return alone, time.Time{}
 	}
 	return digest, time.Time{}
@@ -70,6 +78,7 @@ func (w *windows) sent(set string, now time.Time, more, part bool) (next time.Ti
 	s := w.of(set)
 	s.some = part && w.some(set)
 	s.gathered = (more || s.failures > 0) && w.length > 0
+	s.proven = s.failures > 0 || s.most > 0
 	s.failures, s.last, s.until, s.most = 0, now, now.Add(w.length), 2*s.most
 	if s.gathered {
 		s.until = now
@@ -82,6 +91,7 @@ func (w *windows) sent(set string, now time.Time, more, part bool) (next time.Ti
 func (w *windows) failed(set string, now time.Time, retry time.Duration) time.Time {
 	s := w.of(set)
 	s.failures++
+	s.proven = false
 	s.until = now.Add(wait.Doubled(retry, s.failures, mostPause))
 	return s.until
 }
@@ -92,6 +102,52 @@ func (w *windows) divide(set string, now time.Time, notices int) (next time.Time
 	s := w.of(set)
 	s.gathered, s.until, s.most = true, now, notices/2
 	return now
+}
+
+// proven says whether a set takes mails at the moment, so that one which is put off is put off for what it says.
+func (w *windows) proven(set string) bool {
+	s := w.sets[set]
+	return s != nil && s.proven
+}
+
+// single notes that a mail of one notice was put off for what it says, and gives the time of the next one. If that is put off, too, it was not that.
+func (w *windows) single(set string, now time.Time) (next time.Time) {
+	s := w.of(set)
+	s.gathered, s.until, s.proven = w.length > 0, now, false
+	return now
+}
+
+// divided says whether digests of a set are divided.
+func (w *windows) divided(set string) bool {
+	s := w.sets[set]
+	return s != nil && s.most > 0
+}
+
+// again notes what came of a mail that was refused before for what it says, and gives the time of the next such one: however many there are, they cost
+// the set an attempt now and then.
+func (w *windows) again(set string, now time.Time, retry time.Duration, taken bool) (next time.Time) {
+	s := w.of(set)
+	if taken {
+		s.aside = aside{}
+		return now
+	}
+	s.aside.failures++
+	s.aside.until = now.Add(wait.Doubled(retry, s.aside.failures, mostPause))
+	return s.aside.until
+}
+
+// pace is until when a set's mails are not tried again that were refused for what they say.
+func (w *windows) pace(set string) time.Time {
+	if s := w.sets[set]; s != nil {
+		return s.aside.until
+	}
+	return time.Time{}
+}
+
+// yields says whether a notice that was tried before lets others go first: in a set whose mails fail, or where it is one of many that are refused for what they say.
+func (w *windows) yields(set string, alone bool) bool {
+	s := w.sets[set]
+	return s != nil && (s.failures > 0 || alone && s.aside.failures > 0)
 }
 
 // full says whether a digest has no room for another notice.
@@ -131,6 +187,7 @@ func (w *windows) retry(now time.Time) {
 		if s.failures > 0 {
 			s.until = now
 		}
+		s.aside = aside{}
 	}
 }
 
@@ -138,8 +195,8 @@ func (w *windows) retry(now time.Time) {
 func (w *windows) forget(now time.Time) {
 	for set, s := range w.sets {
 		const day = 24 * time.Hour
-		said := s.failures > 0 || s.some
-		if ended := now.Sub(s.until); !s.gathered && ended >= 0 && (!said || ended > day) {
+		said := s.failures > 0 || s.some || s.aside.failures > 0
+		if ended := now.Sub(later(s.until, s.aside.until)); !s.gathered && ended >= 0 && (!said || ended > day) {
 			delete(w.sets, set)
 		}
 	}
@@ -150,7 +207,7 @@ func (w *windows) forget(now time.Time) {
 func (w *windows) settle(begun time.Time, waiting map[string]bool) {
 	for set, s := range w.sets {
 		if s.gathered && !begun.Before(s.until) && !waiting[set] {
-			s.gathered, s.until, s.most = false, later(s.until, s.last.Add(w.length)), 0
+			s.gathered, s.until, s.most, s.proven = false, later(s.until, s.last.Add(w.length)), 0, false
 		}
 	}
 }

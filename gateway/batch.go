@@ -68,11 +68,10 @@ func (x *exchange) acceptAll(orders []json.RawMessage, worker string) ([]batched
 	var written []*order
 	var places []int
 	first := map[string]int{} // within the batch, an id counts once
-	for i, raw := range orders {
-		o, err := decodeOrder(raw)
-		if err == nil {
-			err = o.madeBy(worker)
-		}
+	decoded, errs := decodeOrders(orders, worker)
+	x.lookUp(decoded)
+	for i, o := range decoded {
+		err := errs[i]
 		var t *task.Task
 		if err == nil {
 			t, err = x.prepare(ctx, o)
@@ -110,6 +109,31 @@ func (x *exchange) acceptAll(orders []json.RawMessage, worker string) ([]batched
 		}
 	}
 	return results, nil
+}
+
+// decodeOrders reads orders, and gives for each why it cannot be read, or nil.
+func decodeOrders(orders []json.RawMessage, worker string) (decoded []*order, errs []error) {
+	decoded, errs = make([]*order, len(orders)), make([]error, len(orders))
+	for i, raw := range orders {
+		if decoded[i], errs[i] = decodeOrder(raw); errs[i] == nil {
+			errs[i] = decoded[i].madeBy(worker)
+		}
+	}
+	return decoded, errs
+}
+
+// lookUp looks up the names of the hosts of many orders: one after another, a slow server of names would hold up the answer for too long.
+func (x *exchange) lookUp(orders []*order) {
+	var names []string
+	for _, o := range orders {
+		if o == nil {
+			continue
+		}
+		if name, err := o.host(); err == nil {
+			names = append(names, name)
+		}
+	}
+	x.lookedUp = x.hosts.checkAll(x.r.Context(), names)
 }
 
 func idOf(t *task.Task) string {

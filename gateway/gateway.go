@@ -153,6 +153,8 @@ type exchange struct {
 	r   *http.Request // with the caller in its context
 	who *caller
 	now time.Time // when it came
+	// lookedUp are the names of hosts that were looked up already, and what came of it.
+	lookedUp map[string]error
 	// asOwn says that it goes on to the server with the gateway's own credentials.
 	asOwn bool
 }

@@ -28,6 +28,9 @@ type compaction struct {
 	done    atomic.Int64
 	total   atomic.Int64
 
+	// merge tells that it was asked for, rather than due: it ends when the disk space is free.
+	merge atomic.Bool
+
 	written uint64 // what others had written when the last slice ended
 	again   bool   // it was asked for behind its start; belongs to Database.compactMu
 }
@@ -37,8 +40,11 @@ const compactAtOnce = 2
 
 // Compact removes, in the background, what nothing needs any more: the bodies of revisions that are neither current nor a leaf, with the
 // attachments that only they have, and of histories that are longer than the limit of revisions the oldest names. One that has begun already goes
-// round once more then: what was superseded since may be behind the place where it is.
-func (d *Database) Compact() {
+// round once more then: what was superseded since may be behind the place where it is. When it ends, the disk space of what it removed is free.
+func (d *Database) Compact() { d.beginCompaction(true) }
+
+// beginCompaction begins one. Without merge, the engine frees the disk space at a time of its own.
+func (d *Database) beginCompaction(merge bool) {
 	s := d.store
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -48,11 +54,15 @@ func (d *Database) Compact() {
 	d.compactMu.Lock()
 	defer d.compactMu.Unlock()
 	if c := d.compacting.Load(); c != nil {
+		if merge {
+			c.merge.Store(true)
+		}
 		c.again = c.again || c.started.Load() != 0
 		return
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	c := &compaction{cancel: cancel, ended: make(chan struct{})}
+	c.merge.Store(merge)
 	d.compacting.Store(c)
 	s.background.Go(func() {
 		defer cancel()
@@ -106,7 +116,11 @@ func (d *Database) compact(ctx context.Context, c *compaction) error {
 	}
 	d.leftOver.Store(snap.stats.Superseded)
 	d.lookAt.Store(0)
-	return snap.Close()
+	if err := snap.Close(); err != nil || !c.merge.Load() {
+		return err
+	}
+	lower, upper := contentRange(d.number)
+	return d.store.db.Compact(ctx, lower, upper, false)
 }
 
 // Compacting tells whether a compaction is under way, or waits for its turn.
@@ -197,7 +211,7 @@ func (d *Database) compactIfDue() {
 	}
 	d.lookAt.Store(garbage + min(garbage/8+lookEvery, max(o.CompactAfter, 1)))
 	if garbage >= o.CompactAfter || d.size()/rows*garbage >= o.CompactBytes {
-		d.Compact()
+		d.beginCompaction(false)
 	}
 }
 

@@ -139,6 +139,7 @@ type Stats struct {
 	Docs    int64  // live documents, design documents too
 	Deleted int64  // deleted documents
 	Disk    uint64 // about how many bytes the database takes now, on disk or on their way there
+	Live    uint64 // about how many of them are of documents as they are now, rather than of superseded revisions
 }
 
 // Seq is the update sequence of the view.
@@ -146,7 +147,11 @@ func (v *Snapshot) Seq() uint64 { return v.stats.Seq }
 
 // Stats gives the counts of the view.
 func (v *Snapshot) Stats() Stats {
-	return Stats{Seq: v.stats.Seq, Docs: v.stats.Docs, Deleted: v.stats.Deleted, Disk: uint64(v.db.size())} //nolint:gosec // never negative
+	st := Stats{Seq: v.stats.Seq, Docs: v.stats.Docs, Deleted: v.stats.Deleted, Disk: uint64(v.db.size())} //nolint:gosec // never negative
+	if now := v.stats.Docs + v.stats.Deleted; now > 0 {
+		st.Live = uint64(float64(st.Disk) * float64(now) / float64(now+max(v.stats.Superseded, 0)))
+	}
+	return st
 }
 
 func (v *Snapshot) get(key []byte) ([]byte, error) { return getCopy(v.view.snap, key) }

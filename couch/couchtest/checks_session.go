@@ -1,7 +1,9 @@
 package couchtest
 
 import (
+	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -59,6 +61,38 @@ func sessionChecks() []check {
 			shown := c.askRoot("GET", key)
 			c.askRoot("DELETE", key).wants(200).is(hash)
 			shown.wants(200).is(hash)
+		}},
+		{"database/sizes", func(c *checker) {
+			sizes := func() (file, active, external int64) {
+				r := c.ask("GET", "").wants(200)
+				return r.get("sizes.file").Int(), r.get("sizes.active").Int(), r.get("sizes.external").Int()
+			}
+			if file, active, external := sizes(); file <= 0 || active != 0 || external != 0 {
+				c.failf("an empty database has a file of %d, %d active and %d external", file, active, external)
+			}
+			var docs, deletions []string
+			for i := range 200 {
+				text := strings.Repeat(strconv.Itoa(rand.Int()), 100)
+				docs = append(docs, `{"_id":"`+strconv.Itoa(i)+`","text":"`+text+`"}`)
+			}
+			for _, row := range c.ask("POST", "/_bulk_docs", `{"docs":[`+strings.Join(docs, ",")+`]}`).wants(201).get("#.rev").Array() {
+				deletions = append(deletions, `{"_id":"`+strconv.Itoa(len(deletions))+`","_rev":`+row.Raw+`,"_deleted":true}`)
+			}
+			full, active, external := sizes()
+			if full <= active || active <= 0 || external <= 0 {
+				c.failf("a database with documents has a file of %d, %d active and %d external", full, active, external)
+			}
+			c.ask("POST", "/_bulk_docs", `{"docs":[`+strings.Join(deletions, ",")+`]}`).wants(201)
+			if _, now, _ := sizes(); now >= active {
+				c.failf("with documents %d bytes are active, without %d", active, now)
+			}
+			c.ask("POST", "/_compact", `{}`).wants(202)
+			for c.ask("GET", "").wants(200).get("compact_running").Bool() {
+				c.must(c.ctx.Err())
+			}
+			if file, _, _ := sizes(); file >= full {
+				c.failf("the file had %d bytes with documents, and has %d without them", full, file)
+			}
 		}},
 		{"database/purged-infos", func(c *checker) {
 			c.ask("GET", "/_purged_infos").wants(200).is(`{"purged_infos":[]}`)

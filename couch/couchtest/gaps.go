@@ -139,6 +139,7 @@ func pouchGaps() map[string]string {
 		"settings/all-dbs-for-all":           "has no node interface",
 		"settings/vendor":                    "has no node interface",
 		"settings/admin-hash-as-given":       "has no node interface",
+		"database/sizes":                     "tells none",
 		"database/purged-infos":              "takes it for a document",
 	}
 }

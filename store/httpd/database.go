@@ -147,7 +147,10 @@ func (c *call) root() error {
 	return c.allow(http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPost)
 }
 
-// appendInfo adds what GET /db answers.
+// diskBlock is in what pieces disks give room.
+const diskBlock = 4096
+
+// appendInfo adds what GET /db answers. What it says of sizes is about right: the databases of a store share their files.
 func appendInfo(b []byte, db *store.Database) ([]byte, error) {
 	snap, err := db.Snapshot()
 	if err != nil {
@@ -163,8 +166,9 @@ func appendInfo(b []byte, db *store.Database) ([]byte, error) {
 	b = append(b, seqTag(db)...)
 	b = append(b, `","update_seq":"`...)
 	b = appendSeq(b, db, st.Seq)
-	size := strconv.FormatUint(st.Disk, 10)
-	b = append(b, `","sizes":{"file":`+size+`,"external":`+size+`,"active":`+size+`},"props":{},"doc_del_count":`...)
+	live := strconv.FormatUint(st.Live, 10)
+	b = strconv.AppendUint(append(b, `","sizes":{"file":`...), (st.Disk/diskBlock+1)*diskBlock, 10)
+	b = append(b, `,"external":`+live+`,"active":`+live+`},"props":{},"doc_del_count":`...)
 	b = strconv.AppendInt(b, st.Deleted, 10)
 	b = append(b, `,"doc_count":`...)
 	b = strconv.AppendInt(b, st.Docs, 10)

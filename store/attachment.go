@@ -111,7 +111,23 @@ func missingStub(id, name string) *Error {
 	}
 }
 
-// compressible tells whether an attachment of a type is stored compressed: the same types as in CouchDB.
+// SetCompressible says which types of attachments are stored compressed from now on; nil stands for CouchDB's: text, JSON, XML and JavaScript.
+func (s *Store) SetCompressible(types func(contentType string) bool) {
+	if types == nil {
+		types = compressible
+	}
+	s.types.Store(&types)
+}
+
+// compressible tells whether an attachment of a type is stored compressed.
+func (s *Store) compressible(contentType string) bool {
+	if types := s.types.Load(); types != nil {
+		return (*types)(contentType)
+	}
+	return compressible(contentType)
+}
+
+// compressible tells the same where nothing else was said: the same types as in CouchDB.
 func compressible(contentType string) bool {
 	kind, _, _ := strings.Cut(contentType, ";")
 	switch kind = strings.ToLower(strings.TrimSpace(kind)); kind {

@@ -124,6 +124,7 @@ type Store struct {
 	views     viewHolder
 	watches   watches
 	limits    atomic.Pointer[Limits]
+	types     atomic.Pointer[func(contentType string) bool] // of attachments that are stored compressed
 
 	// These belong to who decides: the committer, or the caller of a request that is alone.
 	deciding   sync.Mutex

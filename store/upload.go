@@ -73,7 +73,7 @@ type UploadOptions struct {
 // Upload reads r to its end into the database, a piece at a time. A 413 if it is larger than attachments may be. What r fails with is given as it
 // is, and nothing is left behind.
 func (d *Database) Upload(ctx context.Context, r io.Reader, o UploadOptions) (*Upload, error) {
-	u := &Upload{db: d, given: o.Gzip, gzip: o.Gzip || compressible(o.Type)}
+	u := &Upload{db: d, given: o.Gzip, gzip: o.Gzip || d.store.compressible(o.Type)}
 	room, ok := uploadRooms.Get().(*uploadRoom)
 	if !ok {
 		room = &uploadRoom{}

@@ -1,6 +1,9 @@
 package couchtest
 
-import "strings"
+import (
+	"net/url"
+	"strings"
+)
 
 func attachmentChecks() []check {
 	const inline = `{"_attachments":{"f":{"content_type":"application/octet-stream","data":"aGVsbG8="}}}`
@@ -49,6 +52,25 @@ func attachmentChecks() []check {
 			c.with([]string{"Destination", "b", "If-Match", "1-" + strings.Repeat("0", 32)}, "COPY", "/"+c.name+"/a").refuses(404, "not_found")
 			c.with([]string{"Destination", "b", "If-Match", rev}, "COPY", "/"+c.name+"/a?batch=ok").wants(201).has("id", `"b"`).rev()
 			c.ask("DELETE", "/a?batch=ok&rev="+rev).wants(200).rev()
+		}},
+		{"settings/compressible-types", func(c *checker) {
+			stored := func(id, kind string) string {
+				c.ask("PUT", "/"+id, `{"_attachments":{"f":{"content_type":`+quoted(kind)+`,"data":"aGVsbG8="}}}`).wants(201)
+				c.equal(id, string(c.ask("GET", "/"+id+"/f").wants(200).body), "hello")
+				return c.ask("GET", "/"+id+"?att_encoding_info=true").wants(200).get("_attachments.f.encoding").String()
+			}
+			kinds := map[string]string{
+				"text/plain": "gzip", "TEXT/PLAIN; charset=utf-8": "gzip", "text/html": "", "image/svg+xml": "gzip", "image/png": "", "application/json": "",
+			}
+			func() {
+				defer c.set("attachments/compressible_types", "text/plain, image/*+xml")()
+				for kind, encoding := range kinds {
+					c.equal("encoding of "+kind, stored(url.PathEscape(kind), kind), encoding)
+				}
+			}()
+			c.equal("encoding of HTML as always", stored("a", "text/html"), "gzip")
+			defer c.set("attachments/compression_level", "0")()
+			c.equal("encoding without compression", stored("b", "text/plain"), "")
 		}},
 		{"attachment/bulk", func(c *checker) {
 			text := `{"docs":[{"_id":"a","_attachments":{"f":{"content_type":"a/b","data":"aGVsbG8="}}},{"_id":"b"}]}`

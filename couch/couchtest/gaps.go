@@ -107,6 +107,7 @@ func pouchGaps() map[string]string {
 		"setup/finish":                       "has no node interface",
 		"node/prometheus":                    "has no node interface",
 		"node/smoosh":                        "has no node interface",
+		"settings/compressible-types":        "has no node interface",
 		"settings/utc-id":                    "has no node interface",
 		"limits/request":                     "has no node interface",
 		"limits/id":                          "has no node interface",

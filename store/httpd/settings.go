@@ -209,6 +209,7 @@ func (s *settings) act() {
 		Attachment: s.number("couchdb", "max_attachment_size", unbounded(s.first.Attachment)),
 		ID:         int(s.number("couchdb", "max_document_id_length", unbounded(int64(s.first.ID)))),
 	})
+	s.store.SetCompressible(s.compressible())
 	l := &live{
 		maxRequest:            min(s.number("chttpd", "max_http_request_size", s.opts.MaxRequest), math.MaxInt64-1), // one more is read to tell
 		maxBulkDocs:           int(s.number("couchdb", "max_bulk_docs_count", int64(s.opts.MaxBulkDocs))),

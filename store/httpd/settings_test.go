@@ -39,6 +39,7 @@ func TestUsualSettings(t *testing.T) {
 		"chttpd.changes_timeout": "60000", "chttpd.max_db_number_for_dbs_info_req": "100", "chttpd.max_uri_length": "infinity",
 		"chttpd_auth.timeout": "600", "chttpd_auth.allow_persistent_cookies": "true", "chttpd_auth.min_iterations": "1",
 		"chttpd_auth_lockout.mode": "enforce", "chttpd_auth_lockout.threshold": "5", "cluster.q": "2", "csp.attachments_enable": "true",
+		"attachments.compression_level": "8", "attachments.compressible_types": "text/*, application/javascript, application/json, application/xml",
 		"cors.origins": "https://app.example", "cors.credentials": "true", "uuids.algorithm": "sequential", "uuids.max_count": "1000",
 		"mango.default_limit": "25", "mango.index_scan_warning_threshold": "10",
 		"replicator.checkpoint_interval": "30000", "replicator.connection_timeout": "30000", "replicator.retries_per_request": "5",
@@ -48,7 +49,7 @@ func TestUsualSettings(t *testing.T) {
 			t.Errorf("%s: %q instead of %q", path, got, want)
 		}
 	}
-	for _, path := range []string{"couchdb.file_compression", "mango.index_all_disabled", "replicator.http_connections", "log.writer", "chttpd.port", "attachments"} {
+	for _, path := range []string{"couchdb.file_compression", "mango.index_all_disabled", "replicator.http_connections", "log.writer", "chttpd.port", "compactions"} {
 		if got := sections.Get(path); got.Exists() {
 			t.Errorf("%s does nothing and is shown as %s", path, got)
 		}

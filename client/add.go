@@ -263,9 +263,9 @@ func CheckName(field, name string) error {
 }
 
 func (s Spec) call(d *document, _ time.Time) error {
-	arguments, err := encode(s.Arguments)
+	arguments, err := encode("arguments", s.Arguments)
 	if err != nil {
-		return fmt.Errorf("arguments: %w", err)
+		return err
 	}
 	if s.Job == httpJob {
 		if err := call.Check(arguments); err != nil {
@@ -337,8 +337,8 @@ func (s Spec) rest(d *document, _ time.Time) error {
 		d.Timeout = s.Timeout.Milliseconds()
 	}
 	var err error
-	if d.Data, err = encode(s.Data); err != nil {
-		return fmt.Errorf("data: %w", err)
+	if d.Data, err = encode("data", s.Data); err != nil {
+		return err
 	}
 	switch d.Missed = s.MissedRule; {
 	case s.Missed == "":
@@ -350,18 +350,9 @@ func (s Spec) rest(d *document, _ time.Time) error {
 		}
 	}
 	for name, raw := range map[string]json.RawMessage{"repeat": s.Repeat, "retry": s.Retry, "missed": s.MissedRule} {
-		if raw != nil && !json.Valid(raw) {
+		if raw != nil && (!json.Valid(raw) || !utf8.Valid(raw)) {
 			return fmt.Errorf("%s: %.40q is no JSON", name, raw)
 		}
 	}
 	return nil
-}
-
-// encode gives a value as JSON; nil for nothing.
-func encode(value any) (json.RawMessage, error) {
-	raw, err := json.Marshal(value)
-	if err != nil || string(raw) == "null" {
-		return nil, err
-	}
-	return raw, nil
 }

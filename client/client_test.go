@@ -179,6 +179,25 @@ func TestSpecs(t *testing.T) {
 		"address that is no text": {func(s *client.Spec) { s.Notify = &task.Notify{URL: "http://h/\xff"} }, "", `notify.url "http://h/\xff" is no valid UTF-8`},
 		"field that is no text":   {func(s *client.Spec) { s.Fields = map[string]json.RawMessage{"a": []byte("\"\xff\"")} }, "", `"a": "\"\xff\"" is no JSON`},
 		"id that is no text":      {func(s *client.Spec) { s.ID = "\xff" }, "", `id "\xff" is no valid UTF-8`},
+		"argument that is no text": {
+			func(s *client.Spec) { s.Arguments = map[string]any{"a": []any{1, "x\xff"}} }, "", `arguments.a.1 is no valid UTF-8`,
+		},
+		"data with a name that is no text": {
+			func(s *client.Spec) { s.Data = map[string]any{"a": map[string]int{"b\xff": 1}} }, "", "data.a is no valid UTF-8",
+		},
+		"data with a field that is no text": {
+			func(s *client.Spec) {
+				s.Data = struct {
+					Note string `json:"note"`
+				}{"\xff"}
+			}, "", `data.note is no valid UTF-8`,
+		},
+		"data of JSON that is no text": {func(s *client.Spec) { s.Data = json.RawMessage("{\"a\":\"\xff\"}") }, "", `data is no valid UTF-8`},
+		"data with JSON that is no text": {
+			func(s *client.Spec) { s.Data = map[string]any{"x": []any{json.RawMessage("{\"a\":\"\xff\"}")}} }, "", `data.x.0 is no valid UTF-8`,
+		},
+		"data that was replaced":  {func(s *client.Spec) { s.Data = []any{"\ufffd", json.RawMessage(`"\ufffd"`), `\ufffd`} }, "", ""},
+		"repeat that is no text":  {func(s *client.Spec) { s.Repeat = json.RawMessage("{\"days\":1,\"x\":\"\xff\"}") }, "", `repeat: "{\"days\":1,\"x\":\"\xff\"}" is no JSON`},
 		"arguments are a number":  {func(s *client.Spec) { s.Arguments = 1 }, "", "arguments: 1 is neither an array nor an object"},
 		"arguments are a channel": {func(s *client.Spec) { s.Arguments = make(chan int) }, "", "arguments: json: unsupported type: chan int"},
 		"data is a channel":       {func(s *client.Spec) { s.Data = make(chan int) }, "", "data: json: unsupported type: chan int"},

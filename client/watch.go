@@ -72,10 +72,16 @@ func (c *Client) Wait(ctx context.Context, ids []string, changed func(*task.Task
 	if open > 0 {
 		awaited := slices.Compact(slices.Sorted(slices.Values(ids)))
 		err = c.followAndLook(ctx, info.UpdateSeq, awaited, func(t *task.Task, again bool) error {
-			if again && couch.Beats(state[t.ID].Rev, t.Rev) {
-				return nil // the feed was faster
+			var err error
+			switch was := state[t.ID]; {
+			case !couch.Beats(was.Rev, t.Rev):
+				err = see(t)
+			case again: // the feed was faster
+				return nil
+			default: // what was read already, or a revision that won because the one before was deleted: the database knows
+				err = see(c.newest(ctx, t))
 			}
-			if err := see(t); err != nil || open > 0 {
+			if err != nil || open > 0 {
 				return err
 			}
 			return errEnded
@@ -134,6 +140,15 @@ func (c *Client) lookAgain(ctx context.Context, ids []string, see func(*task.Tas
 		}
 	}
 	return nil
+}
+
+// newest is a task as the database has it now, or as it is where that cannot be read.
+func (c *Client) newest(ctx context.Context, t *task.Task) *task.Task {
+	_ = c.lookAgain(ctx, []string{t.ID}, func(read *task.Task) error {
+		t = read
+		return nil
+	})
+	return t
 }
 
 // secondLook is how long after the first one the tasks are looked at again.

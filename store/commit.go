@@ -91,7 +91,7 @@ func (s *Store) begin() error {
 	switch {
 	case s.closed:
 		return ErrClosed
-	case s.readOnly:
+	case s.readOnly && s.Failed() == nil:
 		return ErrReadOnly
 	}
 	s.writers.Add(1)

@@ -52,8 +52,12 @@ func engineOptions(s *Store, cache *pebble.Cache) *pebble.Options {
 			s.trouble.compacted(i.Err)
 			s.gate.move()
 		},
-		DataCorruption: s.damaged.report,
-		DiskSlow:       func(i pebble.DiskSlowInfo) { s.log.WithField("disk", i.String()).Warn("store: the disk is slow") },
+		DataCorruption: func(i pebble.DataCorruptionInfo) {
+			if !s.frozen() { // else it is a table that leads nowhere
+				s.damaged.report(i)
+			}
+		},
+		DiskSlow: func(i pebble.DiskSlowInfo) { s.log.WithField("disk", i.String()).Warn("store: the disk is slow") },
 	}
 	return o
 }

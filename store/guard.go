@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -14,18 +15,27 @@ import (
 //
 // Once the store has failed, for whatever reason, its tables stay as they are, too: the engine would try again what it must not (what it has written to
 // its list of tables may be there though it was told otherwise), and remove tables that the list on disk has.
+//
+// While it is being opened, the engine brings what is in the log alone to tables, and tries that for ever. A store that fails then is frozen: whatever
+// the engine writes leads nowhere, and nothing is removed, so that the opening comes to its end with the folder as it was.
 type guard struct {
 	vfs.FS
 	s *Store
+
+	fresh   sync.Map                 // the paths of tables that were made since the list of tables was written last
+	unnamed atomic.Pointer[manifest] // a list that is written, and is none yet: no marker names it
 
 	// single tells that writes come one by one, as what was written between the last two syncs of the log says.
 	single atomic.Bool
 }
 
+// frozen tells that the store has failed while it was being opened.
+func (s *Store) frozen() bool { return s.opening.Load() && s.Failed() != nil }
+
 // Unwrap gives the file system beneath.
 func (g *guard) Unwrap() vfs.FS { return g.FS }
 
-const logSuffix, tableSuffix, manifestPrefix = ".log", ".sst", "MANIFEST-"
+const logSuffix, tableSuffix, manifestPrefix, markerPrefix = ".log", ".sst", "MANIFEST-", "marker.manifest."
 
 // ours tells whether a file is the engine's own, rather than one of a backup.
 func (g *guard) ours(name, suffix string) bool {
@@ -34,6 +44,8 @@ func (g *guard) ours(name, suffix string) bool {
 
 func (g *guard) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	switch {
+	case g.s.frozen():
+		return g.nowhere(name), nil
 	case g.ours(name, logSuffix):
 		return g.log(name, func() (vfs.File, error) { return g.FS.Create(name, category) }), nil
 	case g.ours(name, tableSuffix):
@@ -41,6 +53,7 @@ func (g *guard) Create(name string, category vfs.DiskWriteCategory) (vfs.File, e
 		if err := g.s.Failed(); err != nil {
 			return nil, err
 		}
+		g.fresh.Store(name, true)
 	case strings.HasPrefix(g.PathBase(name), manifestPrefix):
 		if err := g.s.Failed(); err != nil {
 			return nil, err
@@ -49,12 +62,20 @@ func (g *guard) Create(name string, category vfs.DiskWriteCategory) (vfs.File, e
 		if err != nil {
 			return nil, err
 		}
-		return &manifest{f, g}, nil
+		m := &manifest{f, g}
+		g.unnamed.Store(m)
+		return m, nil
+	case strings.HasPrefix(g.PathBase(name), markerPrefix):
+		g.fresh.Clear()
+		g.unnamed.Store(nil)
 	}
 	return g.FS.Create(name, category)
 }
 
 func (g *guard) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if g.s.frozen() {
+		return g.nowhere(to), nil
+	}
 	if g.ours(to, logSuffix) {
 		return g.log(to, func() (vfs.File, error) { return g.FS.ReuseForWrite(from, to, category) }), nil
 	}
@@ -63,10 +84,25 @@ func (g *guard) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (
 
 func (g *guard) Remove(name string) error {
 	if err := g.s.Failed(); err != nil && g.PathDir(name) == g.PathJoin(g.s.dir) {
-		return err
+		if _, fresh := g.fresh.Load(name); !fresh {
+			if g.s.frozen() {
+				err = nil
+			}
+			return err
+		}
 	}
 	return g.FS.Remove(name)
 }
+
+func (g *guard) Rename(from, to string) error {
+	if g.s.frozen() {
+		return nil
+	}
+	return g.FS.Rename(from, to)
+}
+
+// nowhere is a file that takes everything and is not there.
+func (g *guard) nowhere(name string) vfs.File { return &logFile{g: g, name: name} }
 
 // log makes a log of writes; one that leads nowhere where it cannot be made.
 func (g *guard) log(name string, open func() (vfs.File, error)) vfs.File {
@@ -133,22 +169,36 @@ func (f *folder) Sync() error {
 	return nil
 }
 
-// manifest is a list of the tables.
+// manifest is a list of the tables. The engine does not go on with one that it could not write.
 type manifest struct {
 	vfs.File
 	g *guard
 }
 
 func (f *manifest) Write(p []byte) (int, error) {
-	if err := f.g.s.Failed(); err != nil {
-		return 0, err
-	}
-	return f.File.Write(p)
+	return len(p), f.try("writing", func() error {
+		if f.g.unnamed.Load() != f {
+			f.g.fresh.Clear()
+		}
+		_, err := f.File.Write(p)
+		return err
+	})
 }
 
-func (f *manifest) Sync() error {
+func (f *manifest) Sync() error { return f.try("syncing", f.File.Sync) }
+
+// try does something to the list unless the store has failed. While it is being opened, it fails instead of the engine.
+func (f *manifest) try(what string, do func() error) error {
+	if f.g.s.frozen() {
+		return nil
+	}
 	if err := f.g.s.Failed(); err != nil {
 		return err
 	}
-	return f.File.Sync()
+	err := do()
+	if err != nil && f.g.s.opening.Load() {
+		f.g.s.fail(fmt.Errorf("%s the list of tables: %w", what, err))
+		return nil
+	}
+	return err
 }

@@ -105,6 +105,7 @@ type Store struct {
 	gate      gate
 	flushes   flushes
 	places    *places
+	opening   atomic.Bool           // the engine is not open yet
 	logFailed atomic.Bool           // the engine's log of writes ends here: see guard
 	unflushed atomic.Bool           // writes were answered that are not on disk: Options.Relaxed
 	broken    atomic.Bool           // the engine's state itself cannot be trusted: nothing is read any more
@@ -180,6 +181,15 @@ func OpenReadOnly(dir string, o Options) (*Store, error) {
 	return open(dir, o, true)
 }
 
+// OpenFailed opens a folder to read it after opening it to write has failed for a reason: the store is one that has failed so from the start.
+func OpenFailed(dir string, o Options, reason error) (*Store, error) {
+	s, err := OpenReadOnly(dir, o)
+	if err == nil {
+		s.failure.Store(&reason)
+	}
+	return s, err
+}
+
 // IsStore gives an error, which is an os.ErrNotExist, where a folder holds no store.
 func IsStore(dir string, o Options) error {
 	fs := o.withDefaults().FS
@@ -227,12 +237,17 @@ func (s *Store) openEngine() (err error) {
 	// The engine takes the memory of writes out of the cache; without an allowance for it nothing would be left for blocks under load.
 	cache := pebble.NewCache(s.cacheSize())
 	defer cache.Unref()
+	s.opening.Store(true)
 	db, err := pebble.Open(s.dir, engineOptions(s, cache))
 	if err != nil {
 		return fmt.Errorf("opening the store in %s: %w", s.dir, err)
 	}
 	s.db = db
 	s.places = newPlaces(s.opts.CacheSize*2/3, func(bytes int) { cache.Reserve(bytes) })
+	if s.Failed() != nil { // what it says of the folder may not be so
+		return nil
+	}
+	s.opening.Store(false)
 	if err := s.loadCatalog(); err != nil {
 		return errors.Join(err, db.Close())
 	}

@@ -23,25 +23,44 @@ type opened struct {
 	end     context.CancelFunc
 }
 
+// open opens the store and makes the databases that it needs.
 func (o Options) open(ctx context.Context) (*opened, error) {
-	st, err := store.Open(o.Data, store.Options{
-		Log: o.Log, Relaxed: o.Relaxed, FS: o.FS,
-		MaxDocument: o.Limits.Document, MaxAttachment: o.Limits.Attachment, MaxID: o.Limits.ID,
-	})
+	st, err := store.Open(o.Data, o.store())
 	if err != nil {
 		return nil, err
 	}
+	served := o.serve(ctx, st)
+	if err := served.handler.SetUp(ctx); err != nil {
+		served.end()
+		return nil, errors.Join(err, served.handler.Close(), st.Close())
+	}
+	return served, nil
+}
+
+// openToRead opens a store that cannot be opened to write, for a reason.
+func (o Options) openToRead(ctx context.Context, reason error) (*opened, error) {
+	st, err := store.OpenFailed(o.Data, o.store(), reason)
+	if err != nil {
+		return nil, err
+	}
+	return o.serve(ctx, st), nil
+}
+
+func (o Options) store() store.Options {
+	return store.Options{
+		Log: o.Log, Relaxed: o.Relaxed, FS: o.FS,
+		MaxDocument: o.Limits.Document, MaxAttachment: o.Limits.Attachment, MaxID: o.Limits.ID,
+	}
+}
+
+func (o Options) serve(ctx context.Context, st *store.Store) *opened {
 	options := o.HTTP
 	options.Admins, options.Log, options.Version = o.Admins, o.Log, o.Version
 	options.Script = script.Options{Command: script.Self()}
 	options.MaxRequest, options.MaxBulkDocs, options.MaxBulkGet = o.Limits.Request, o.Limits.BulkDocs, o.Limits.BulkGet
-	handler := httpd.New(st, options) //nolint:contextcheck // what it starts outlives ctx
-	if err := handler.SetUp(ctx); err != nil {
-		return nil, errors.Join(err, handler.Close(), st.Close())
-	}
-	served := &opened{store: st, handler: handler}
+	served := &opened{store: st, handler: httpd.New(st, options)} //nolint:contextcheck // what it starts outlives ctx
 	served.ctx, served.end = context.WithCancel(context.WithoutCancel(ctx))
-	return served, nil
+	return served
 }
 
 // ServeHTTP answers by the store that is open now. When that one closes, its feeds end: who follows them asks again from where they were.
@@ -59,8 +78,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 const (
-	probing   = time.Second // how often a store that cannot write is looked after
-	probeSize = 1 << 20
+	probing    = time.Second // how often a store that cannot write is looked after
+	mostPause  = time.Minute // the longest between two tries to open it, which end what clients read
+	probeSize  = 1 << 20
+	probedFile = "probe.tmp"
 )
 
 // watch opens the store anew when it has failed, the disk was full, say, and can be written again. Until then it can be read.
@@ -68,11 +89,11 @@ func (s *Server) watch(ctx context.Context) {
 	defer close(s.watched)
 	ticker := time.NewTicker(probing)
 	defer ticker.Stop()
-	said := ""
 	var tidy *memory
 	if s.options.Tidy {
 		tidy = newMemory(s.opened.Load().store.Memory())
 	}
+	r := reopening{pause: probing}
 	for {
 		select {
 		case <-ctx.Done():
@@ -83,37 +104,67 @@ func (s *Server) watch(ctx context.Context) {
 		if tidy != nil && !s.closed {
 			tidy.look(old.store.Memory())
 		}
-		if !s.closed && (old.store.Failed() == nil || s.options.probe(old.store.RoomToOpen()) != nil) {
-			continue
-		}
-		if !s.closed {
-			s.closed = true
-			old.end()
-			err := errors.Join(old.handler.Close(), old.store.Close())
-			if errors.Is(err, store.ErrStuck) {
-				s.options.Log.WithError(err).Error("the store cannot be opened again by this process: end it and start it anew")
-				return
-			}
-			if err != nil { // of what had failed before, most likely
-				s.options.Log.WithError(err).Debug("the store that failed was not closed in good order")
-			}
-		}
-		next, err := s.options.open(ctx)
-		if err != nil {
-			if err.Error() != said {
-				said = err.Error()
-				s.options.Log.WithError(err).Warn("the store cannot be opened again yet")
+		since := time.Since(r.tried)
+		switch {
+		case s.closed:
+		case old.store.Failed() == nil:
+			if since > mostPause { // it has stood the test
+				r.pause = probing
 			}
 			continue
+		case since < r.pause || s.options.probe(old.store.RoomToOpen()) != nil:
+			continue
 		}
-		s.closed = false
-		s.opened.Store(next)
-		s.options.Log.Info("the store can write again: it was opened anew")
+		if !s.reopen(ctx, &r) {
+			return
+		}
 	}
 }
 
+// reopening is what is known of the tries to open a store again.
+type reopening struct {
+	tried time.Time
+	pause time.Duration // from then to the next one
+	said  string        // what was logged last
+}
+
+// reopen closes the store and opens it anew: to read it, where it cannot be written yet after all. It is false where this process cannot go on.
+func (s *Server) reopen(ctx context.Context, r *reopening) bool {
+	if !s.closed {
+		s.closed = true
+		old := s.opened.Load()
+		old.end()
+		err := errors.Join(old.handler.Close(), old.store.Close())
+		if errors.Is(err, store.ErrStuck) {
+			s.options.Log.WithError(err).Error("the store cannot be opened again by this process: end it and start it anew")
+			return false
+		}
+		if err != nil { // of what had failed before, most likely
+			s.options.Log.WithError(err).Debug("the store that failed was not closed in good order")
+		}
+	}
+	next, err := s.options.open(ctx)
+	r.tried, r.pause = time.Now(), min(2*r.pause, mostPause)
+	if err == nil {
+		s.closed = false
+		s.opened.Store(next)
+		s.options.Log.Info("the store can write again: it was opened anew")
+		return true
+	}
+	if err.Error() != r.said {
+		r.said = err.Error()
+		s.options.Log.WithError(err).Warn("the store cannot be opened again yet")
+	}
+	if next, err = s.options.openToRead(ctx, err); err == nil {
+		s.closed = false
+		s.opened.Store(next)
+	}
+	return true
+}
+
 // probe tells whether the folder can be written: there must be room for what opening it writes, and a megabyte must reach the disk. Nobody
-// else's room is taken to find that out.
+// else's room is taken to find that out, but for the moment in which a file system that has more to go by than its own size, quotas say, is asked
+// to reserve it.
 func (o Options) probe(room int64) error {
 	fs := o.FS
 	if fs == nil {
@@ -128,12 +179,17 @@ func (o Options) probe(room int64) error {
 			return errors.New("the disk is full")
 		}
 	}
-	name := filepath.Join(o.Data, "probe.tmp")
+	name := filepath.Join(o.Data, probedFile)
 	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(make([]byte, probeSize))
+	if err = f.Preallocate(0, room+probeSize); errors.Is(err, errors.ErrUnsupported) {
+		err = nil
+	}
+	if err == nil {
+		_, err = f.Write(make([]byte, probeSize))
+	}
 	if err == nil {
 		err = f.Sync()
 	}

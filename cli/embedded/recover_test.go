@@ -71,24 +71,7 @@ func fillDisk(t *testing.T, room string) {
 			t.Error(err)
 		}
 	}()
-	ask := func(method, path, body string) (int, string) {
-		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+server.Address()+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.SetBasicAuth("a", "b")
-		request.Close = true
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer response.Body.Close()
-		raw, err := io.ReadAll(response.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return response.StatusCode, string(raw)
-	}
+	ask := asker(t, server.Address())
 	ask("PUT", "/db", "")
 	rows := follow(t, "http://"+server.Address()+"/db/_changes?feed=continuous&heartbeat=1000&since=")
 	stuck := neverRead(t, server.Address())
@@ -144,6 +127,30 @@ func fillDisk(t *testing.T, room string) {
 				t.Errorf("the feed gives %q before %q", id, want)
 			}
 		}
+	}
+}
+
+// asker gives what asks a server and returns its status and its answer.
+func asker(t *testing.T, address string) func(method, path, body string) (int, string) {
+	t.Helper()
+	return func(method, path, body string) (int, string) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+address+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.SetBasicAuth("a", "b")
+		request.Close = true
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		raw, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode, string(raw)
 	}
 }
 

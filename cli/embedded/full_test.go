@@ -2,9 +2,11 @@ package embedded_test
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -137,4 +139,32 @@ func reading(t *testing.T, address string) (status int, answer string) {
 		return 0, err.Error()
 	}
 	return response.StatusCode, string(raw[:min(len(raw), 100)])
+}
+
+// TestProbeLeftBehind: what a process left that died while it looked for room goes with the next opening.
+func TestProbeLeftBehind(t *testing.T) {
+	t.Parallel()
+	o := options(t, "data", "127.0.0.1:0")
+	fs := vfs.NewMem()
+	o.FS = fs
+	if err := fs.MkdirAll("data", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f, err := fs.Create("data/probe.tmp", vfs.WriteCategoryUnspecified)
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := embedded.Serve(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fs.Stat("data/probe.tmp"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the file is still there: %v", err)
+	}
 }

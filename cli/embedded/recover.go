@@ -29,6 +29,9 @@ func (o Options) open(ctx context.Context) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := o.files().Remove(o.probed()); err != nil && !errors.Is(err, os.ErrNotExist) { // of a process that died while it looked for room
+		o.Log.WithError(err).Warn("a file that nobody needs cannot be removed")
+	}
 	served := o.serve(ctx, st)
 	if err := served.handler.SetUp(ctx); err != nil {
 		served.end()
@@ -78,10 +81,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 const (
-	probing    = time.Second // how often a store that cannot write is looked after
-	mostPause  = time.Minute // the longest between two tries to open it, which end what clients read
-	probeSize  = 1 << 20
-	probedFile = "probe.tmp"
+	probing   = time.Second // how often a store that cannot write is looked after
+	mostPause = time.Minute // the longest between two tries to open it, which end what clients read
+	probeSize = 1 << 20
 )
 
 // watch opens the store anew when it has failed, the disk was full, say, and can be written again. Until then it can be read.
@@ -162,14 +164,21 @@ func (s *Server) reopen(ctx context.Context, r *reopening) bool {
 	return true
 }
 
+func (o Options) files() vfs.FS {
+	if o.FS == nil {
+		return vfs.Default
+	}
+	return o.FS
+}
+
+// probed is the file with which room is looked for.
+func (o Options) probed() string { return filepath.Join(o.Data, "probe.tmp") }
+
 // probe tells whether the folder can be written: there must be room for what opening it writes, and a megabyte must reach the disk. Nobody
 // else's room is taken to find that out, but for the moment in which a file system that has more to go by than its own size, quotas say, is asked
 // to reserve it.
 func (o Options) probe(room int64) error {
-	fs := o.FS
-	if fs == nil {
-		fs = vfs.Default
-	}
+	fs := o.files()
 	if usage, err := fs.GetDiskUsage(o.Data); err == nil && usage.TotalBytes > 0 { // some file systems do not say
 		free := usage.AvailBytes
 		if os.Geteuid() == 0 { // who may use what is reserved, too
@@ -179,7 +188,7 @@ func (o Options) probe(room int64) error {
 			return errors.New("the disk is full")
 		}
 	}
-	name := filepath.Join(o.Data, probedFile)
+	name := o.probed()
 	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err

@@ -20,6 +20,8 @@ type places struct {
 	used    atomic.Int64
 
 	growing sync.Mutex
+	old     atomic.Pointer[[]atomic.Uint64] // the table before this one, until all of it is in this one
+	moved   atomic.Int64                    // how much of it is
 }
 
 const (
@@ -29,6 +31,7 @@ const (
 	placeHashBits = 28
 	placeHashMask = 1<<placeHashBits - 1
 	placeSeqLimit = 1 << (64 - placeHashBits)
+	placesMoved   = 16 * placeSet // slots that come from the table before with each put
 )
 
 // newPlaces makes a memory of so many bytes at most, which begins small.
@@ -63,7 +66,17 @@ func (p *places) get(number uint32, id string) uint64 {
 		return 0
 	}
 	hash := p.hash(number, id)
-	set := placeSetOf(*slots, hash)
+	seq := seqIn(*slots, hash)
+	if seq == 0 {
+		if old := p.old.Load(); old != nil {
+			return seqIn(*old, hash)
+		}
+	}
+	return seq
+}
+
+func seqIn(slots []atomic.Uint64, hash uint64) uint64 {
+	set := placeSetOf(slots, hash)
 	for i := range set {
 		if place := set[i].Load(); place != 0 && place&placeHashMask == hash&placeHashMask {
 			return place >> placeHashBits
@@ -79,7 +92,12 @@ func (p *places) put(number uint32, id string, seq uint64) {
 		return
 	}
 	hash := p.hash(number, id)
-	if enter(*slots, hash, seq<<placeHashBits|hash&placeHashMask) && p.used.Add(1) > int64(len(*slots))*3/4 && len(*slots) < p.most {
+	free := enter(*slots, hash, seq<<placeHashBits|hash&placeHashMask)
+	if old := p.old.Load(); old != nil {
+		p.move(*old, *slots)
+		return
+	}
+	if free && p.used.Add(1) > int64(len(*slots))*3/4 && len(*slots) < p.most {
 		p.grow()
 	}
 }
@@ -106,22 +124,47 @@ func enter(slots []atomic.Uint64, hash, place uint64) (free bool) {
 	return true
 }
 
-// grow doubles the table. What is put meanwhile may be forgotten.
+// grow doubles the table. What the one before has comes over bit by bit, so that no put takes long. What is put meanwhile may be forgotten.
 func (p *places) grow() {
 	p.growing.Lock()
 	defer p.growing.Unlock()
-	old := *p.slots.Load()
-	if p.used.Load() <= int64(len(old))*3/4 || len(old) >= p.most { // another one was quicker
+	old := p.slots.Load()
+	if p.used.Load() <= int64(len(*old))*3/4 || len(*old) >= p.most || p.old.Load() != nil { // another one was quicker
 		return
 	}
-	slots := make([]atomic.Uint64, 2*len(old))
-	used := int64(0)
-	for i := range old {
-		if place := old[i].Load(); place != 0 && enter(slots, place, place) {
-			used++
+	slots := make([]atomic.Uint64, 2*len(*old))
+	p.reserve(len(*old) * placeSize)
+	p.moved.Store(0)
+	p.old.Store(old)
+	p.slots.Store(&slots)
+}
+
+// move brings a part of the table before into this one.
+func (p *places) move(old, slots []atomic.Uint64) {
+	to := int(p.moved.Add(placesMoved))
+	from := to - placesMoved
+	if from >= len(old) {
+		return
+	}
+	for i := range old[from:to] {
+		if place := old[from+i].Load(); place != 0 {
+			admit(slots, place)
 		}
 	}
-	p.reserve(len(old) * placeSize)
-	p.used.Store(used)
-	p.slots.Store(&slots)
+	if to < len(old) {
+		return
+	}
+	p.used.Store(int64(len(old)) * 3 / 4) // about: so many were in it
+	p.old.Store(nil)
+}
+
+// admit puts a place into its set unless there is a newer one of its document, or no room.
+func admit(slots []atomic.Uint64, place uint64) {
+	set := placeSetOf(slots, place)
+	for i := range set {
+		there := set[i].Load()
+		if there == 0 && set[i].CompareAndSwap(0, place) || there&placeHashMask == place&placeHashMask {
+			return
+		}
+	}
 }

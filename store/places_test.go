@@ -73,3 +73,32 @@ func TestPlacesFull(t *testing.T) {
 		t.Errorf("without memory, %d is remembered", seq)
 	}
 }
+
+// TestPlacesGrow: the put that has the table grow moves nothing itself, and what was known before is known while the rest moves, and then.
+func TestPlacesGrow(t *testing.T) {
+	p := newPlaces(64*placesAtFirst*placeSize, func(int) {})
+	known := func(documents int) (n int) {
+		for i := range documents {
+			if p.get(1, strconv.Itoa(i)) == uint64(i)+1 {
+				n++
+			}
+		}
+		return n
+	}
+	before := 0
+	for i := 0; len(*p.slots.Load()) < 8*placesAtFirst || p.old.Load() != nil; i++ {
+		slots := p.slots.Load()
+		p.put(1, strconv.Itoa(i), uint64(i)+1)
+		if p.slots.Load() == slots && p.old.Load() == nil {
+			continue
+		}
+		now := known(i + 1)
+		if p.slots.Load() != slots && p.moved.Load() > 0 {
+			t.Errorf("a table of %d slots moves at once", len(*slots))
+		}
+		if now < before || now < (i+1)*8/10 {
+			t.Errorf("of %d documents %d are known while the table grows", i+1, now)
+		}
+		before = now * 99 / 100 // some meet others in their sets
+	}
+}

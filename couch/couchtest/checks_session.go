@@ -72,7 +72,7 @@ func sessionChecks() []check {
 			}
 			var docs, deletions []string
 			for i := range 200 {
-				text := strings.Repeat(strconv.Itoa(rand.Int()), 100)
+				text := strings.Repeat(strconv.Itoa(rand.Int()), 100) //nolint:gosec // a text, no secret
 				docs = append(docs, `{"_id":"`+strconv.Itoa(i)+`","text":"`+text+`"}`)
 			}
 			for _, row := range c.ask("POST", "/_bulk_docs", `{"docs":[`+strings.Join(docs, ",")+`]}`).wants(201).get("#.rev").Array() {

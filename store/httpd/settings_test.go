@@ -41,7 +41,7 @@ func TestUsualSettings(t *testing.T) {
 		"chttpd_auth_lockout.mode": "enforce", "chttpd_auth_lockout.threshold": "5", "cluster.q": "2", "csp.attachments_enable": "true",
 		"attachments.compression_level": "8", "attachments.compressible_types": "text/*, application/javascript, application/json, application/xml",
 		"cors.origins": "https://app.example", "cors.credentials": "true", "uuids.algorithm": "sequential", "uuids.max_count": "1000",
-		"mango.default_limit": "25", "mango.index_scan_warning_threshold": "10",
+		"mango.default_limit": "25", "mango.index_scan_warning_threshold": "10", "jwt_auth.required_claims": "exp",
 		"replicator.checkpoint_interval": "30000", "replicator.connection_timeout": "30000", "replicator.retries_per_request": "5",
 		"replicator.worker_batch_size": "500", "replicator.worker_processes": "4", "replicator.use_checkpoints": "true", "replicator.use_bulk_get": "true",
 	} {

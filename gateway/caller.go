@@ -31,13 +31,14 @@ func (g *Gateway) identify(r *http.Request) (*caller, error) {
 		return &caller{name: "token:" + token.Name, authorization: basic(g.opts.User, g.opts.Password), address: r.RemoteAddr, token: token}, nil
 	}
 	who := &caller{authorization: own, address: r.RemoteAddr}
+	if scheme, text, _ := strings.Cut(own, " "); strings.EqualFold(scheme, "Basic") { // a cookie beside it, which servers look at first, is not sent on
+		raw, _ := base64.StdEncoding.DecodeString(strings.TrimSpace(text)) // the server refuses what is none
+		who.name, _, _ = strings.Cut(string(raw), ":")
+		return who, nil
+	}
 	if cookie, err := r.Cookie(sessionCookie); err == nil {
 		who.cookie = sessionCookie + "=" + cookie.Value
 		who.name = sessionName(cookie.Value)
-	}
-	if scheme, text, _ := strings.Cut(own, " "); strings.EqualFold(scheme, "Basic") {
-		raw, _ := base64.StdEncoding.DecodeString(strings.TrimSpace(text)) // the server refuses what is none
-		who.name, _, _ = strings.Cut(string(raw), ":")
 	}
 	return who, nil
 }

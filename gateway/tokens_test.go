@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -228,4 +229,29 @@ func TestTokenLimitGoesOn(t *testing.T) {
 	expect("other", 200, 200, 200, 429)
 	expect("none", 200, 200)
 	expect("new", 200, 429)
+}
+
+// TestPasswordBesideCookie: who sends both is whom the password is of. A server would go by the cookie, and what is posted would name another one.
+func TestPasswordBesideCookie(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, r *rig) {
+		t.Helper()
+		logged, err := http.PostForm(r.store+"/_session", url.Values{"name": {"other"}, "password": {"word"}})
+		must(t, err)
+		must(t, logged.Body.Close())
+		cookie := map[string]string{"Cookie": logged.Cookies()[0].String()}
+		post := asking{method: http.MethodPost, path: "/queue", kind: form, body: "task.url=http://localhost/&task.id=cookie", nobody: true, header: cookie}
+		if a := r.ask(post); a.status != http.StatusCreated || r.document("cookie").Get("posted.by").String() != "other" {
+			t.Errorf("a cookie: %d %s", a.status, a.body)
+		}
+		post.body, post.nobody = "task.url=http://localhost/&task.id=password", false
+		if a := r.ask(post); a.status != http.StatusCreated || r.document("password").Get("posted.by").String() != user {
+			t.Errorf("a password beside it: %d %s", a.status, a.body)
+		}
+		cookie["Authorization"] = "Basic YWRtaW46d3Jvbmc="
+		post.nobody = true
+		if a := r.ask(post); a.status != http.StatusUnauthorized {
+			t.Errorf("a wrong password beside it: %d %s", a.status, a.body)
+		}
+	})
 }

@@ -17,7 +17,8 @@ import (
 // its list of tables may be there though it was told otherwise), and remove tables that the list on disk has.
 //
 // While it is being opened, the engine brings what is in the log alone to tables, and tries that for ever. A store that fails then is frozen: whatever
-// the engine writes leads nowhere, and nothing is removed, so that the opening comes to its end with the folder as it was.
+// the engine writes leads nowhere, and nothing is removed, so that the opening comes to its end with the folder as it was. Nor does it hear of errors with
+// which it would leave the opening half way, and what it has begun in the background behind.
 type guard struct {
 	vfs.FS
 	s *Store
@@ -69,7 +70,26 @@ func (g *guard) Create(name string, category vfs.DiskWriteCategory) (vfs.File, e
 		g.fresh.Clear()
 		g.unnamed.Store(nil)
 	}
-	return g.FS.Create(name, category)
+	f, err := g.FS.Create(name, category)
+	switch {
+	case strings.HasSuffix(name, tableSuffix), !g.s.opening.Load():
+		return f, err
+	case err == nil:
+		return &small{f, g, name}, nil
+	}
+	if err = g.early("making", name, err); err != nil {
+		return nil, err
+	}
+	return g.nowhere(name), nil
+}
+
+// early keeps an error of the engine's from it while the store is being opened: the store fails instead.
+func (g *guard) early(what, name string, err error) error {
+	if err == nil || !g.s.opening.Load() {
+		return err
+	}
+	g.s.fail(fmt.Errorf("%s %s: %w", what, name, err))
+	return nil
 }
 
 func (g *guard) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (vfs.File, error) {
@@ -98,7 +118,7 @@ func (g *guard) Rename(from, to string) error {
 	if g.s.frozen() {
 		return nil
 	}
-	return g.FS.Rename(from, to)
+	return g.early("renaming", from, g.FS.Rename(from, to))
 }
 
 // nowhere is a file that takes everything and is not there.
@@ -187,7 +207,7 @@ func (f *manifest) Write(p []byte) (int, error) {
 
 func (f *manifest) Sync() error { return f.try("syncing", f.File.Sync) }
 
-// try does something to the list unless the store has failed. While it is being opened, it fails instead of the engine.
+// try does something to the list unless the store has failed.
 func (f *manifest) try(what string, do func() error) error {
 	if f.g.s.frozen() {
 		return nil
@@ -195,10 +215,24 @@ func (f *manifest) try(what string, do func() error) error {
 	if err := f.g.s.Failed(); err != nil {
 		return err
 	}
-	err := do()
-	if err != nil && f.g.s.opening.Load() {
-		f.g.s.fail(fmt.Errorf("%s the list of tables: %w", what, err))
-		return nil
-	}
-	return err
+	return f.g.early(what, "the list of tables", do())
 }
+
+// small is a file of the opening that is neither a table nor a list of them nor a log.
+type small struct {
+	vfs.File
+	g    *guard
+	name string
+}
+
+func (f *small) Write(p []byte) (int, error) {
+	if f.g.s.frozen() {
+		return len(p), nil
+	}
+	_, err := f.File.Write(p)
+	return len(p), f.g.early("writing", f.name, err)
+}
+
+func (f *small) Sync() error { return f.g.early("syncing", f.name, f.File.Sync()) }
+
+func (f *small) Close() error { return f.g.early("closing", f.name, f.File.Close()) }

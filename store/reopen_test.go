@@ -4,8 +4,10 @@ import (
 	"crypto/rand"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -135,5 +137,69 @@ func readAll(t *testing.T, st *store.Store, documents int) {
 	}
 	if err := snap.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// uncompacted is a file system on which tables are not compacted.
+type uncompacted struct {
+	vfs.FS
+
+	off atomic.Bool
+}
+
+func (u *uncompacted) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if category == "pebble-compaction" && !u.off.Load() {
+		return nil, syscall.ENOSPC
+	}
+	return u.FS.Create(name, category)
+}
+
+// TestOpeningFailsWhileTablesAreCompacted: the engine compacts tables as soon as it is open, and goes on with that where the last steps of the opening
+// fail. Nothing of it outlives the opening.
+func TestOpeningFailsWhileTablesAreCompacted(t *testing.T) {
+	t.Parallel()
+	var full atomic.Bool
+	faulty := storetest.Faults(vfs.NewMem(), func(op errorfs.Op) error {
+		if full.Load() && op.Kind == errorfs.OpCreate && strings.HasSuffix(path.Base(op.Path), ".dbtmp") {
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	fs := &uncompacted{FS: faulty}
+	o := store.Options{FS: fs, MemTableSize: 256 << 10}
+	st, err := store.Open("data", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := st.CreateDatabase(t.Context(), "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const documents = 100
+	for i := range documents {
+		pad := make([]byte, 16<<10)
+		_, _ = rand.Read(pad)
+		put(t, db, `{"_id":"%d","pad":"%x"}`, i, pad)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fs.off.Store(true)
+	full.Store(true)
+	_, failed := store.Open("data", o)
+	if failed == nil {
+		t.Fatal("the store is open")
+	}
+	if !strings.Contains(failed.Error(), ".dbtmp: "+syscall.ENOSPC.Error()) {
+		t.Error(failed)
+	}
+	full.Store(false)
+	for range 3 {
+		st, err = store.Open("data", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		readAll(t, st, documents)
+		storetest.End(t, st)
 	}
 }

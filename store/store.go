@@ -218,7 +218,7 @@ func open(dir string, o Options, readOnly bool) (*Store, error) {
 		err = s.openEngine()
 	}
 	if err == nil && s.Failed() != nil {
-		err = errors.Join(s.Failed(), s.closeEngine())
+		err = s.closeEngine() // which gives it
 	}
 	if err != nil {
 		s.stop()
@@ -232,6 +232,9 @@ func (s *Store) openEngine() (err error) {
 	defer func() {
 		if p := recover(); p != nil { // so the engine tells of what it cannot go on with
 			err = fmt.Errorf("opening the store in %s: %v: restore the folder from a backup", s.dir, p) //nolint:err113 // the engine's own words
+		}
+		if err != nil { // what the engine may have begun in the background must not change the folder any more
+			s.failure.CompareAndSwap(nil, &err)
 		}
 	}()
 	// The engine takes the memory of writes out of the cache; without an allowance for it nothing would be left for blocks under load.

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strings"
+
+	jsonv2 "github.com/go-json-experiment/json"
 )
 
 // caller is who sent a request.
@@ -31,14 +33,19 @@ func (g *Gateway) identify(r *http.Request) (*caller, error) {
 		return &caller{name: "token:" + token.Name, authorization: basic(g.opts.User, g.opts.Password), address: r.RemoteAddr, token: token}, nil
 	}
 	who := &caller{authorization: own, address: r.RemoteAddr}
-	if scheme, text, _ := strings.Cut(own, " "); strings.EqualFold(scheme, "Basic") { // a cookie beside it, which servers look at first, is not sent on
-		raw, _ := base64.StdEncoding.DecodeString(strings.TrimSpace(text)) // the server refuses what is none
+	scheme, text, _ := strings.Cut(own, " ")
+	text = strings.TrimSpace(text)
+	switch { // a cookie beside it, which servers may look at first, is not sent on
+	case strings.EqualFold(scheme, "Basic"):
+		raw, _ := base64.StdEncoding.DecodeString(text) // the server refuses what is none
 		who.name, _, _ = strings.Cut(string(raw), ":")
-		return who, nil
-	}
-	if cookie, err := r.Cookie(sessionCookie); err == nil {
-		who.cookie = sessionCookie + "=" + cookie.Value
-		who.name = sessionName(cookie.Value)
+	case strings.EqualFold(scheme, "Bearer"):
+		who.name = tokenName(text)
+	default:
+		if cookie, err := r.Cookie(sessionCookie); err == nil {
+			who.cookie = sessionCookie + "=" + cookie.Value
+			who.name = sessionName(cookie.Value)
+		}
 	}
 	return who, nil
 }
@@ -51,6 +58,18 @@ func sessionName(cookie string) string {
 	raw, _ := base64.RawURLEncoding.DecodeString(strings.TrimRight(cookie, "="))
 	name, _, _ := strings.Cut(string(raw), ":")
 	return name
+}
+
+// tokenName reads the name out of a JSON Web Token, which is head.claims.signature in base64.
+func tokenName(token string) string {
+	_, rest, _ := strings.Cut(token, ".")
+	claims, _, _ := strings.Cut(rest, ".")
+	raw, _ := base64.RawURLEncoding.DecodeString(strings.TrimRight(claims, "="))
+	var said struct {
+		Name string `json:"sub"`
+	}
+	_ = jsonv2.Unmarshal(raw, &said) // what is none names nobody
+	return said.Name
 }
 
 func basic(user, password string) string {

@@ -1,7 +1,9 @@
 package gateway_test
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -252,6 +254,42 @@ func TestPasswordBesideCookie(t *testing.T) {
 		post.nobody = true
 		if a := r.ask(post); a.status != http.StatusUnauthorized {
 			t.Errorf("a wrong password beside it: %d %s", a.status, a.body)
+		}
+	})
+}
+
+// TestServerToken: a token that is the server's says who posts, also beside a cookie that names another one.
+func TestServerToken(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, r *rig) {
+		t.Helper()
+		for at, value := range map[string]string{
+			"jwt_keys/hmac:_default": `"aGVsbG8="`,
+			"chttpd/authentication_handlers": `"{chttpd_auth, cookie_authentication_handler}, {chttpd_auth, jwt_authentication_handler}, ` +
+				`{chttpd_auth, default_authentication_handler}"`,
+		} {
+			set, err := http.NewRequestWithContext(t.Context(), http.MethodPut, r.store+"/_node/_local/_config/"+at, strings.NewReader(value))
+			must(t, err)
+			set.SetBasicAuth(user, password)
+			done, err := caller.Do(set)
+			must(t, err)
+			must(t, done.Body.Close())
+			if done.StatusCode != http.StatusOK {
+				t.Fatalf("%s: %d", at, done.StatusCode)
+			}
+		}
+		encode := base64.RawURLEncoding.EncodeToString
+		token := encode([]byte(`{"alg":"HS256"}`)) + "." + encode([]byte(`{"sub":"ann","exp":4102444800,"_couchdb.roles":["_admin"]}`))
+		m := hmac.New(sha256.New, []byte("hello"))
+		_, _ = m.Write([]byte(token))
+		a := r.ask(asking{
+			method: http.MethodPost, path: "/queue", kind: form, body: "task.url=http://localhost/&task.id=token", nobody: true, header: map[string]string{
+				"Authorization": "Bearer " + token + "." + encode(m.Sum(nil)),
+				"Cookie":        "AuthSession=" + encode([]byte(user+":60000000:"+strings.Repeat("x", 32))),
+			},
+		})
+		if a.status != http.StatusCreated || r.document("token").Get("posted.by").String() != "ann" {
+			t.Errorf("%d %s, %s", a.status, a.body, r.document("token"))
 		}
 	})
 }

@@ -6,8 +6,8 @@ import (
 )
 
 // Mounted is a handler that a program which embeds the server puts below /_after/. It gets each request as it came, path included, once
-// the server has made sure that the credentials in it, if there are any, are right; what they allow is for the handler to find out, by
-// what it asks of the server with them, through [Inside] say.
+// the server has made sure that the credentials by which it goes itself, if there are any, are right; what they allow is for the handler to find
+// out, by what it asks of the server with them, through [Inside] say. Of a cookie and a password in one request the server looks at one alone.
 type Mounted struct {
 	Handler http.Handler
 	// Credentials names a header that is read in place of Authorization where a request has it: for requests whose Authorization is meant

@@ -119,8 +119,7 @@ func (d *Database) compact(ctx context.Context, c *compaction) error {
 	if err := snap.Close(); err != nil || !c.merge.Load() {
 		return err
 	}
-	lower, upper := contentRange(d.number)
-	return d.store.db.Compact(ctx, lower, upper, false)
+	return d.merge(ctx, c)
 }
 
 // Compacting tells whether a compaction is under way, or waits for its turn.

@@ -10,6 +10,7 @@ import (
 	"github.com/sirupsen/logrus/hooks/test"
 
 	"github.com/adlayer/after/store"
+	"github.com/adlayer/after/store/storetest"
 )
 
 // TestCompactionInTurn: so many at once and no more; who waits is shown as compacting, and ends with its database.
@@ -69,6 +70,29 @@ func TestCompactionByDisk(t *testing.T) {
 	}
 	<-store.CompactionEnd(db)
 	sound(t, st)
+}
+
+// TestCompactionOnFullDisk: a compaction that is asked for ends where the disk has no room for what it writes, with the store.
+func TestCompactionOnFullDisk(t *testing.T) {
+	t.Parallel()
+	disk := storetest.NewDisk(1 << 30)
+	st, err := store.Open("data", store.Options{FS: disk})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := create(t, st, "db")
+	put(t, db, `{"_id":"a"}`)
+	disk.Resize(0)
+	for range 2 { // also one that begins when the store has failed
+		db.Compact()
+		<-store.CompactionEnd(db)
+	}
+	if st.Failed() == nil {
+		t.Error("the store has not failed")
+	}
+	if err := st.Close(); !errors.Is(err, storetest.ErrFull) {
+		t.Error(err)
+	}
 }
 
 // TestCompactionAskedForAgain: what is written over behind the place where a compaction is goes too where another one is asked for meanwhile.

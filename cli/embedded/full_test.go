@@ -141,18 +141,20 @@ func reading(t *testing.T, address string) (status int, answer string) {
 	return response.StatusCode, string(raw[:min(len(raw), 100)])
 }
 
-// TestProbeLeftBehind: what a process left that died while it looked for room goes with the next opening.
+// TestProbeLeftBehind: what a process left that died while it looked for room goes with the next opening, which may need the room.
 func TestProbeLeftBehind(t *testing.T) {
 	t.Parallel()
 	o := options(t, "data", "127.0.0.1:0")
-	fs := vfs.NewMem()
+	const room = 1 << 20
+	fs := storetest.NewDisk(room)
 	o.FS = fs
 	if err := fs.MkdirAll("data", 0o700); err != nil {
 		t.Fatal(err)
 	}
 	f, err := fs.Create("data/probe.tmp", vfs.WriteCategoryUnspecified)
 	if err == nil {
-		err = f.Close()
+		_, err = f.Write(make([]byte, room))
+		err = errors.Join(err, f.Close())
 	}
 	if err != nil {
 		t.Fatal(err)

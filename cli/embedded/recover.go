@@ -25,12 +25,13 @@ type opened struct {
 
 // open opens the store and makes the databases that it needs.
 func (o Options) open(ctx context.Context) (*opened, error) {
+	// What a process left that died while it looked for room has the room that opening takes. One that looks now misses it, and looks again.
+	if err := o.files().Remove(o.probed()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		o.Log.WithError(err).Warn("a file that nobody needs cannot be removed")
+	}
 	st, err := store.Open(o.Data, o.store())
 	if err != nil {
 		return nil, err
-	}
-	if err := o.files().Remove(o.probed()); err != nil && !errors.Is(err, os.ErrNotExist) { // of a process that died while it looked for room
-		o.Log.WithError(err).Warn("a file that nobody needs cannot be removed")
 	}
 	served := o.serve(ctx, st)
 	if err := served.handler.SetUp(ctx); err != nil {

@@ -39,7 +39,7 @@ var handlerForm = regexp.MustCompile(`\{\s*\w+\s*,\s*(\w+)\s*\}`)
 // usualHandlers are the ways to log in where the settings name none.
 const usualHandlers = "{chttpd_auth, cookie_authentication_handler}, {chttpd_auth, default_authentication_handler}"
 
-// authHandlers reads the settings. A list that names no way to log in counts as not set: nobody could set it right again.
+// authHandlers reads the settings. A list that leaves nobody a way to log in is joined by the usual ones: nobody could set it right again.
 func (s *settings) authHandlers() *authHandlers {
 	h := &authHandlers{
 		secret: []byte(s.text("chttpd_auth", "secret", "")),
@@ -57,10 +57,21 @@ func (s *settings) authHandlers() *authHandlers {
 			h.names = append(h.names, name)
 		}
 	}
-	if len(h.names) == 0 {
-		h.names = []string{"cookie", "default"}
+	if !slices.ContainsFunc(h.names, h.works) {
+		h.names = append(h.names, "cookie", "default")
 	}
 	return h
+}
+
+// works tells whether anybody can log in that way, as the settings are.
+func (h *authHandlers) works(name string) bool {
+	switch name {
+	case "proxy":
+		return !h.proxy.signed || len(h.secret) > 0
+	case "jwt":
+		return !h.tokens.malformed && len(h.tokens.keys) > 0
+	}
+	return true
 }
 
 // identify finds out who asks: the first way that names somebody has the word. No credentials are nobody; wrong ones are an error.

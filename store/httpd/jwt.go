@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/hmac"
@@ -21,7 +22,7 @@ import (
 
 // tokenPolicy is which JSON Web Tokens say who asks.
 type tokenPolicy struct {
-	claims    map[string]string // that a token must have, some with the value that is asked for, others with ""
+	claims    map[string]string // that a token must have; iss may have the value that is asked for, the others have ""
 	malformed bool              // the setting that lists them makes no sense
 	rolesName string            // the member that has the roles
 	rolesPath []string          // the same, as a path; it goes before
@@ -37,17 +38,14 @@ var knownClaims = []string{"alg", "exp", "iat", "iss", "kid", "nbf", "sig", "typ
 func (s *settings) tokenPolicy() tokenPolicy {
 	p := tokenPolicy{claims: map[string]string{}, rolesName: s.text("jwt_auth", "roles_claim_name", "_couchdb.roles"), keys: map[string]string{}}
 	claims := s.text("jwt_auth", "required_claims", "exp")
-	matches := claimForm.FindAllStringSubmatch(claims, -1)
-	for _, match := range matches {
-		name, value := match[1], match[3]
-		if name == "" {
-			name = match[2]
-		}
+	for _, match := range claimForm.FindAllStringSubmatch(claims, -1) {
+		name, value := cmp.Or(match[1], match[2]), match[3]
 		_, twice := p.claims[name]
-		p.malformed = p.malformed || twice || !slices.Contains(knownClaims, name)
+		p.malformed = p.malformed || twice || !slices.Contains(knownClaims, name) || value != "" && name != "iss"
 		p.claims[name] = value
 	}
-	p.malformed = p.malformed || claims != "" && len(matches) == 0
+	// What cannot be read may have been meant to keep somebody out.
+	p.malformed = p.malformed || strings.Trim(claimForm.ReplaceAllString(claims, ""), ", \t") != ""
 	if path := s.text("jwt_auth", "roles_claim_path", ""); path != "" {
 		p.rolesPath = splitPath(path)
 	}
@@ -85,7 +83,7 @@ func (p *tokenPolicy) bearer(token string) (*identity, error) {
 	if p.malformed {
 		return nil, misconfigured()
 	}
-	parts := strings.Split(token, ".")
+	parts := strings.SplitN(token, ".", 4)
 	if len(parts) != 3 {
 		return nil, malformedToken()
 	}
@@ -172,7 +170,7 @@ func (p *tokenPolicy) checkClaims(claims map[string]json.RawMessage, now time.Ti
 			return store.BadRequest("Missing %s claim", name)
 		}
 		var seconds float64
-		isNumber := json.Unmarshal(claims[name], &seconds) == nil
+		isNumber := claims[name][0] != 'n' && json.Unmarshal(claims[name], &seconds) == nil // null would be 0
 		switch name {
 		case "iss":
 			if issuer, _ := textOf(claims[name]); value != "" && issuer != value {

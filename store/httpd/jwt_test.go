@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/adlayer/after/store/script"
 )
 
 // setAll changes settings of a server, pairs of section/key and value, as an administrator by whichever way to log in there is.
@@ -120,6 +123,30 @@ func TestClaims(t *testing.T) {
 		if w.Code != test.status {
 			t.Errorf("%s of {%s}: %d %s, want %d", test.asked, test.claims, w.Code, w.Body, test.status)
 		}
+	}
+}
+
+// TestFunctionsSeeNoCredentials: who writes functions cannot take the place of who asks them.
+func TestFunctionsSeeNoCredentials(t *testing.T) {
+	t.Parallel()
+	s := startScripts(t, script.Options{})
+	s.want("PUT", "/db/_design/v", `{"filters":{"f":"function (doc, req) { throw({forbidden: JSON.stringify(req.headers)}) }"}}`, 201)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/db/_changes?filter=v/f", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetBasicAuth("admin", "secret")
+	for name, value := range map[string]string{"X-Mine": "shown", "X-Auth-CouchDB-Token": "hidden"} {
+		r.Header.Set(name, value)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if text := string(raw); err != nil || !strings.Contains(text, "shown") || strings.Contains(text, "hidden") || strings.Contains(text, "Basic") {
+		t.Errorf("%d %s, %v", res.StatusCode, raw, err)
 	}
 }
 

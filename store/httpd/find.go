@@ -17,8 +17,8 @@ import (
 // Finder answers _find, _index and _explain.
 type Finder interface {
 	// Serve gets the path behind the database ("_find", "_index", "_index/_design/x/json/name", "_explain"), each part escaped as url.PathEscape
-	// does, the query and the body, which is bounded but not yet checked. It writes the JSON of a 200 to w. An error before the first byte is sent in CouchDB's form, a *store.Error with
-	// its own status, anything else as a 500; one that comes later cuts the answer off.
+	// does, the query and the body, which is bounded but not yet checked. It writes the JSON of a 200 to w. An error before the first byte is sent
+	// in CouchDB's form, a *store.Error with its own status, anything else as a 500; one that comes later cuts the answer off.
 	Serve(ctx context.Context, db *store.Database, method, path string, query url.Values, body []byte, w io.Writer) error
 	// Build brings all indexes of a database up to date. It ends early, but without harm, when ctx does.
 	Build(ctx context.Context, db *store.Database) error

@@ -45,8 +45,8 @@ func (f Finder) settings() Settings {
 const defaultPatience = 5 * time.Second
 
 // Serve answers one request: it writes the JSON of a 200 to w, a longer one piece by piece. path is what follows the database: "_find", "_explain",
-// "_index", "_index/_bulk_delete", "_index/<ddoc>/json/<name>", each part escaped as in a URL. An error is a *store.Error with its status where the request is at fault; where it
-// comes before the first byte was written, it is the answer.
+// "_index", "_index/_bulk_delete", "_index/<ddoc>/json/<name>", each part escaped as in a URL. An error is a *store.Error with its status where the
+// request is at fault; where it comes before the first byte was written, it is the answer.
 func (f Finder) Serve(ctx context.Context, db *store.Database, method, path string, query url.Values, body []byte, w io.Writer) error {
 	var answer []byte
 	var err error

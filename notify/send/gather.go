@@ -92,7 +92,8 @@ func (g *gathering) tryYielded(working context.Context) {
 		switch {
 		case choice == gather:
 			g.wake(until)
-		case choice == digest && !known:
+		case choice == digest && !known: // a mail was taken meanwhile: the next pass gathers it with the others, in one digest
+			g.giveBack(set)
 			g.wake(now)
 		case known && now.Before(g.windows.pace(set)):
 			g.wake(g.windows.pace(set))
@@ -216,6 +217,15 @@ func (g *gathering) drop() {
 	}
 	for _, b := range g.batches {
 		g.letBatchGo(b)
+	}
+}
+
+// giveBack leaves what was gathered of a set to the next pass.
+func (g *gathering) giveBack(set string) {
+	g.waiting[set] = true
+	if b := g.batches[set]; b != nil {
+		g.letBatchGo(b)
+		delete(g.batches, set)
 	}
 }
 

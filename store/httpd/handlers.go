@@ -22,8 +22,8 @@ type authHandlers struct {
 
 // proxyPolicy is how a proxy in front tells who asks.
 type proxyPolicy struct {
-	user, roles, token string // the names of headers
-	signed             bool   // the token is needed, which only who knows the secret can make
+	user, roles, proof string // the names of headers
+	signed             bool   // the proof is needed, which only who knows the secret can make
 	hashes             []string
 }
 
@@ -46,7 +46,7 @@ func (s *settings) authHandlers() *authHandlers {
 		proxy: proxyPolicy{
 			user:   s.text("chttpd_auth", "x_auth_username", "X-Auth-CouchDB-UserName"),
 			roles:  s.text("chttpd_auth", "x_auth_roles", "X-Auth-CouchDB-Roles"),
-			token:  s.text("chttpd_auth", "x_auth_token", "X-Auth-CouchDB-Token"),
+			proof:  s.text("chttpd_auth", "x_auth_token", "X-Auth-CouchDB-Token"),
 			signed: s.flag("chttpd_auth", "proxy_use_secret"),
 			hashes: splitList(s.text("chttpd_auth", "hash_algorithms", "sha256, sha")),
 		},
@@ -106,7 +106,7 @@ func (a *authenticator) identify(r *http.Request) (*identity, error) {
 // proxied is who asks by the word of a proxy; nil where it says nothing, or cannot prove what it says.
 func (h *authHandlers) proxied(r *http.Request) *identity {
 	name := r.Header.Get(h.proxy.user)
-	if name == "" || h.proxy.signed && !h.signs(name, r.Header.Get(h.proxy.token)) {
+	if name == "" || h.proxy.signed && !h.signs(name, r.Header.Get(h.proxy.proof)) {
 		return nil
 	}
 	return vouchedFor(name, splitList(r.Header.Get(h.proxy.roles)), "proxy")

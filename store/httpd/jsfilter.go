@@ -194,9 +194,9 @@ func (c *call) shownQuery() map[string]any {
 // shownHeaders has the headers and the cookies, without those that prove who asks.
 func (c *call) shownHeaders() (headers, cookies map[string]string) {
 	headers, cookies = map[string]string{"Host": c.r.Host}, map[string]string{}
-	signature := http.CanonicalHeaderKey(c.s.settings.now().handlers.proxy.token)
+	proof := http.CanonicalHeaderKey(c.s.settings.now().handlers.proxy.proof)
 	for name, values := range c.r.Header {
-		if name != "Authorization" && name != "Cookie" && name != signature {
+		if name != "Authorization" && name != "Cookie" && name != proof {
 			headers[name] = strings.Join(values, ", ")
 		}
 	}

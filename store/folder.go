@@ -22,6 +22,15 @@ const (
 	ownerFile  = "owner.json"       // who holds it
 )
 
+// IsStore gives an error, which is an os.ErrNotExist, where a folder holds no store.
+func IsStore(dir string, o Options) error {
+	fs := o.withDefaults().FS
+	if _, err := fs.Stat(fs.PathJoin(dir, formatFile)); err != nil {
+		return fmt.Errorf("there is no store in %s: %w", dir, err)
+	}
+	return nil
+}
+
 // folderLock keeps other processes out of the folder.
 type folderLock struct {
 	fs   vfs.FS

@@ -190,15 +190,6 @@ func OpenFailed(dir string, o Options, reason error) (*Store, error) {
 	return s, err
 }
 
-// IsStore gives an error, which is an os.ErrNotExist, where a folder holds no store.
-func IsStore(dir string, o Options) error {
-	fs := o.withDefaults().FS
-	if _, err := fs.Stat(fs.PathJoin(dir, formatFile)); err != nil {
-		return fmt.Errorf("there is no store in %s: %w", dir, err)
-	}
-	return nil
-}
-
 func open(dir string, o Options, readOnly bool) (*Store, error) {
 	lock, err := lockFolder(o.FS, dir)
 	if err != nil {

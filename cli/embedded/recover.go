@@ -149,7 +149,7 @@ func (s *Server) reopen(ctx context.Context, r *reopening) bool {
 	next, err := s.options.open(ctx)
 	r.tried, r.pause = time.Now(), min(2*r.pause, mostPause)
 	if err == nil {
-		s.closed = false
+		s.closed, r.said = false, ""
 		s.opened.Store(next)
 		s.options.Log.Info("the store can write again: it was opened anew")
 		return true
